@@ -1,0 +1,50 @@
+# What every target of fdsup shares: the language, the warnings, the sanitizers.
+
+add_library(fdsup_options INTERFACE)
+target_compile_options(fdsup_options INTERFACE
+  -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+  -Wno-missing-field-initializers
+  $<$<BOOL:${FDSUP_WERROR}>:-Werror>
+  $<$<CONFIG:Release>:-fstack-protector-strong>
+  $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
+  $<$<BOOL:${FDSUP_SANITIZE}>:-fno-sanitize-recover=all>
+  $<$<BOOL:${FDSUP_SANITIZE}>:-fno-omit-frame-pointer>)
+target_compile_definitions(fdsup_options INTERFACE
+  _GNU_SOURCE
+  FDSUP_VERSION="${PROJECT_VERSION}"
+  FDSUP_LIBEXECDIR="${FDSUP_LIBEXECDIR}"
+  $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${FDSUP_SANITIZE}>>>:_FORTIFY_SOURCE=2>)
+target_link_options(fdsup_options INTERFACE
+  $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
+  $<$<CONFIG:Release>:-Wl,-z,relro,-z,now>)
+target_include_directories(fdsup_options INTERFACE
+  ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+
+# fdsup_library(base SOURCES a.c b.c DEPENDS wire): one folder of src/, one static library.
+function(fdsup_library name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(fdsup_${name} STATIC ${A_SOURCES})
+  target_link_libraries(fdsup_${name} PUBLIC fdsup_options)
+  foreach(dep ${A_DEPENDS})
+    if(TARGET fdsup_${dep})
+      target_link_libraries(fdsup_${name} PUBLIC fdsup_${dep})
+    else()
+      target_link_libraries(fdsup_${name} PUBLIC ${dep})
+    endif()
+  endforeach()
+endfunction()
+
+# fdsup_program(fdsupctl DESTINATION bin SOURCES main.c DEPENDS base ...)
+function(fdsup_program name)
+  cmake_parse_arguments(A "" "DESTINATION" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE fdsup_options)
+  foreach(dep ${A_DEPENDS})
+    if(TARGET fdsup_${dep})
+      target_link_libraries(${name} PRIVATE fdsup_${dep})
+    else()
+      target_link_libraries(${name} PRIVATE ${dep})
+    endif()
+  endforeach()
+  install(TARGETS ${name} RUNTIME DESTINATION ${A_DESTINATION})
+endfunction()
