@@ -1,0 +1,207 @@
+#include "policy/health.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/text.h"
+#include "wire/scoreboard.h"
+
+__attribute__((format(printf, 2, 3))) static void say(
+	struct health *health, const char *format, ...)
+{
+	if (health->n_lines == HEALTH_LINES)
+		return;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(health->lines[health->n_lines++], HEALTH_LINE_SIZE, format, args);
+	va_end(args);
+}
+
+char *health_format_status(char text[HEALTH_STATUS_SIZE], int status)
+{
+	if (WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+		snprintf(text, HEALTH_STATUS_SIZE, "killed by SIG%s%s", name ? name : "?",
+			WCOREDUMP(status) ? " (core dumped)" : "");
+	} else {
+		snprintf(text, HEALTH_STATUS_SIZE, "exited %d", WEXITSTATUS(status));
+	}
+	return text;
+}
+
+static const char *ordinal_suffix(uint32_t n)
+{
+	if (n % 100 >= 11 && n % 100 <= 13)
+		return "th";
+	return n % 10 == 1 ? "st" : n % 10 == 2 ? "nd" : n % 10 == 3 ? "rd" : "th";
+}
+
+/* "; next try in 3.2s", or nothing. */
+static const char *next_try(char *text, size_t size, const struct health_facts *facts)
+{
+	char duration[TEXT_DURATION_SIZE];
+	text[0] = 0;
+	if (facts->next_try_ms)
+		snprintf(text, size, "; next try in %s",
+			text_format_duration(duration, facts->next_try_ms));
+	return text;
+}
+
+static void say_death(struct health *health, const struct health_facts *facts)
+{
+	const struct health_death *death = &facts->death;
+	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], next[64], times[32] = "";
+	if (!death->is_known)
+		return;
+	next_try(next, sizeof next, facts);
+	if (death->times > 1)
+		snprintf(times, sizeof times, ", %u%s time", death->times, ordinal_suffix(death->times));
+	if (!death->was_spawned) {
+		say(health, "%s cannot be started: %s: %s%s%s", facts->command, death->stage,
+			strerror(death->status), times, next);
+		return;
+	}
+	say(health, "%s %d %s after %s%s%s%s", death->program, death->pid,
+		health_format_status(status, death->status), text_format_duration(age, death->age_ms),
+		death->was_ready ? "" : ", before it was ready", times, next);
+}
+
+static void say_last_words(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	if (facts->last_words)
+		say(health, "stderr: %.180s (%s ago)", facts->last_words,
+			text_format_duration(age, facts->last_words_age_ms));
+}
+
+static void say_waiting(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	uint32_t n = facts->waiting + facts->held;
+	if (n)
+		say(health, "%u client%s held, the oldest for %s", n, n == 1 ? " is" : "s are",
+			text_format_duration(age, facts->oldest_waiting_ms));
+}
+
+/* A service whose processes are well, but whose commands are not. */
+static bool say_failing_commands(struct health *health, const struct health_facts *facts)
+{
+	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], took[TEXT_DURATION_SIZE];
+	text_format_duration(age, facts->failure_age_ms);
+	if (facts->failure_kind == SCORE_FAILURE_EXEC && facts->failures_in_row) {
+		say(health, "%s cannot be executed: %s (%s ago, %u in a row); clients are disconnected",
+			facts->command, strerror(facts->failure_status), age, facts->failures_in_row);
+		say(health, "each connection tries again; repair the command, or correct the key command");
+		return true;
+	}
+	if (facts->failure_kind == SCORE_FAILURE_STATUS && facts->failures_in_row >= HEALTH_FAILURES) {
+		say(health, "the last %u commands ended badly: pid %d %s after %s, %s ago",
+			facts->failures_in_row, facts->failure_pid,
+			health_format_status(status, facts->failure_status),
+			text_format_duration(took, facts->failure_duration_ms), age);
+		say_last_words(health, facts);
+		say(health, "each connection still starts %s", facts->command);
+		return true;
+	}
+	return false;
+}
+
+static const char *pause_reason(uint32_t paused)
+{
+	if (paused & SCORE_PAUSED_DESCRIPTORS)
+		return "the acceptor has no free descriptor; raise its limit (ulimit -n, LimitNOFILE)";
+	if (paused & SCORE_PAUSED_FULL)
+		return "max_connections is reached";
+	if (paused & SCORE_PAUSED_HELD)
+		return "too many clients are held by max_per_source or rate_per_source";
+	if (paused & SCORE_PAUSED_QUEUE)
+		return "the queue is full: the workers do not keep up";
+	return NULL; /* rate delays by design; an administrator's pause is a state of its own */
+}
+
+/* A service at the end of what it may use. */
+static bool say_exhausted(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	const char *reason = pause_reason(facts->paused);
+	if (!reason || facts->state == STATE_PAUSED)
+		return false;
+	say(health, "accepting pauses since %s: %s",
+		text_format_duration(age, facts->paused_ms), reason);
+	if (facts->paused & SCORE_PAUSED_FULL)
+		say(health, "%u of %u connections are in use, the oldest for %s (pid %d)", facts->live,
+			facts->max_connections, text_format_duration(age, facts->oldest_ms),
+			facts->oldest_pid);
+	say(health, "new clients wait in the kernel until a place is free");
+	return true;
+}
+
+static bool has_been_stuck(const struct health_facts *facts)
+{
+	return facts->waiting && facts->oldest_waiting_ms > 2000;
+}
+
+static void judge_running(const struct health_facts *facts, struct health *health)
+{
+	bool is_ill = false;
+	if (facts->is_acceptor_missing) {
+		say(health, "the acceptor is gone and being replaced; new clients wait in the kernel");
+		is_ill = true;
+	}
+	if (say_failing_commands(health, facts) || say_exhausted(health, facts))
+		is_ill = true;
+	if (!is_ill && has_been_stuck(facts)) {
+		char age[TEXT_DURATION_SIZE];
+		say(health, "%u connections wait for a worker, the oldest for %s", facts->waiting,
+			text_format_duration(age, facts->oldest_waiting_ms));
+		is_ill = true;
+	}
+	if (is_ill && facts->state != STATE_PAUSED)
+		health->state = STATE_DEGRADED;
+	health->is_healthy = !is_ill;
+}
+
+void health_judge(const struct health_facts *facts, struct health *ret_health)
+{
+	struct health *health = ret_health;
+	memset(health, 0, sizeof *health);
+	health->state = facts->state;
+	switch (facts->state) {
+	case STATE_STOPPED:
+		health->is_healthy = true;
+		if (facts->is_wanted)
+			say_death(health, facts); /* ended by itself, and restart leaves it at that */
+		break;
+	case STATE_DRAINING:
+		health->is_healthy = true;
+		break;
+	case STATE_ON_DEMAND:
+	case STATE_UP:
+	case STATE_PAUSED:
+		judge_running(facts, health);
+		break;
+	case STATE_STARTING:
+		/* A start that takes its time after a death is still the story of that death. */
+		health->is_healthy = facts->death.times == 0;
+		if (!health->is_healthy) {
+			say_death(health, facts);
+			say_last_words(health, facts);
+		}
+		break;
+	case STATE_DEGRADED:
+	case STATE_BACKOFF:
+	case STATE_HUNG:
+	case STATE_FAILED:
+		say_death(health, facts);
+		say_last_words(health, facts);
+		say_waiting(health, facts);
+		if (facts->state == STATE_FAILED)
+			say(health, "given up after %u early deaths (give_up); fdsupctl start tries at once",
+				facts->death.times);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,75 @@
+/*
+ * Whether a service is well, and the words for it: what happened, its last words, what happens next
+ * and when. The one place that turns facts into sentences, so that every listing tells the same.
+ */
+#ifndef FDSUP_POLICY_HEALTH_H
+#define FDSUP_POLICY_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/service_state.h"
+
+/* How the last worker ended. */
+struct health_death {
+	bool is_known;
+	bool was_spawned;     /* false: it could not even be started */
+	bool was_ready;
+	const char *program;  /* "worker" or "daemon" */
+	const char *stage;    /* of a start that failed: "exec", "setgroups", ... */
+	int pid;
+	int status;           /* as waitpid(2) gives it; an errno if it was not started */
+	uint64_t age_ms;
+	uint32_t times;       /* early deaths in a row */
+};
+
+struct health_facts {
+	enum service_state state;
+	bool is_wanted;
+	uint64_t in_state_ms;
+	bool is_acceptor_missing;
+	const char *command;       /* argv[0], for sentences */
+	struct health_death death;
+	uint64_t next_try_ms;      /* 0: none is planned */
+	const char *last_words;    /* NULL: none */
+	uint64_t last_words_age_ms;
+	/* from the scoreboard */
+	uint32_t failures_in_row;
+	uint32_t failure_kind;     /* enum score_failure */
+	int failure_status;
+	int failure_pid;
+	uint64_t failure_age_ms;
+	uint64_t failure_duration_ms;
+	uint32_t live;
+	uint32_t max_connections;
+	uint32_t waiting;          /* connections in the queue */
+	uint32_t held;             /* connections delayed in the acceptor */
+	uint64_t oldest_waiting_ms;
+	uint64_t oldest_ms;        /* age of the oldest live connection; 0: none */
+	int oldest_pid;
+	uint32_t paused;           /* enum score_pause */
+	uint64_t paused_ms;
+	uint64_t overflow_wait_ms;
+};
+
+enum { HEALTH_LINES = 4, HEALTH_LINE_SIZE = 256 };
+
+struct health {
+	enum service_state state; /* as shown: DEGRADED where the table of states cannot know it */
+	bool is_healthy;
+	size_t n_lines;
+	char lines[HEALTH_LINES][HEALTH_LINE_SIZE];
+};
+
+/* So many commands that ended badly, one after the other, make a service that is not well. */
+enum { HEALTH_FAILURES = 3 };
+
+void health_judge(const struct health_facts *facts, struct health *ret_health);
+
+enum { HEALTH_STATUS_SIZE = 64 };
+
+/* "exited 3", "killed by SIGSEGV (core dumped)". Returns text. */
+char *health_format_status(char text[HEALTH_STATUS_SIZE], int status);
+
+#endif

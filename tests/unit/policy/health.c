@@ -1,0 +1,138 @@
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "policy/health.h"
+#include "wire/scoreboard.h"
+
+static struct health judge(const struct health_facts *facts)
+{
+	struct health health;
+	health_judge(facts, &health);
+	return health;
+}
+
+Test(health, a_worker_that_dies_tells_what_happened_its_last_words_and_what_is_next)
+{
+	struct health_facts facts = {
+		.state = STATE_BACKOFF,
+		.is_wanted = true,
+		.death = { .is_known = true, .was_spawned = true, .program = "worker", .pid = 4711,
+			.status = 3 << 8, .age_ms = 40, .times = 6 },
+		.next_try_ms = 3200,
+		.last_words = "open /etc/identd.key: Permission denied",
+		.last_words_age_ms = 3000,
+		.waiting = 7,
+		.oldest_waiting_ms = 2100,
+	};
+	struct health health = judge(&facts);
+	cr_expect_not(health.is_healthy);
+	cr_expect_eq(health.state, STATE_BACKOFF);
+	cr_assert_eq(health.n_lines, 3);
+	cr_expect_str_eq(health.lines[0],
+		"worker 4711 exited 3 after 40ms, before it was ready, 6th time; next try in 3.2s");
+	cr_expect_str_eq(
+		health.lines[1], "stderr: open /etc/identd.key: Permission denied (3.0s ago)");
+	cr_expect_str_eq(health.lines[2], "7 clients are held, the oldest for 2.1s");
+}
+
+Test(health, a_program_that_cannot_be_started_names_the_step_and_the_error)
+{
+	struct health_facts facts = {
+		.state = STATE_BACKOFF,
+		.is_wanted = true,
+		.command = "/srv/app",
+		.death = { .is_known = true, .stage = "setgroups", .status = EPERM, .times = 1 },
+		.next_try_ms = 200,
+	};
+	struct health health = judge(&facts);
+	cr_expect_str_eq(health.lines[0],
+		"/srv/app cannot be started: setgroups: Operation not permitted; next try in 200ms");
+}
+
+Test(health, a_running_service_whose_command_cannot_be_executed_is_degraded)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.command = "/bin/absent",
+		.failures_in_row = 1,
+		.failure_kind = SCORE_FAILURE_EXEC,
+		.failure_status = ENOENT,
+		.failure_age_ms = 1000,
+	};
+	struct health health = judge(&facts);
+	cr_expect_not(health.is_healthy);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_expect(strstr(health.lines[0], "/bin/absent cannot be executed: No such file or directory"));
+}
+
+Test(health, commands_that_fail_in_a_row_degrade_and_one_good_end_heals)
+{
+	struct health_facts facts = {
+		.state = STATE_ON_DEMAND,
+		.is_wanted = true,
+		.command = "/bin/false",
+		.failures_in_row = HEALTH_FAILURES - 1,
+		.failure_kind = SCORE_FAILURE_STATUS,
+		.failure_status = 1 << 8,
+		.failure_pid = 12,
+	};
+	cr_expect(judge(&facts).is_healthy);
+	facts.failures_in_row = HEALTH_FAILURES;
+	struct health health = judge(&facts);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_expect(strstr(health.lines[0], "the last 3 commands ended badly: pid 12 exited 1"));
+	facts.failures_in_row = 0;
+	cr_expect(judge(&facts).is_healthy);
+}
+
+Test(health, a_full_service_names_the_limit_and_who_holds_the_oldest_place)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.paused = SCORE_PAUSED_FULL,
+		.paused_ms = 4000,
+		.live = 100,
+		.max_connections = 100,
+		.oldest_ms = 7200000,
+		.oldest_pid = 77,
+	};
+	struct health health = judge(&facts);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_expect(strstr(health.lines[0], "max_connections is reached"));
+	cr_expect_str_eq(
+		health.lines[1], "100 of 100 connections are in use, the oldest for 2h (pid 77)");
+}
+
+Test(health, a_service_that_was_stopped_on_purpose_is_well)
+{
+	struct health_facts facts = { .state = STATE_STOPPED };
+	cr_expect(judge(&facts).is_healthy);
+	cr_expect_eq(judge(&facts).n_lines, 0);
+}
+
+Test(health, every_state_but_the_good_ones_says_something_or_is_well)
+{
+	for (int state = 0; state < STATE_COUNT; state++) {
+		struct health_facts facts = {
+			.state = state,
+			.is_wanted = true,
+			.command = "x",
+			.death = { .is_known = true, .was_spawned = true, .program = "worker",
+				.status = SIGSEGV, .times = 2 },
+		};
+		struct health health = judge(&facts);
+		cr_expect(health.is_healthy || health.n_lines > 0, "%s", service_state_name(state));
+	}
+}
+
+Test(status, names_signals)
+{
+	char text[HEALTH_STATUS_SIZE];
+	cr_expect_str_eq(health_format_status(text, SIGKILL), "killed by SIGKILL");
+	cr_expect_str_eq(health_format_status(text, SIGSEGV | 0x80), "killed by SIGSEGV (core dumped)");
+	cr_expect_str_eq(health_format_status(text, 0), "exited 0");
+}
