@@ -1,0 +1,19 @@
+/*
+ * Processes that outlived the one that started them. The supervisor is their subreaper
+ * (PR_SET_CHILD_SUBREAPER), so they are its descendants; which service they belong to is told by
+ * FDSUP_SERVICE in the environment with which they were executed.
+ */
+#ifndef FDSUP_PROCESS_ORPHANS_H
+#define FDSUP_PROCESS_ORPHANS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Walks all descendants of this process. `visit` gets each pid with the service it names (NULL: it
+ * names none, or its environment cannot be read); zombies are left out. 0 or -errno (no /proc).
+ */
+int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), void *context);
+
+#endif

@@ -1,0 +1,193 @@
+#include "process/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+/*
+ * The C library's set*id functions act on all threads through signals; in a vfork child they would
+ * do so in our memory. The bare calls act on the child alone.
+ */
+#ifdef SYS_setresuid32
+#define CALL_SETRESUID SYS_setresuid32
+#define CALL_SETRESGID SYS_setresgid32
+#define CALL_SETGROUPS SYS_setgroups32
+#else
+#define CALL_SETRESUID SYS_setresuid
+#define CALL_SETRESGID SYS_setresgid
+#define CALL_SETGROUPS SYS_setgroups
+#endif
+
+/* Targets move here first, so that no descriptor still needed is overwritten. */
+enum { PARKED = 64 };
+
+struct failure {
+	int error;
+	unsigned step;
+};
+
+enum step {
+	STEP_SESSION,
+	STEP_DESCRIPTORS,
+	STEP_NICE,
+	STEP_LIMIT,
+	STEP_GROUPS,
+	STEP_GID,
+	STEP_UID,
+	STEP_DIRECTORY,
+	STEP_PRIVILEGES,
+	STEP_EXEC,
+};
+
+static const char *const step_names[] = {
+	[STEP_SESSION] = "setsid",         [STEP_DESCRIPTORS] = "dup2",
+	[STEP_NICE] = "setpriority",       [STEP_LIMIT] = "setrlimit",
+	[STEP_GROUPS] = "setgroups",       [STEP_GID] = "setgid",
+	[STEP_UID] = "setuid",             [STEP_DIRECTORY] = "chdir",
+	[STEP_PRIVILEGES] = "no_new_privs", [STEP_EXEC] = "exec",
+};
+
+/* Ignored signals would stay ignored in the program; caught ones exec resets itself. */
+static void reset_signals(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, &action, NULL);
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int place_descriptors(const struct spawn_request *request)
+{
+	int parked[SPAWN_DESCRIPTORS];
+	for (size_t i = 0; i < request->n_descriptors; i++) {
+		parked[i] = fcntl(request->descriptors[i].from, F_DUPFD_CLOEXEC, PARKED);
+		if (parked[i] < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < request->n_descriptors; i++)
+		if (dup2(parked[i], request->descriptors[i].to) < 0)
+			return -1;
+	return 0;
+}
+
+static int set_groups(const struct account *account)
+{
+	return (int)syscall(CALL_SETGROUPS, account->n_groups, account->groups);
+}
+
+static int set_gid(const struct account *account)
+{
+	gid_t real, effective, saved;
+	if (syscall(CALL_SETRESGID, account->gid, account->gid, account->gid) < 0 ||
+		getresgid(&real, &effective, &saved) < 0)
+		return -1;
+	errno = EPERM;
+	return real == account->gid && effective == account->gid && saved == account->gid ? 0 : -1;
+}
+
+static int set_uid(const struct account *account)
+{
+	uid_t real, effective, saved;
+	if (syscall(CALL_SETRESUID, account->uid, account->uid, account->uid) < 0 ||
+		getresuid(&real, &effective, &saved) < 0)
+		return -1;
+	errno = EPERM;
+	return real == account->uid && effective == account->uid && saved == account->uid ? 0 : -1;
+}
+
+static int set_nofile(unsigned long soft)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+	return setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Runs in the child. Returns the step that failed; on success it does not return. */
+static enum step become(const struct spawn_request *request, const struct account *account)
+{
+	if (setsid() < 0)
+		return STEP_SESSION;
+	if (place_descriptors(request) < 0)
+		return STEP_DESCRIPTORS;
+	if (request->nice && setpriority(PRIO_PROCESS, 0, request->nice) < 0)
+		return STEP_NICE;
+	if (request->nofile && set_nofile(request->nofile) < 0)
+		return STEP_LIMIT;
+	if (account) {
+		if (set_groups(account) < 0)
+			return STEP_GROUPS;
+		if (set_gid(account) < 0)
+			return STEP_GID;
+		if (set_uid(account) < 0)
+			return STEP_UID;
+	}
+	if (chdir(request->directory ? request->directory : "/") < 0)
+		return STEP_DIRECTORY;
+	if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return STEP_PRIVILEGES;
+	umask(request->umask);
+	reset_signals();
+	execve(request->path, request->argv, request->envp);
+	return STEP_EXEC;
+}
+
+static pid_t start_child(
+	const struct spawn_request *request, const struct account *account, int report_fd)
+{
+	pid_t pid = vfork();
+	if (pid == 0) {
+		enum step step = become(request, account);
+		struct failure failure = { errno, step };
+		(void)!write(report_fd, &failure, sizeof failure);
+		_exit(127);
+	}
+	return pid;
+}
+
+pid_t spawn(const struct spawn_request *request, const char **ret_step)
+{
+	int ends[2];
+	*ret_step = "pipe";
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	fd_auto int read_fd = ends[0];
+	fd_auto int write_fd = ends[1];
+	const struct account *account = geteuid() == 0 ? request->account : NULL;
+	/* No handler of ours may run in the child, which shares our memory. */
+	sigset_t all, before;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = start_child(request, account, write_fd);
+	int error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0) {
+		*ret_step = "fork";
+		return -error;
+	}
+	fd_close(&write_fd);
+	struct failure failure;
+	ssize_t n;
+	do
+		n = read(read_fd, &failure, sizeof failure);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof failure)
+		return pid;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*ret_step = step_names[failure.step];
+	return -failure.error;
+}
