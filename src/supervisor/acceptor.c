@@ -1,0 +1,316 @@
+#include "supervisor/acceptor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "policy/health.h"
+#include "process/spawn.h"
+#include "supervisor/capture.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+
+/* An acceptor is never given up, and clients wait for it: its delays are short. */
+static const struct backoff_rule replace_rule = { .delay_ms = 50, .delay_max_ms = 2000 };
+
+/* One that lived for so long was of use, and is replaced at once. */
+enum { USEFUL_MS = 1000 };
+
+/* ---- its messages ---------------------------------------------------------------------------- */
+
+/* A sibling that talks nonsense is broken; its successor is told everything anew. */
+static void on_nonsense(struct acceptor *acceptor, const char *what)
+{
+	log_error("acceptor %d: %s; it is replaced", (int)acceptor->child.pid, what);
+	ev_io_stop(acceptor->supervisor->loop, &acceptor->readable);
+	kill(acceptor->child.pid, SIGKILL);
+}
+
+static void on_message(struct acceptor *acceptor, const union control_message *message)
+{
+	if (message->kind == CONTROL_READY && message->number.number == CONTROL_VERSION)
+		acceptor->is_ready = true;
+	else if (message->kind != CONTROL_SYNCED)
+		on_nonsense(acceptor, "unknown message on its control channel");
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)events;
+	struct acceptor *acceptor = watcher->data;
+	union control_message content;
+	struct descriptor_message message = { .bytes = &content, .size = sizeof content };
+	int r = descriptor_receive(acceptor->channel.socket, &message);
+	if (r == 1 && !message.is_cut && message.length >= sizeof content.kind &&
+		message.length == control_size(content.kind))
+		on_message(acceptor, &content);
+	else if (r == 1)
+		on_nonsense(acceptor, "malformed message on its control channel");
+	else if (r != -EAGAIN)
+		ev_io_stop(loop, watcher); /* it is gone, or nearly: its exit is seen elsewhere */
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)events;
+	struct acceptor *acceptor = watcher->data;
+	if (channel_flush(&acceptor->channel) < 0 || !channel_has_backlog(&acceptor->channel))
+		ev_io_stop(loop, watcher);
+}
+
+void acceptor_tell(struct acceptor *acceptor, const void *message, int fd)
+{
+	uint32_t kind;
+	memcpy(&kind, message, sizeof kind);
+	if (acceptor->channel.socket < 0)
+		return;
+	int r = channel_send(&acceptor->channel, message, control_size(kind), &fd, fd >= 0);
+	if (r == -EPIPE || r == -ECONNRESET)
+		return; /* it has just died; the next one will be told */
+	if (r < 0)
+		on_nonsense(acceptor, strerror(-r));
+	if (channel_has_backlog(&acceptor->channel))
+		ev_io_start(acceptor->supervisor->loop, &acceptor->writable);
+}
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+static void introduce_services(struct acceptor *acceptor)
+{
+	struct supervisor *supervisor = acceptor->supervisor;
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (supervisor->services[i]->acceptor == acceptor)
+			service_introduce(supervisor->services[i]);
+}
+
+/* What the dead one last said of the present is no longer true; its totals are. */
+static void reset_present(struct acceptor *acceptor)
+{
+	for (uint32_t slot = 0; slot < SCOREBOARD_SLOTS; slot++) {
+		if (!acceptor->used_slots[slot])
+			continue;
+		struct score *score = acceptor_score(acceptor, slot);
+		score_set(score->live, 0);
+		score_set(score->waiting, 0);
+		score_set(score->held, 0);
+		score_set(score->paused, 0);
+		score_set(score->oldest_ns, 0);
+		score_set(score->oldest_waiting_ns, 0);
+		score_set(score->oldest_pid, 0);
+	}
+}
+
+static void close_channel(struct acceptor *acceptor)
+{
+	ev_io_stop(acceptor->supervisor->loop, &acceptor->readable);
+	ev_io_stop(acceptor->supervisor->loop, &acceptor->writable);
+	channel_fini(&acceptor->channel);
+}
+
+static void plan_retry(struct acceptor *acceptor, uint64_t delay_ms)
+{
+	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
+	ev_timer_set(&acceptor->retry, (double)delay_ms / 1000, 0);
+	ev_timer_start(acceptor->supervisor->loop, &acceptor->retry);
+}
+
+static uint64_t judge_death(struct acceptor *acceptor, uint64_t age_ms)
+{
+	struct backoff_death death = {
+		.now_ms = clock_now_ms(),
+		.age_ms = age_ms,
+		.was_useful = age_ms >= USEFUL_MS,
+		.chance = drand48(),
+	};
+	return backoff_on_death(&acceptor->backoff, &replace_rule, &death).delay_ms;
+}
+
+static void replace(struct acceptor *acceptor)
+{
+	reset_present(acceptor);
+	int r = acceptor_start(acceptor);
+	if (r == 0) {
+		acceptor->n_restarts++;
+		introduce_services(acceptor);
+		return;
+	}
+	uint64_t delay_ms = judge_death(acceptor, 0);
+	char delay[TEXT_DURATION_SIZE];
+	log_error("cannot start the acceptor %s: %s; clients wait in the kernel, next try in %s",
+		acceptor->supervisor->acceptor_path, strerror(-r),
+		text_format_duration(delay, delay_ms));
+	plan_retry(acceptor, delay_ms);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	replace(watcher->data);
+}
+
+static void on_exit_of_acceptor(struct child *child, int status, const struct rusage *usage)
+{
+	(void)usage;
+	struct acceptor *acceptor =
+		(struct acceptor *)((char *)child - offsetof(struct acceptor, child));
+	capture_drain(acceptor->capture);
+	close_channel(acceptor);
+	acceptor->is_ready = false;
+	if (acceptor->is_stopping) {
+		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
+		return;
+	}
+	uint64_t age_ms = clock_now_ms() - acceptor->started_ms;
+	uint64_t delay_ms = judge_death(acceptor, age_ms);
+	char text[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
+	log_error("acceptor %s after %s; clients wait in the kernel, replaced in %s",
+		health_format_status(text, status), text_format_duration(age, age_ms),
+		text_format_duration(delay, delay_ms));
+	if (delay_ms)
+		plan_retry(acceptor, delay_ms);
+	else
+		replace(acceptor);
+}
+
+static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char **ret_step)
+{
+	static const char *const argv[] = {
+		"fdsup-acceptor", "--control", "3", "--scoreboard", "4", NULL,
+	};
+	static const char *const environment[] = { NULL };
+	const struct supervisor *supervisor = acceptor->supervisor;
+	struct spawn_request request = {
+		.path = supervisor->acceptor_path,
+		.argv = (char *const *)argv,
+		.envp = (char *const *)environment,
+		.account = &supervisor->config->acceptor_account,
+		.umask = 077,
+		.no_new_privileges = true,
+		.descriptors = {
+			{ supervisor->null_fd, 0 },
+			{ supervisor->null_fd, 1 },
+			{ capture_write_end(acceptor->capture), 2 },
+			{ control_fd, 3 },
+			{ acceptor->board_fd, 4 },
+		},
+		.n_descriptors = 5,
+	};
+	return spawn(&request, ret_step);
+}
+
+/* A deep socket, so that five hundred services are told without waiting for the reader. */
+static void enlarge(int socket)
+{
+	int size = 4 * 1024 * 1024;
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+int acceptor_start(struct acceptor *acceptor)
+{
+	int ends[2];
+	const char *step;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	fd_auto int ours = ends[0];
+	fd_auto int theirs = ends[1];
+	enlarge(ours);
+	pid_t pid = spawn_process(acceptor, theirs, &step);
+	if (pid < 0) {
+		log_error("acceptor: %s: %s", step, strerror(-pid));
+		return pid;
+	}
+	acceptor->child.pid = pid;
+	acceptor->child.on_exit = on_exit_of_acceptor;
+	children_add(&acceptor->supervisor->children, &acceptor->child);
+	acceptor->started_ms = clock_now_ms();
+	channel_init(&acceptor->channel, fd_take(&ours));
+	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
+	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);
+	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number)
+{
+	struct acceptor *acceptor = calloc(1, sizeof *acceptor);
+	if (!acceptor)
+		return NULL;
+	acceptor->supervisor = supervisor;
+	acceptor->number = number;
+	acceptor->channel.socket = acceptor->board_fd = -1;
+	ev_init(&acceptor->readable, on_readable);
+	ev_init(&acceptor->writable, on_writable);
+	ev_init(&acceptor->retry, on_retry);
+	acceptor->readable.data = acceptor->writable.data = acceptor->retry.data = acceptor;
+	acceptor->used_slots = calloc(SCOREBOARD_SLOTS, 1);
+	acceptor->capture = capture_create(supervisor->loop, "acceptor", CAPTURE_OURS);
+	int r = acceptor->used_slots && acceptor->capture
+			? scoreboard_create(&acceptor->board_fd, &acceptor->board)
+			: -ENOMEM;
+	if (r < 0) {
+		acceptor_destroy(acceptor);
+		errno = -r;
+		return NULL;
+	}
+	return acceptor;
+}
+
+void acceptor_stop(struct acceptor *acceptor)
+{
+	acceptor->is_stopping = true;
+	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
+	close_channel(acceptor);
+	if (!acceptor_is_running(acceptor))
+		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
+}
+
+void acceptor_destroy(struct acceptor *acceptor)
+{
+	close_channel(acceptor);
+	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
+	capture_destroy(acceptor->capture);
+	scoreboard_unmap(acceptor->board);
+	fd_close(&acceptor->board_fd);
+	free(acceptor->used_slots);
+	free(acceptor);
+}
+
+bool acceptor_is_running(const struct acceptor *acceptor)
+{
+	return acceptor->child.pid > 0;
+}
+
+int acceptor_take_slot(struct acceptor *acceptor)
+{
+	for (uint32_t slot = 0; slot < SCOREBOARD_SLOTS; slot++) {
+		if (acceptor->used_slots[slot])
+			continue;
+		acceptor->used_slots[slot] = 1;
+		acceptor->n_services++;
+		return (int)slot;
+	}
+	return -ENOSPC;
+}
+
+void acceptor_give_slot(struct acceptor *acceptor, uint32_t slot)
+{
+	acceptor->used_slots[slot] = 0;
+	acceptor->n_services--;
+	scoreboard_clear(acceptor->board, slot);
+}
+
+struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot)
+{
+	return &acceptor->board->slots[slot].score;
+}

@@ -1,0 +1,65 @@
+/*
+ * An acceptor process as the supervisor sees it: started, told of services and listeners, and
+ * replaced when it dies. What it counts lives on the scoreboard, which outlives it.
+ */
+#ifndef FDSUP_SUPERVISOR_ACCEPTOR_H
+#define FDSUP_SUPERVISOR_ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/backoff.h"
+#include "supervisor/children.h"
+#include "wire/channel.h"
+#include "wire/control.h"
+#include "wire/scoreboard.h"
+
+struct supervisor;
+struct capture;
+
+struct acceptor {
+	struct supervisor *supervisor;
+	struct child child;
+	unsigned number;              /* of `acceptors`, from 0 */
+	struct channel channel;
+	ev_io readable;
+	ev_io writable;               /* active while the channel has a backlog */
+	ev_timer retry;
+	struct backoff backoff;
+	struct capture *capture;
+	struct scoreboard *board;
+	int board_fd;
+	uint8_t *used_slots;          /* a byte a slot */
+	uint32_t n_services;
+	bool is_ready;
+	bool is_stopping;
+	uint64_t started_ms;
+	unsigned n_restarts;
+};
+
+/* Makes the scoreboard, starts nothing. NULL and errno. */
+struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number);
+
+/* Starts the process. 0 or -errno. */
+int acceptor_start(struct acceptor *acceptor);
+
+/* Closes the control channel, upon which the process ends. The struct lives until it has. */
+void acceptor_stop(struct acceptor *acceptor);
+
+/* Only when the process is gone. */
+void acceptor_destroy(struct acceptor *acceptor);
+
+bool acceptor_is_running(const struct acceptor *acceptor);
+
+/* A row of the scoreboard, all zeros. -ENOSPC when all are taken. */
+int acceptor_take_slot(struct acceptor *acceptor);
+void acceptor_give_slot(struct acceptor *acceptor, uint32_t slot);
+struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
+
+/*
+ * Sends one message of the catalogue, or drops it when no process runs: the next one is told
+ * everything anew. `fd` is -1 for none, and stays the caller's.
+ */
+void acceptor_tell(struct acceptor *acceptor, const void *message, int fd);
+
+#endif

@@ -1,0 +1,154 @@
+#include "supervisor/capture.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+
+struct capture {
+	struct ev_loop *loop;
+	ev_io watcher;
+	int read_fd;
+	int write_fd;
+	enum capture_kind kind;
+	size_t used;                   /* of the line that is not yet complete */
+	char line[CAPTURE_LINE_MAX];
+	uint64_t last_ms;
+	unsigned n_kept;               /* ever; the ring holds the last CAPTURE_KEPT_LINES */
+	char *kept[CAPTURE_KEPT_LINES]; /* made when first needed */
+	char name[];
+};
+
+/* What one turn of the loop reads at most. */
+enum { TURN_BYTES = 64 * 1024 };
+
+static void keep(struct capture *capture, const char *text)
+{
+	char **slot = &capture->kept[capture->n_kept % CAPTURE_KEPT_LINES];
+	free(*slot);
+	*slot = strndup(text, CAPTURE_KEPT_SIZE);
+	if (!*slot)
+		return;
+	capture->n_kept++;
+	capture->last_ms = clock_now_ms();
+}
+
+static void log_ours(const char *line)
+{
+	int level = LOG_INFO;
+	if (line[0] == '<' && isdigit((unsigned char)line[1]) && line[2] == '>') {
+		level = line[1] - '0';
+		line += 3;
+	}
+	log_line(level, "%s", line);
+}
+
+static void on_line(struct capture *capture)
+{
+	char text[CAPTURE_LINE_MAX * 2];
+	size_t length = capture->used;
+	capture->used = 0;
+	while (length && capture->line[length - 1] == '\r')
+		length--;
+	if (length == 0)
+		return;
+	text_escape(text, sizeof text, capture->line, length);
+	if (capture->kind == CAPTURE_OURS) {
+		log_ours(text);
+		return;
+	}
+	log_info("%s: stderr: %s", capture->name, text);
+	keep(capture, text);
+}
+
+static void take_bytes(struct capture *capture, const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (bytes[i] == '\n') {
+			on_line(capture);
+			continue;
+		}
+		capture->line[capture->used++] = bytes[i];
+		if (capture->used == sizeof capture->line)
+			on_line(capture);
+	}
+}
+
+void capture_drain(struct capture *capture)
+{
+	char bytes[16 * 1024];
+	size_t total = 0;
+	ssize_t n;
+	while (total < TURN_BYTES && (n = read(capture->read_fd, bytes, sizeof bytes)) > 0) {
+		take_bytes(capture, bytes, (size_t)n);
+		total += (size_t)n;
+	}
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)loop, (void)events;
+	capture_drain(watcher->data);
+}
+
+struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return NULL;
+	struct capture *capture = calloc(1, sizeof *capture + strlen(name) + 1);
+	/* Our end alone: the programs' end must wait when it is full, as they expect. */
+	if (!capture || fd_set_nonblocking(ends[0]) < 0) {
+		fd_close(&ends[0]);
+		fd_close(&ends[1]);
+		free(capture);
+		return NULL;
+	}
+	strcpy(capture->name, name);
+	capture->loop = loop;
+	capture->kind = kind;
+	capture->read_fd = ends[0];
+	capture->write_fd = ends[1];
+	ev_io_init(&capture->watcher, on_readable, capture->read_fd, EV_READ);
+	capture->watcher.data = capture;
+	ev_io_start(loop, &capture->watcher);
+	return capture;
+}
+
+void capture_destroy(struct capture *capture)
+{
+	if (!capture)
+		return;
+	capture_drain(capture);
+	on_line(capture);
+	ev_io_stop(capture->loop, &capture->watcher);
+	fd_close(&capture->read_fd);
+	fd_close(&capture->write_fd);
+	for (unsigned i = 0; i < CAPTURE_KEPT_LINES; i++)
+		free(capture->kept[i]);
+	free(capture);
+}
+
+int capture_write_end(const struct capture *capture)
+{
+	return capture->write_fd;
+}
+
+const char *capture_last_line(const struct capture *capture, unsigned i)
+{
+	if (!capture || i >= capture->n_kept || i >= CAPTURE_KEPT_LINES)
+		return NULL;
+	return capture->kept[(capture->n_kept - 1 - i) % CAPTURE_KEPT_LINES];
+}
+
+uint64_t capture_last_ms(const struct capture *capture)
+{
+	return capture ? capture->last_ms : 0;
+}

@@ -1,0 +1,39 @@
+/*
+ * What programs write to standard error: read from a pipe, cut into lines, logged with the name of
+ * the service, and the last lines kept for `fdsupctl status`.
+ *
+ * We keep both ends, so the pipe outlives the programs. What is read in one turn is bounded: one
+ * talkative service does not silence the others.
+ */
+#ifndef FDSUP_SUPERVISOR_CAPTURE_H
+#define FDSUP_SUPERVISOR_CAPTURE_H
+
+#include <stdint.h>
+#include <ev.h>
+
+enum { CAPTURE_LINE_MAX = 1024, CAPTURE_KEPT_LINES = 20, CAPTURE_KEPT_SIZE = 200 };
+
+struct capture;
+
+enum capture_kind {
+	CAPTURE_PROGRAM, /* lines of a stranger: escaped, logged as "NAME: stderr: LINE" */
+	CAPTURE_OURS,    /* of our own acceptor: "<6>LINE", logged as they are */
+};
+
+/* NULL and errno. The name is copied. */
+struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind);
+void capture_destroy(struct capture *capture);
+
+/* The end that programs get as standard error; stays ours. */
+int capture_write_end(const struct capture *capture);
+
+/* Reads what has been written until now, so that it precedes what is logged next. */
+void capture_drain(struct capture *capture);
+
+/* The i-th last line kept, 0 being the last; NULL if there are not so many. Escaped. */
+const char *capture_last_line(const struct capture *capture, unsigned i);
+
+/* CLOCK_MONOTONIC in ms of the last line; 0 if there was none. */
+uint64_t capture_last_ms(const struct capture *capture);
+
+#endif

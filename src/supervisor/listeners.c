@@ -1,0 +1,116 @@
+#include "supervisor/listeners.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "net/holder.h"
+#include "net/listener.h"
+
+bool listen_address_equal(const struct listen_address *a, const struct listen_address *b)
+{
+	return a->is_both_families == b->is_both_families &&
+	       a->address.family == b->address.family && a->address.port == b->address.port &&
+	       a->address.scope == b->address.scope &&
+	       !memcmp(a->address.ip, b->address.ip, sizeof a->address.ip);
+}
+
+static void describe_in_use(const struct listen_address *where, char *text, size_t size)
+{
+	struct holder holder;
+	char who[HOLDER_TEXT_SIZE];
+	if (holder_find(IPPROTO_TCP, &where->address, &holder) == 0)
+		snprintf(text, size, "address in use, held by %s; stop it, or choose another port",
+			holder_format(who, &holder));
+	else
+		snprintf(text, size, "address in use; ss -ltnp, as root, tells by whom");
+}
+
+static void describe(
+	const struct service_config *config, const struct listen_address *where, int r,
+	const char *step, char error[LISTENERS_ERROR_SIZE])
+{
+	char address[LISTENER_TEXT_SIZE], reason[HOLDER_TEXT_SIZE + 64];
+	listener_format(address, &where->address, where->is_both_families);
+	if (r == -EADDRINUSE)
+		describe_in_use(where, reason, sizeof reason);
+	else if (r == -EACCES && where->address.port < 1024)
+		snprintf(reason, sizeof reason,
+			"permission denied; ports below 1024 need root: start fdsup as root, "
+			"or choose a higher port");
+	else if (r == -EADDRNOTAVAIL)
+		snprintf(reason, sizeof reason,
+			"this machine does not have the address; correct the key address (see ip addr)");
+	else if (r == -EMFILE || r == -ENFILE)
+		snprintf(reason, sizeof reason, "%s; raise the limit on open files (ulimit -n, LimitNOFILE)",
+			strerror(-r));
+	else
+		snprintf(reason, sizeof reason, "%s: %s", step, strerror(-r));
+	snprintf(error, LISTENERS_ERROR_SIZE, "%.200s:%u: services.%s: cannot listen on tcp %s: %s",
+		config->file, config->line, config->name, address, reason);
+}
+
+static struct listener_options options_of(
+	const struct service_config *config, const struct listen_address *where)
+{
+	return (struct listener_options){
+		.address = where->address,
+		.is_both_families = where->is_both_families,
+		.is_v6only = config->is_v6only,
+		.backlog = (int)config->backlog,
+		.has_nodelay = config->has_nodelay,
+		.has_keepalive = config->has_keepalive,
+	};
+}
+
+static int open_one(const struct service_config *config, const struct listen_address *where,
+	int *ret_fd, char error[LISTENERS_ERROR_SIZE])
+{
+	struct listener_options options = options_of(config, where);
+	const char *step;
+	int r = listener_open(&options, ret_fd, &step);
+	if (r < 0)
+		describe(config, where, r, step, error);
+	return r;
+}
+
+int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
+	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE])
+{
+	static uint32_t last_id;
+	struct listener *listeners = calloc(config->n_listen ? config->n_listen : 1, sizeof *listeners);
+	if (!listeners) {
+		snprintf(error, LISTENERS_ERROR_SIZE, "%s: out of memory", config->name);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < config->n_listen; i++) {
+		struct listener *listener = &listeners[i];
+		listener->where = config->listen[i];
+		listener->id = ++last_id;
+		listener->fd = find ? find(context, &listener->where) : -1;
+		int r = 0;
+		if (listener->fd >= 0) {
+			struct listener_options options = options_of(config, &listener->where);
+			listener_apply(listener->fd, &options);
+		} else {
+			r = open_one(config, &listener->where, &listener->fd, error);
+		}
+		if (r < 0) {
+			listeners_close(listeners, i);
+			return r;
+		}
+	}
+	*ret_listeners = listeners;
+	return 0;
+}
+
+void listeners_close(struct listener *listeners, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		fd_close(&listeners[i].fd);
+	free(listeners);
+}

@@ -1,0 +1,181 @@
+#include "supervisor/log_output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+static struct {
+	int fd; /* of the file or of the socket to syslog */
+	char *path;
+	unsigned long n_dropped;
+} output = { .fd = -1 };
+
+static const char syslog_path[] = "/dev/log";
+
+/* All or nothing: a line that was cut in two by a full pipe would spoil its neighbour. */
+static bool write_line(int fd, const char *prefix, const char *line, size_t length)
+{
+	struct iovec parts[] = {
+		{ (void *)prefix, strlen(prefix) },
+		{ (void *)line, length },
+		{ (void *)"\n", 1 },
+	};
+	ssize_t written;
+	do
+		written = writev(fd, parts, 3);
+	while (written < 0 && errno == EINTR);
+	return written >= 0;
+}
+
+static void write_stamped(int fd, int level, const char *line, size_t length)
+{
+	char stamp[CLOCK_STAMP_SIZE], prefix[CLOCK_STAMP_SIZE + 24];
+	snprintf(prefix, sizeof prefix, "%s %s ", clock_format_stamp(stamp, clock_wall_ms()),
+		log_level_name(level));
+	if (output.n_dropped) {
+		char note[96];
+		int n = snprintf(note, sizeof note, "%lu log lines were lost before this one",
+			output.n_dropped);
+		if (!write_line(fd, prefix, note, (size_t)n)) {
+			output.n_dropped++;
+			return;
+		}
+		output.n_dropped = 0;
+	}
+	if (!write_line(fd, prefix, line, length))
+		output.n_dropped++;
+}
+
+/* Standard error may be a pipe that nobody reads; it is not ours to make non-blocking. */
+static void to_stderr(int level, const char *line, size_t length)
+{
+	struct pollfd target = { .fd = STDERR_FILENO, .events = POLLOUT };
+	if (poll(&target, 1, 0) == 1 && (target.revents & POLLOUT))
+		write_stamped(STDERR_FILENO, level, line, length);
+	else
+		output.n_dropped++;
+}
+
+static void to_file(int level, const char *line, size_t length)
+{
+	write_stamped(output.fd, level, line, length);
+}
+
+static int connect_syslog(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	memcpy(name.sun_path, syslog_path, sizeof syslog_path);
+	fd_auto int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof name) < 0)
+		return -errno;
+	return fd_take(&fd);
+}
+
+/* RFC 3164, as syslog(3) writes it to the local socket; syslog(3) itself waits for a slow daemon. */
+static bool send_syslog(int level, const char *line, size_t length)
+{
+	char text[LOG_LINE_MAX + 64];
+	time_t now = time(NULL);
+	struct tm local;
+	localtime_r(&now, &local);
+	int used = snprintf(text, sizeof text, "<%d>", LOG_DAEMON | level);
+	used += (int)strftime(text + used, sizeof text - (size_t)used, "%b %e %H:%M:%S", &local);
+	used += snprintf(text + used, sizeof text - (size_t)used, " fdsup[%d]: %.*s", (int)getpid(),
+		(int)length, line);
+	return send(output.fd, text, (size_t)used, MSG_NOSIGNAL) >= 0;
+}
+
+static void to_syslog(int level, const char *line, size_t length)
+{
+	if (output.n_dropped) {
+		char note[96];
+		int n = snprintf(note, sizeof note, "%lu log lines were lost before this one",
+			output.n_dropped);
+		if (output.fd >= 0 && send_syslog(LOG_WARNING, note, (size_t)n))
+			output.n_dropped = 0;
+	}
+	if (output.fd >= 0 && send_syslog(level, line, length))
+		return;
+	if (output.fd < 0 || errno != EAGAIN) {
+		/* The daemon was restarted: its socket is a new one. */
+		fd_close(&output.fd);
+		int fd = connect_syslog();
+		output.fd = fd < 0 ? -1 : fd;
+		if (fd >= 0 && send_syslog(level, line, length))
+			return;
+	}
+	output.n_dropped++;
+}
+
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+		0640);
+	if (fd < 0)
+		return -errno;
+	struct stat status;
+	if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode)) {
+		fd_close(&fd);
+		return -EISDIR;
+	}
+	return fd;
+}
+
+int log_output_open(const struct config *config)
+{
+	static log_sink *const sinks[] = {
+		[LOG_TO_STDERR] = to_stderr,
+		[LOG_TO_SYSLOG] = to_syslog,
+		[LOG_TO_FILE] = to_file,
+	};
+	int fd = -1;
+	char *path = NULL;
+	if (config->log_target == LOG_TO_FILE) {
+		fd = open_file(config->log_file);
+		if (fd < 0)
+			return fd;
+		path = strdup(config->log_file);
+	}
+	log_output_close();
+	output.fd = fd;
+	output.path = path;
+	/* No syslog daemon now is no reason not to start: lines are counted until there is one. */
+	if (config->log_target == LOG_TO_SYSLOG && (fd = connect_syslog()) >= 0)
+		output.fd = fd;
+	log_set_level(config->log_level);
+	log_set_sink(sinks[config->log_target]);
+	return 0;
+}
+
+int log_output_reopen(void)
+{
+	if (!output.path)
+		return 0;
+	int fd = open_file(output.path);
+	if (fd < 0)
+		return fd;
+	fd_close(&output.fd);
+	output.fd = fd;
+	return 0;
+}
+
+void log_output_close(void)
+{
+	fd_close(&output.fd);
+	free(output.path);
+	output.path = NULL;
+	log_set_sink(to_stderr);
+}

@@ -1,0 +1,93 @@
+/*
+ * fdsup: from the command line to the running supervisor, and back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <malloc.h>
+
+#include "admin/server.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "supervisor/background.h"
+#include "supervisor/helpers.h"
+#include "supervisor/log_output.h"
+#include "supervisor/notify.h"
+#include "supervisor/options.h"
+#include "supervisor/pid_file.h"
+#include "supervisor/runtime_dir.h"
+#include "supervisor/start.h"
+#include "supervisor/supervisor.h"
+
+static void print(void *context, const char *text)
+{
+	(void)context;
+	fputs(text, stdout);
+}
+
+static struct config *load(const char *path)
+{
+	struct config *config;
+	struct config_errors errors = { 0 };
+	int r = config_load(path, &config, &errors);
+	for (size_t i = 0; i < errors.n; i++)
+		fprintf(stderr, "fdsup: %s\n", errors.items[i]);
+	config_errors_free(&errors);
+	if (r == -ENOMEM)
+		fprintf(stderr, "fdsup: out of memory\n");
+	return r < 0 ? NULL : config;
+}
+
+static int run(const struct options *options, struct config *config)
+{
+	struct supervisor supervisor = {
+		.config_path = options->config_path,
+		.config = config,
+		.started_ms = clock_now_ms(),
+		.started_wall_ms = clock_wall_ms(),
+		.loaded_wall_ms = clock_wall_ms(),
+		.null_fd = -1,
+	};
+	int status = EXIT_FAILURE;
+	srand48(time(NULL) ^ getpid());
+	if (start(&supervisor) == 0 && pid_file_write(options->pid_file) == 0) {
+		background_ready();
+		notify_send("READY=1");
+		/* What loading took is of no use while serving. */
+		malloc_trim(0);
+		ev_run(supervisor.loop, 0);
+		log_notice("stopped");
+		status = EXIT_SUCCESS;
+	}
+	pid_file_remove(options->pid_file);
+	start_undo(&supervisor);
+	log_output_close();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = options_parse(argc, argv);
+	struct config *config = load(options.config_path);
+	if (!config)
+		return EXIT_FAILURE;
+	if (options.mode == MODE_SHOW_CONFIG)
+		config_show(config, print, NULL);
+	if (options.mode == MODE_CHECK)
+		printf("%s: %zu services, no errors\n", options.config_path, config->n_services);
+	if (options.mode != MODE_RUN) {
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	if (options.is_background)
+		background_enter();
+	notify_init();
+	return run(&options, config);
+}

@@ -1,0 +1,11 @@
+/*
+ * The file that --pid-file asks for, for init scripts. The lock is another one: runtime_dir.h.
+ */
+#ifndef FDSUP_SUPERVISOR_PID_FILE_H
+#define FDSUP_SUPERVISOR_PID_FILE_H
+
+/* Replaces the file, following no link. NULL: nothing to do. 0 or -errno, which was logged. */
+int pid_file_write(const char *path);
+void pid_file_remove(const char *path);
+
+#endif

@@ -1,0 +1,377 @@
+#include "supervisor/reload.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "supervisor/log_output.h"
+#include "supervisor/notify.h"
+#include "supervisor/runtime_dir.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+
+/* What becomes of one service. */
+struct step {
+	const char *action;            /* a constant, as Change.action */
+	struct service *service;       /* the running one; NULL: it is new */
+	struct service_config *config; /* owned until it is carried out; NULL: it goes */
+	enum config_change change;
+	struct listener *opened;       /* owned until it is carried out */
+	uint32_t n_opened;
+	json_t *keys;
+};
+
+struct plan {
+	struct supervisor *supervisor;
+	struct config *config; /* the new one, without its services */
+	struct step *steps;
+	size_t n_steps;
+	json_t *errors;
+};
+
+static void plan_fini(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct step *step = &plan->steps[i];
+		listeners_close(step->opened, step->n_opened);
+		if (step->config)
+			service_config_free(step->config);
+		json_decref(step->keys);
+	}
+	free(plan->steps);
+	if (plan->config)
+		config_free(plan->config);
+}
+
+/* ---- what is to be done ---------------------------------------------------------------------- */
+
+static void add_key(void *context, const char *key)
+{
+	json_array_append_new(context, json_string(key));
+}
+
+static void plan_existing(struct step *step)
+{
+	static const char *const actions[] = {
+		[CHANGE_NONE] = "keep",   [CHANGE_APPLY] = "apply",     [CHANGE_ROLL] = "roll",
+		[CHANGE_REBIND] = "rebind", [CHANGE_REPLACE] = "replace",
+	};
+	const struct service_config *before = step->service->config;
+	step->change = service_config_changes(before, step->config, add_key, step->keys);
+	step->action = actions[step->change];
+	if (before->is_enabled && !step->config->is_enabled)
+		step->action = "stop";
+	else if (!before->is_enabled && step->config->is_enabled)
+		step->action = "start";
+}
+
+static struct step *add_step(struct plan *plan)
+{
+	struct step *step = &plan->steps[plan->n_steps++];
+	step->keys = json_array();
+	return step;
+}
+
+static int make_plan(struct plan *plan)
+{
+	struct supervisor *supervisor = plan->supervisor;
+	struct config *config = plan->config;
+	plan->steps = calloc(config->n_services + supervisor->n_services + 1, sizeof *plan->steps);
+	if (!plan->steps)
+		return -ENOMEM;
+	while (config->n_services) {
+		struct step *step = add_step(plan);
+		step->config = config_take_service(config, config->services[0]->name);
+		step->service = supervisor_find(supervisor, step->config->name);
+		if (step->service)
+			plan_existing(step);
+		else
+			step->action = "add";
+	}
+	size_t n_kept = plan->n_steps;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		size_t j = 0;
+		while (j < n_kept && plan->steps[j].service != service)
+			j++;
+		if (j < n_kept || service->is_leaving)
+			continue;
+		struct step *step = add_step(plan);
+		step->service = service;
+		step->action = "remove";
+	}
+	return 0;
+}
+
+/* ---- binding everything new ------------------------------------------------------------------ */
+
+/*
+ * An address that we have bound already is not bound again: its socket goes over to the service
+ * that has the address now, with all that waits in it. (Two services of one configuration cannot
+ * share an address, so the one that has it is giving it up, or is the same.)
+ */
+static int find_bound(void *context, const struct listen_address *where)
+{
+	struct supervisor *supervisor = context;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		for (uint32_t j = 0; j < service->n_listeners; j++)
+			if (listen_address_equal(&service->listeners[j].where, where))
+				return fd_copy(service->listeners[j].fd);
+	}
+	return -1;
+}
+
+/* The one socket option that cannot change while the socket is bound. */
+static bool changes_v6only(struct plan *plan, const struct step *step)
+{
+	if (!step->service || step->service->config->is_v6only == step->config->is_v6only)
+		return false;
+	json_array_append_new(plan->errors,
+		json_sprintf("%s:%u: services.%s.v6only: cannot change while the service listens; "
+			     "fdsupctl stop %s, reload, then fdsupctl start %s",
+			step->config->file, step->config->line, step->config->name, step->config->name,
+			step->config->name));
+	return true;
+}
+
+static bool needs_listeners(const struct step *step)
+{
+	if (!step->config || !step->config->is_enabled || !step->config->n_listen)
+		return false;
+	if (!step->service || !strcmp(step->action, "start"))
+		return true;
+	bool is_listening = step->service->n_listeners > 0;
+	return is_listening && step->change >= CHANGE_REBIND;
+}
+
+static int bind_new(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct step *step = &plan->steps[i];
+		char error[LISTENERS_ERROR_SIZE];
+		if (!needs_listeners(step) || changes_v6only(plan, step))
+			continue;
+		if (listeners_open(step->config, find_bound, plan->supervisor, &step->opened, error) < 0)
+			json_array_append_new(plan->errors, json_string(error));
+		else
+			step->n_opened = (uint32_t)step->config->n_listen;
+	}
+	return json_array_size(plan->errors) ? -EINVAL : 0;
+}
+
+/* ---- switching ------------------------------------------------------------------------------- */
+
+static void start_new(struct supervisor *supervisor, struct step *step)
+{
+	struct service *service = service_create(supervisor, step->config);
+	if (!service || supervisor_add(supervisor, service) < 0) {
+		log_error("%s: out of memory; reload again when there is some", step->config->name);
+		return;
+	}
+	step->config = NULL;
+	if (!service->config->is_enabled)
+		return;
+	service->listeners = step->opened;
+	service->n_listeners = step->n_opened;
+	step->opened = NULL;
+	step->n_opened = 0;
+	service_start(service);
+}
+
+static void remove_service(struct service *service, bool is_replaced)
+{
+	service->is_wanted = false;
+	service->is_leaving = true;
+	/* A daemon cannot finish what it has, and its successor may need what it holds. */
+	service_raise(service, is_replaced ? EVENT_STOP : EVENT_DRAIN);
+	if (service->state == STATE_STOPPED)
+		service->supervisor->has_departed = true;
+}
+
+static void carry_out(struct supervisor *supervisor, struct step *step)
+{
+	struct service *service = step->service;
+	if (!step->config) {
+		remove_service(service, false);
+	} else if (!service) {
+		start_new(supervisor, step);
+	} else if (step->change == CHANGE_REPLACE) {
+		start_new(supervisor, step);
+		remove_service(service, true);
+	} else {
+		bool is_started = !strcmp(step->action, "start");
+		struct listener *opened = is_started ? NULL : step->opened;
+		service_reconfigure(service, step->config, step->change, opened,
+			is_started ? 0 : step->n_opened);
+		step->config = NULL;
+		if (is_started) {
+			service->listeners = step->opened;
+			service->n_listeners = step->n_opened;
+			service_start(service);
+		} else if (!strcmp(step->action, "stop")) {
+			service->is_wanted = false;
+			service_raise(service, EVENT_STOP);
+		}
+		step->opened = NULL;
+		step->n_opened = 0;
+	}
+}
+
+/* Keys of the whole that are fixed at the start. */
+static void warn_of_fixed_keys(const struct config *before, const struct config *after)
+{
+	const struct {
+		const char *key;
+		bool differs;
+	} fixed[] = {
+		{ "runtime_dir", strcmp(before->runtime_dir, after->runtime_dir) },
+		{ "acceptors", before->n_acceptors != after->n_acceptors },
+		{ "acceptor_user", before->acceptor_account.uid != after->acceptor_account.uid },
+		{ "admin.socket", strcmp(before->admin_socket, after->admin_socket) },
+	};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (fixed[i].differs)
+			log_warning("%s: %s has changed: it takes effect when fdsup is restarted",
+				after->file, fixed[i].key);
+}
+
+/* The new global keys, but for those that are fixed at the start. */
+static void switch_globals(struct supervisor *supervisor, struct config *config)
+{
+	struct config *before = supervisor->config;
+	warn_of_fixed_keys(before, config);
+	char *runtime_dir = config->runtime_dir, *admin_socket = config->admin_socket;
+	config->runtime_dir = before->runtime_dir;
+	config->admin_socket = before->admin_socket;
+	before->runtime_dir = runtime_dir;
+	before->admin_socket = admin_socket;
+	int r = log_output_open(config);
+	if (r < 0)
+		log_error("cannot open the log file %s: %s; the log stays where it was", config->log_file,
+			strerror(-r));
+	runtime_dir_set_admin_mode(config);
+	supervisor->config = config;
+	config_free(before);
+}
+
+static json_t *describe(const struct plan *plan)
+{
+	json_t *changes = json_array();
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct step *step = &plan->steps[i];
+		const struct service_config *config =
+			step->config ? step->config : step->service->config;
+		json_array_append_new(changes, json_pack("{s:s, s:s, s:O}", "service", config->name,
+						       "action", step->action, "keys", step->keys));
+	}
+	return changes;
+}
+
+static void switch_over(struct plan *plan)
+{
+	struct supervisor *supervisor = plan->supervisor;
+	/* What comes first, so that a socket that moves is accepted from without a gap. */
+	for (size_t i = 0; i < plan->n_steps; i++)
+		carry_out(supervisor, &plan->steps[i]);
+	switch_globals(supervisor, plan->config);
+	plan->config = NULL;
+	supervisor->loaded_wall_ms = clock_wall_ms();
+	reload_publish_listeners(supervisor);
+}
+
+/* ---- the transaction ------------------------------------------------------------------------- */
+
+static int load(struct plan *plan)
+{
+	struct config_errors errors = { 0 };
+	int r = config_load(plan->supervisor->config_path, &plan->config, &errors);
+	for (size_t i = 0; i < errors.n; i++)
+		json_array_append_new(plan->errors, json_string(errors.items[i]));
+	config_errors_free(&errors);
+	return r;
+}
+
+static void remember_failure(struct supervisor *supervisor, const json_t *errors)
+{
+	const char *first = json_string_value(json_array_get(errors, 0));
+	size_t i;
+	json_t *error;
+	free(supervisor->reload_error);
+	supervisor->reload_error = strdup(first ? first : "out of memory");
+	json_array_foreach(errors, i, error)
+		log_error("%s", json_string_value(error));
+	log_error("reload failed: nothing has changed; correct the file, then fdsupctl reload");
+}
+
+static void log_changes(const json_t *changes)
+{
+	size_t i, n_changed = 0;
+	json_t *change;
+	json_array_foreach(changes, i, change) {
+		const char *action = json_string_value(json_object_get(change, "action"));
+		if (!strcmp(action, "keep"))
+			continue;
+		n_changed++;
+		log_info("%s: reload: %s", json_string_value(json_object_get(change, "service")), action);
+	}
+	log_notice("reloaded: %zu of %zu services changed", n_changed, json_array_size(changes));
+}
+
+int reload(struct supervisor *supervisor, bool is_dry_run, json_t **ret_changes, json_t **ret_errors)
+{
+	struct plan plan = { .supervisor = supervisor, .errors = json_array() };
+	if (!is_dry_run)
+		notify_reloading();
+	int r = load(&plan);
+	if (r == 0)
+		r = make_plan(&plan);
+	if (r == 0)
+		r = bind_new(&plan);
+	if (r < 0) {
+		if (!is_dry_run)
+			remember_failure(supervisor, plan.errors);
+		*ret_errors = plan.errors;
+		r = -EINVAL;
+	} else {
+		json_decref(plan.errors);
+		*ret_changes = describe(&plan);
+		if (!is_dry_run) {
+			free(supervisor->reload_error);
+			supervisor->reload_error = NULL;
+			switch_over(&plan);
+			log_changes(*ret_changes);
+		}
+	}
+	if (!is_dry_run)
+		notify_send("READY=1");
+	plan_fini(&plan);
+	return r;
+}
+
+void reload_publish_listeners(const struct supervisor *supervisor)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *stream = open_memstream(&text, &length);
+	if (!stream)
+		return;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		const struct service *service = supervisor->services[i];
+		for (uint32_t j = 0; j < service->n_listeners; j++) {
+			const struct listen_address *where = &service->listeners[j].where;
+			char host[ENDPOINT_TEXT_SIZE] = "*";
+			if (!where->is_both_families)
+				endpoint_format_host(host, &where->address);
+			fprintf(stream, "tcp %s %u %s\n", host, where->address.port,
+				service->config->name);
+		}
+	}
+	if (fclose(stream) == 0)
+		runtime_dir_write_listeners(supervisor->config, text, length);
+	free(text);
+}

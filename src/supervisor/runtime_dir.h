@@ -1,0 +1,36 @@
+/*
+ * The runtime directory: the lock that keeps a second supervisor away, the admin socket, and what
+ * `fdsupctl status` reads when fdsup is dead.
+ */
+#ifndef FDSUP_SUPERVISOR_RUNTIME_DIR_H
+#define FDSUP_SUPERVISOR_RUNTIME_DIR_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+enum { RUNTIME_DIR_ERROR_SIZE = 4608 };
+
+/*
+ * Makes the directory where it is missing, refuses one that others could write to, and locks
+ * "fdsup.pid" in it; the lock goes with the process. 0, or -errno with a text for the administrator.
+ */
+int runtime_dir_lock(const struct config *config, char error[RUNTIME_DIR_ERROR_SIZE]);
+
+/* Writes the pid and the start time into fdsup.pid. After a fork, by the process that stays. */
+int runtime_dir_write_pid(int64_t started_wall_ms);
+
+/* Binds the admin socket in place of one on which nobody answers. As above; *ret_fd listens. */
+int runtime_dir_open_admin(
+	const struct config *config, int *ret_fd, char error[RUNTIME_DIR_ERROR_SIZE]);
+
+/* Who may connect to it at all. */
+void runtime_dir_set_admin_mode(const struct config *config);
+
+/* Replaces the file "listeners": a line for each, PROTO ADDRESS PORT SERVICE. */
+void runtime_dir_write_listeners(const struct config *config, const char *text, size_t length);
+
+/* Removes the socket and the files, as far as they are ours. */
+void runtime_dir_clear(const struct config *config);
+
+#endif

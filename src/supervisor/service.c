@@ -1,0 +1,333 @@
+#include "supervisor/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "process/environment.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/capture.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+#include "wire/handoff.h"
+
+static bool has_queue(const struct service *service)
+{
+	return service->config->type == SERVICE_EXEC;
+}
+
+struct service *service_create(struct supervisor *supervisor, struct service_config *config)
+{
+	struct service *service = calloc(1, sizeof *service);
+	if (!service)
+		return NULL;
+	service->supervisor = supervisor;
+	service->config = config;
+	service->queue[0] = service->queue[1] = -1;
+	service->state = STATE_STOPPED;
+	service->state_since_ms = clock_now_ms();
+	service->generation = 1;
+	pool_init(service);
+	if (config->n_listen) {
+		service->acceptor = supervisor_choose_acceptor(supervisor);
+		int slot = acceptor_take_slot(service->acceptor);
+		if (slot < 0) {
+			service->config = NULL;
+			free(service);
+			return NULL;
+		}
+		service->slot = (uint32_t)slot;
+	}
+	return service;
+}
+
+void service_destroy(struct service *service)
+{
+	pool_unwatch(service);
+	ev_timer_stop(service->supervisor->loop, &service->retry);
+	listeners_close(service->listeners, service->n_listeners);
+	fd_close(&service->queue[0]);
+	fd_close(&service->queue[1]);
+	if (service->acceptor)
+		acceptor_give_slot(service->acceptor, service->slot);
+	capture_destroy(service->capture);
+	free(service->environment);
+	service_config_free(service->config);
+	free(service);
+}
+
+int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
+{
+	if (service->listeners)
+		return 0;
+	int r = listeners_open(service->config, NULL, NULL, &service->listeners, error);
+	if (r == 0)
+		service->n_listeners = (uint32_t)service->config->n_listen;
+	return r;
+}
+
+/* ---- what the acceptor is told --------------------------------------------------------------- */
+
+static void tell_limits(struct service *service, int queue_fd)
+{
+	const struct service_config *config = service->config;
+	struct control_service message = {
+		.kind = CONTROL_SERVICE,
+		.service = service->slot,
+		.max_connections = config->max_connections,
+		.max_per_source = config->max_per_source,
+		.rate_count = config->rate.count,
+		.rate_per_ms = config->rate.per_ms,
+		.rate_burst = config->rate.burst,
+		.source_rate_count = config->rate_per_source.count,
+		.source_rate_per_ms = config->rate_per_source.per_ms,
+		.source_rate_burst = config->rate_per_source.burst,
+		.overflow = config->overflow,
+		.overflow_wait_ms = (uint32_t)config->overflow_wait,
+		.log_events = config->log_events,
+		.queue_depth = config->queue,
+	};
+	strncpy(message.name, config->name, sizeof message.name - 1);
+	acceptor_tell(service->acceptor, &message, queue_fd);
+}
+
+static void tell_number(struct service *service, uint32_t kind)
+{
+	struct control_number message = { kind, service->slot };
+	if (service->acceptor)
+		acceptor_tell(service->acceptor, &message, -1);
+}
+
+static void tell_listener(struct service *service, const struct listener *listener, uint32_t kind)
+{
+	struct control_listener message = { kind, service->slot, listener->id };
+	acceptor_tell(service->acceptor, &message, kind == CONTROL_LISTENER ? listener->fd : -1);
+}
+
+void service_introduce(struct service *service)
+{
+	if (service->queue[0] < 0)
+		return;
+	tell_limits(service, service->queue[0]);
+	if (service->state == STATE_PAUSED)
+		tell_number(service, CONTROL_PAUSE);
+	for (uint32_t i = 0; i < service->n_listeners; i++)
+		tell_listener(service, &service->listeners[i], CONTROL_LISTENER);
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		worker_ask_reports(worker);
+}
+
+/* ---- actions --------------------------------------------------------------------------------- */
+
+static void open_listeners(struct service *service)
+{
+	if (!service->acceptor || service->queue[0] >= 0)
+		return;
+	int r = handoff_queue_open(service->config->queue, service->queue);
+	if (r < 0) {
+		/* Clients wait in the kernel; the administrator is told, and `start` tries again. */
+		log_error("%s: cannot make its queue: %s; raise the limit on open files, then "
+			  "fdsupctl restart %s",
+			service->config->name, strerror(-r), service->config->name);
+		return;
+	}
+	service_introduce(service);
+}
+
+/* The listeners go at once; the queue stays until the workers are gone. */
+static void close_listeners(struct service *service)
+{
+	for (uint32_t i = 0; i < service->n_listeners; i++)
+		tell_listener(service, &service->listeners[i], CONTROL_LISTENER_CLOSE);
+	listeners_close(service->listeners, service->n_listeners);
+	service->listeners = NULL;
+	service->n_listeners = 0;
+}
+
+/* Clients that nobody will serve any more see the end of their connection now. */
+static void close_queue(struct service *service)
+{
+	struct handoff record;
+	int connection;
+	if (service->queue[0] < 0)
+		return;
+	tell_number(service, CONTROL_FORGET);
+	while (handoff_receive(service->queue[1], &record, &connection) == 1)
+		fd_close(&connection);
+	fd_close(&service->queue[0]);
+	fd_close(&service->queue[1]);
+}
+
+static void terminate_workers(struct service *service)
+{
+	service->terminate_ms = clock_now_ms();
+	pool_unwatch(service);
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		worker_stop(worker);
+	service->n_working = 0;
+}
+
+static void drain_workers(struct service *service)
+{
+	pool_unwatch(service);
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker->state == WORKER_READY)
+			worker_drain(worker);
+	service->n_working = 0;
+}
+
+static void carry_out(struct service *service, unsigned actions)
+{
+	if (actions & ACTION_OPEN)
+		open_listeners(service);
+	if (actions & ACTION_CLOSE)
+		close_listeners(service);
+	if (actions & ACTION_PAUSE)
+		tell_number(service, CONTROL_PAUSE);
+	if (actions & ACTION_RESUME)
+		tell_number(service, CONTROL_RESUME);
+	if (actions & ACTION_TERMINATE)
+		terminate_workers(service);
+	if (actions & ACTION_DRAIN)
+		drain_workers(service);
+	if (actions & ACTION_DELAY)
+		pool_retry_after(service, pool_next_delay_ms(service));
+	if (actions & ACTION_DELAY_LONG)
+		pool_retry_after(service, STATE_FAILED_RETRY_MS);
+	if (actions & ACTION_WATCH)
+		pool_watch(service);
+	if (actions & ACTION_SPAWN)
+		pool_fill(service);
+	if (actions & (ACTION_TERMINATE | ACTION_DRAIN))
+		pool_check_empty(service);
+}
+
+void service_raise(struct service *service, enum service_event event)
+{
+	enum service_state before = service->state;
+	struct service_step step = service_state_step(before, event);
+	if (!step.is_allowed)
+		return;
+	if (step.next != before) {
+		service->state = step.next;
+		service->state_since_ms = clock_now_ms();
+		log_debug("%s: %s -> %s", service->config->name, service_state_name(before),
+			service_state_name(step.next));
+	}
+	/* Whatever was planned before the event is planned anew by it, or not at all. */
+	if (step.actions || step.next != before)
+		pool_retry_cancel(service);
+	if (event == EVENT_EMPTY)
+		service->terminate_ms = 0;
+	if (step.next == STATE_STOPPED) {
+		close_listeners(service);
+		close_queue(service);
+	}
+	carry_out(service, step.actions);
+	if (service->state == step.next && step.next != before)
+		supervisor_on_change(service->supervisor, service);
+}
+
+void service_start(struct service *service)
+{
+	service->is_wanted = true;
+	backoff_reset(&service->backoff);
+	if (!service->environment)
+		service->environment = environment_create(service->config);
+	bool is_on_demand = has_queue(service) && service->config->workers_min == 0;
+	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
+}
+
+/* ---- a new configuration --------------------------------------------------------------------- */
+
+static bool has_listener(
+	const struct listener *listeners, uint32_t n, const struct listen_address *where)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (listen_address_equal(&listeners[i].where, where))
+			return true;
+	return false;
+}
+
+/* Those that stay keep their socket and all that waits in it. */
+static void replace_listeners(struct service *service, struct listener *opened, uint32_t n_opened)
+{
+	struct listener *old = service->listeners;
+	uint32_t n_old = service->n_listeners;
+	for (uint32_t i = 0; i < n_old; i++)
+		if (!has_listener(opened, n_opened, &old[i].where))
+			tell_listener(service, &old[i], CONTROL_LISTENER_CLOSE);
+	service->listeners = opened;
+	service->n_listeners = n_opened;
+	for (uint32_t i = 0; i < n_opened; i++) {
+		uint32_t j = 0;
+		while (j < n_old && !listen_address_equal(&old[j].where, &opened[i].where))
+			j++;
+		if (j == n_old)
+			tell_listener(service, &opened[i], CONTROL_LISTENER);
+		else
+			opened[i].id = old[j].id;
+	}
+	listeners_close(old, n_old);
+}
+
+static void roll(struct service *service)
+{
+	service->generation++;
+	free(service->environment);
+	service->environment = environment_create(service->config);
+	backoff_reset(&service->backoff);
+	if (service->config->type == SERVICE_DAEMON) {
+		service_raise(service, EVENT_RESTART);
+		return;
+	}
+	drain_workers(service);
+	service_raise(service, EVENT_GONE_IDLE);
+	if (service->state == STATE_BACKOFF || service->state == STATE_FAILED)
+		service_raise(service, EVENT_START);
+}
+
+void service_reconfigure(struct service *service, struct service_config *config,
+	enum config_change change, struct listener *opened, uint32_t n_opened)
+{
+	struct service_config *before = service->config;
+	service->config = config;
+	bool is_running = service->state != STATE_STOPPED && service->state != STATE_DRAINING;
+	if (is_running && change != CHANGE_NONE) {
+		if (opened)
+			replace_listeners(service, opened, n_opened);
+		if (service->acceptor)
+			tell_limits(service, -1);
+		if (change >= CHANGE_ROLL)
+			roll(service);
+	} else {
+		listeners_close(opened, n_opened);
+	}
+	if (!is_running) {
+		free(service->environment);
+		service->environment = NULL;
+	}
+	service_config_free(before);
+}
+
+/* ---- what others ask ------------------------------------------------------------------------- */
+
+struct capture *service_capture(struct service *service)
+{
+	if (!service->capture)
+		service->capture = capture_create(
+			service->supervisor->loop, service->config->name, CAPTURE_PROGRAM);
+	return service->capture;
+}
+
+uint64_t service_taken(const struct service *service)
+{
+	if (!service->acceptor)
+		return 0;
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	return score_get(score->handed) - score_get(score->waiting);
+}

@@ -1,0 +1,103 @@
+/*
+ * A service at run time: the table of states applied to real listeners, queues and workers.
+ *
+ * Everything that happens to a service goes through service_raise; everything that changes is
+ * published in one place.
+ */
+#ifndef FDSUP_SUPERVISOR_SERVICE_H
+#define FDSUP_SUPERVISOR_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <ev.h>
+
+#include "config/config.h"
+#include "policy/backoff.h"
+#include "policy/growth.h"
+#include "policy/health.h"
+#include "policy/service_state.h"
+#include "supervisor/listeners.h"
+#include "supervisor/worker.h"
+
+struct supervisor;
+struct acceptor;
+struct capture;
+
+/* How the last worker ended: what health_death needs, kept after it. */
+struct last_death {
+	bool is_known;
+	bool was_spawned;
+	const char *step; /* a constant */
+	int pid;
+	int status;
+	uint64_t age_ms;
+	uint64_t delay_ms; /* until the next try that it has earned */
+};
+
+struct service {
+	struct supervisor *supervisor;
+	struct service_config *config; /* owned */
+	char **environment;            /* of its programs, one piece of memory */
+	enum service_state state;
+	uint64_t state_since_ms;
+	bool is_wanted;                /* by the configuration or an administrator */
+	bool is_leaving;               /* no longer configured: freed when STOPPED */
+	struct acceptor *acceptor;     /* NULL: has no listeners */
+	uint32_t slot;                 /* its row on the acceptor's scoreboard */
+	uint32_t n_listeners;
+	struct listener *listeners;    /* an array; bound, empty while STOPPED */
+	int queue[2];                  /* acceptor's end, workers' end; -1 while STOPPED */
+	struct worker *workers;
+	uint32_t n_working;            /* workers that are neither draining nor stopping */
+	uint32_t n_workers;            /* all of them */
+	unsigned generation;
+	struct capture *capture;       /* made when first needed */
+	struct backoff backoff;
+	struct growth growth;
+	ev_io demand;                  /* a connection is in the queue */
+	ev_timer look;                 /* the next look at the queue */
+	ev_timer retry;                /* a try after a death, or a sweep for orphans */
+	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
+	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
+	bool has_spawned;              /* there may be processes of it that are not its workers */
+	struct last_death last_death;
+	unsigned n_deaths;
+	unsigned n_restarts;
+};
+
+/* Takes the configuration. NULL without memory. */
+struct service *service_create(struct supervisor *supervisor, struct service_config *config);
+
+/* Only in STOPPED, without a process. */
+void service_destroy(struct service *service);
+
+/*
+ * Binds the listeners that it has not yet, after which EVENT_START can open it. 0, or -errno with a
+ * text for the administrator in error, and no more listeners than before.
+ */
+int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE]);
+
+void service_raise(struct service *service, enum service_event event);
+
+/* Wanted, with the event that suits its type. Its listeners must be bound. */
+void service_start(struct service *service);
+
+/* A new configuration for it; `opened` takes the place of its listeners. Takes both. */
+void service_reconfigure(struct service *service, struct service_config *config,
+	enum config_change change, struct listener *opened, uint32_t n_opened);
+
+/* The process of a worker is gone. Frees the worker. */
+void service_on_worker_exit(struct service *service, struct worker *worker, int pid, int status);
+
+/* Tells a new acceptor all that it must know of the service. */
+void service_introduce(struct service *service);
+
+/* The pipe for standard error of its programs; NULL when it cannot be made. */
+struct capture *service_capture(struct service *service);
+
+/* Connections that its workers have taken so far; 0 for a service without a queue. */
+uint64_t service_taken(const struct service *service);
+
+void service_judge(const struct service *service, struct health *ret_health);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Gathers the facts about a service from its state, its last death, its captured output and the
+ * scoreboard, for policy/health to judge.
+ */
+#include "supervisor/service.h"
+
+#include "base/clock.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/capture.h"
+
+static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
+{
+	return then_ns && then_ns < now_ns ? (now_ns - then_ns) / 1000000 : 0;
+}
+
+static void add_score(const struct service *service, uint64_t now_ns, struct health_facts *facts)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint64_t oldest_waiting_ns = score_get(score->oldest_waiting_ns);
+	facts->failures_in_row = score_get(score->failures_in_row);
+	facts->failure_kind = score_get(score->failure_kind);
+	facts->failure_status = score_get(score->failure_status);
+	facts->failure_pid = score_get(score->failure_pid);
+	facts->failure_age_ms = ms_since(score_get(score->failure_ns), now_ns);
+	facts->failure_duration_ms = score_get(score->failure_duration_us) / 1000;
+	facts->live = score_get(score->live);
+	facts->waiting = score_get(score->waiting);
+	facts->held = score_get(score->held);
+	facts->oldest_waiting_ms = ms_since(oldest_waiting_ns, now_ns);
+	facts->oldest_ms = ms_since(score_get(score->oldest_ns), now_ns);
+	facts->oldest_pid = score_get(score->oldest_pid);
+	facts->paused = score_get(score->paused);
+	facts->paused_ms = ms_since(score_get(score->paused_ns), now_ns);
+	facts->is_acceptor_missing = !acceptor_is_running(service->acceptor);
+}
+
+static void add_death(const struct service *service, struct health_facts *facts)
+{
+	const struct last_death *death = &service->last_death;
+	facts->death = (struct health_death){
+		.is_known = death->is_known,
+		.was_spawned = death->was_spawned,
+		.was_ready = true,
+		.program = service->config->type == SERVICE_DAEMON ? "daemon" : "worker",
+		.stage = death->step,
+		.pid = death->pid,
+		.status = death->status,
+		.age_ms = death->age_ms,
+		.times = service->backoff.early_deaths,
+	};
+}
+
+void service_judge(const struct service *service, struct health *ret_health)
+{
+	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ms = now_ns / 1000000;
+	struct health_facts facts = {
+		.state = service->state,
+		.is_wanted = service->is_wanted,
+		.in_state_ms = now_ms - service->state_since_ms,
+		.command = service->config->command.n ? service->config->command.items[0] : "",
+		.max_connections = service->config->max_connections,
+		.overflow_wait_ms = service->config->overflow_wait,
+		.last_words = capture_last_line(service->capture, 0),
+		.last_words_age_ms = now_ms - capture_last_ms(service->capture),
+	};
+	if (service->next_try_ms > now_ms)
+		facts.next_try_ms = service->next_try_ms - now_ms;
+	add_death(service, &facts);
+	if (service->acceptor)
+		add_score(service, now_ns, &facts);
+	health_judge(&facts, ret_health);
+}

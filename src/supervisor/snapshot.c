@@ -1,0 +1,184 @@
+#include "supervisor/snapshot.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/listener.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/capture.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+#include "wire/handoff.h"
+
+enum { LAST_WORDS_SHOWN = 5 };
+
+json_t *snapshot_lines(const struct health *health)
+{
+	json_t *lines = json_array();
+	for (size_t i = 0; i < health->n_lines; i++)
+		json_array_append_new(lines, json_string(health->lines[i]));
+	return lines;
+}
+
+static json_t *string_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+static json_t *used(uint32_t number, uint32_t limit)
+{
+	return json_pack("{s:i, s:i}", "used", number, "limit", limit);
+}
+
+static json_t *acceptors(const struct supervisor *supervisor)
+{
+	json_t *array = json_array();
+	uint64_t now_ms = clock_now_ms();
+	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
+		const struct acceptor *acceptor = supervisor->acceptors[i];
+		bool is_running = acceptor_is_running(acceptor);
+		json_array_append_new(array,
+			json_pack("{s:o, s:i, s:I}", "pid",
+				is_running ? json_integer(acceptor->child.pid) : json_null(), "restarts",
+				acceptor->n_restarts, "uptime_ms",
+				is_running ? (json_int_t)(now_ms - acceptor->started_ms) : 0));
+	}
+	return array;
+}
+
+json_t *snapshot_daemon(const struct supervisor *supervisor)
+{
+	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:o, s:b}", "version", FDSUP_VERSION, "pid",
+		(int)getpid(), "uptime_ms", (json_int_t)(clock_now_ms() - supervisor->started_ms),
+		"config_file", supervisor->config_path, "loaded_at",
+		(json_int_t)supervisor->loaded_wall_ms, "reload_error",
+		string_or_null(supervisor->reload_error), "acceptors", acceptors(supervisor),
+		"stopping", supervisor->is_stopping);
+}
+
+static json_t *listen_texts(const struct service *service)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < service->config->n_listen; i++) {
+		const struct listen_address *where = &service->config->listen[i];
+		char address[LISTENER_TEXT_SIZE];
+		listener_format(address, &where->address, where->is_both_families);
+		json_array_append_new(array, json_sprintf("tcp %s", address));
+	}
+	return array;
+}
+
+static json_t *last_words(const struct service *service)
+{
+	json_t *array = json_array();
+	for (unsigned i = LAST_WORDS_SHOWN; i-- > 0;) {
+		const char *line = capture_last_line(service->capture, i);
+		if (line)
+			json_array_append_new(array, json_string(line));
+	}
+	return array;
+}
+
+static void add_count(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+/* What the acceptor counts; zeros for a service without one. */
+static void add_score(const struct service *service, json_t *object, uint64_t now_ns)
+{
+	static const struct score none;
+	const struct score *score =
+		service->acceptor ? acceptor_score(service->acceptor, service->slot) : &none;
+	int depth = service->queue[1] >= 0 ? handoff_queue_depth(service->queue[1]) : 0;
+	json_object_set_new(object, "connections",
+		used(score_get(score->live),
+			service->acceptor ? service->config->max_connections : 0));
+	json_object_set_new(object, "queue",
+		used((uint32_t)(depth < 0 ? 0 : depth) + score_get(score->held),
+			service->acceptor ? service->config->queue : 0));
+	json_object_set_new(object, "rate", json_real(score_rate(score, now_ns)));
+	add_count(object, "accepted", score_get(score->accepted));
+	add_count(object, "served", score_get(score->served));
+	add_count(object, "failed", score_get(score->failed));
+	add_count(object, "refused", score_get(score->refused));
+	add_count(object, "lost", score_get(score->lost));
+}
+
+json_t *snapshot_service(const struct service *service)
+{
+	const struct service_config *config = service->config;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t now_ms = now_ns / 1000000;
+	struct health health;
+	service_judge(service, &health);
+	json_t *object = json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}", "name",
+		config->name, "description", string_or_null(config->description), "type",
+		service_type_name(config->type), "state", service_state_name(health.state), "healthy",
+		health.is_healthy, "wanted", service->is_wanted, "since_ms",
+		(json_int_t)(now_ms - service->state_since_ms), "listen", listen_texts(service),
+		"workers", used(service->n_working, config->workers_max), "explanation",
+		snapshot_lines(&health), "last_words", last_words(service));
+	if (!object)
+		return NULL;
+	add_score(service, object, now_ns);
+	add_count(object, "deaths", service->n_deaths);
+	add_count(object, "restarts", service->n_restarts);
+	json_object_set_new(object, "next_try_ms",
+		service->next_try_ms > now_ms
+			? json_integer((json_int_t)(service->next_try_ms - now_ms))
+			: json_null());
+	return object;
+}
+
+static json_t *paused_reasons(const struct service *service)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} reasons[] = {
+		{ SCORE_PAUSED_FULL, "max_connections" },
+		{ SCORE_PAUSED_RATE, "rate" },
+		{ SCORE_PAUSED_QUEUE, "queue" },
+		{ SCORE_PAUSED_HELD, "max_per_source" },
+		{ SCORE_PAUSED_DESCRIPTORS, "descriptors" },
+		{ SCORE_PAUSED_ADMIN, "paused" },
+	};
+	json_t *array = json_array();
+	uint32_t paused = score_get(acceptor_score(service->acceptor, service->slot)->paused);
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (paused & reasons[i].bit)
+			json_array_append_new(array, json_string(reasons[i].name));
+	return array;
+}
+
+void snapshot_add_listeners(const struct service *service, json_t *array)
+{
+	for (uint32_t i = 0; i < service->n_listeners; i++) {
+		const struct listener *listener = &service->listeners[i];
+		char address[LISTENER_TEXT_SIZE];
+		unsigned waiting, backlog;
+		bool is_known = listener_queue(listener->fd, &waiting, &backlog) == 0;
+		listener_format(address, &listener->where.address, listener->where.is_both_families);
+		json_array_append_new(array,
+			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i}", "service", service->config->name,
+				"protocol", "tcp", "local", address, "accept_queue",
+				is_known ? json_integer(waiting) : json_null(), "backlog",
+				is_known ? json_integer(backlog) : json_null(), "paused",
+				paused_reasons(service), "acceptor", service->acceptor->number));
+	}
+}
+
+void snapshot_add_workers(const struct service *service, json_t *array)
+{
+	const struct service_config *config = service->config;
+	uint64_t now_ms = clock_now_ms();
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		json_array_append_new(array,
+			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s}", "service", config->name, "pid",
+				worker->pid, "state", worker_state_name(worker->state), "generation",
+				worker->generation, "user", config->account.user ? config->account.user : "-",
+				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
+				config->command_path));
+}

@@ -1,0 +1,24 @@
+/*
+ * What is, as JSON: the types of src/admin/org.fdsup.varlink.
+ */
+#ifndef FDSUP_SUPERVISOR_SNAPSHOT_H
+#define FDSUP_SUPERVISOR_SNAPSHOT_H
+
+#include <jansson.h>
+
+#include "policy/health.h"
+
+struct service;
+struct supervisor;
+
+json_t *snapshot_daemon(const struct supervisor *supervisor);
+json_t *snapshot_service(const struct service *service);
+
+/* Append the listeners, the workers of the service to an array. */
+void snapshot_add_listeners(const struct service *service, json_t *array);
+void snapshot_add_workers(const struct service *service, json_t *array);
+
+/* The sentences of a judgement, as an array of strings. */
+json_t *snapshot_lines(const struct health *health);
+
+#endif

@@ -1,0 +1,284 @@
+#include "supervisor/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/server.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/helpers.h"
+#include "supervisor/log_output.h"
+#include "supervisor/reload.h"
+#include "supervisor/runtime_dir.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/verbs.h"
+#include "supervisor/waits.h"
+
+/* ---- signals and orphans --------------------------------------------------------------------- */
+
+static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+	(void)loop, (void)events;
+	supervisor_stop(watcher->data);
+}
+
+static void on_hup(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct supervisor *supervisor = watcher->data;
+	json_t *result = NULL;
+	if (supervisor->is_stopping)
+		return;
+	/* A rotated log is opened anew even when the new configuration is refused. */
+	int r = log_output_reopen();
+	if (r < 0)
+		log_error("cannot open the log file anew: %s; the log stays where it was", strerror(-r));
+	reload(supervisor, false, &result, &result);
+	json_decref(result);
+}
+
+/* The acceptor knows which connection it was, if it was a command. */
+static void on_orphan(void *context, pid_t pid, int status, const struct rusage *usage)
+{
+	struct supervisor *supervisor = context;
+	struct control_process message = {
+		.kind = CONTROL_CHILD_ENDED,
+		.pid = pid,
+		.status = status,
+		.cpu_us = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000u +
+			  (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec),
+		.max_rss_kib = (uint64_t)usage->ru_maxrss,
+	};
+	for (size_t i = 0; i < supervisor->n_acceptors; i++)
+		acceptor_tell(supervisor->acceptors[i], &message, -1);
+}
+
+static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct supervisor *supervisor = watcher->data;
+	if (!supervisor->has_departed)
+		return;
+	supervisor->has_departed = false;
+	supervisor_free_departed(supervisor);
+}
+
+static void watch_signal(struct supervisor *supervisor, ev_signal *watcher, int number,
+	void (*callback)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(watcher, callback, number);
+	watcher->data = supervisor;
+	ev_signal_start(supervisor->loop, watcher);
+}
+
+static int start_loop(struct supervisor *supervisor)
+{
+	/* Not the default loop, which would reap our children itself. */
+	supervisor->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!supervisor->loop) {
+		log_error("cannot make an event loop: %s", strerror(errno));
+		return -ENOMEM;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	children_init(&supervisor->children, supervisor->loop);
+	supervisor->children.on_orphan = on_orphan;
+	supervisor->children.context = supervisor;
+	watch_signal(supervisor, &supervisor->on_term, SIGTERM, on_stop_signal);
+	watch_signal(supervisor, &supervisor->on_int, SIGINT, on_stop_signal);
+	watch_signal(supervisor, &supervisor->on_hup, SIGHUP, on_hup);
+	ev_prepare_init(&supervisor->departed, on_prepare);
+	supervisor->departed.data = supervisor;
+	ev_prepare_start(supervisor->loop, &supervisor->departed);
+	return 0;
+}
+
+/* ---- what can fail --------------------------------------------------------------------------- */
+
+static int find_helpers(struct supervisor *supervisor)
+{
+	supervisor->acceptor_path = helpers_find("fdsup-acceptor");
+	supervisor->worker_path = helpers_find("fdsup-worker");
+	if (supervisor->acceptor_path && supervisor->worker_path)
+		return 0;
+	log_error("cannot find %s beside fdsup, in ../libexec/fdsup or in %s; install it there",
+		supervisor->acceptor_path ? "fdsup-worker" : "fdsup-acceptor", FDSUP_LIBEXECDIR);
+	return -ENOENT;
+}
+
+static int prepare_process(struct supervisor *supervisor)
+{
+	/* Standard descriptors that are closed would be given to sockets, and written to. */
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	fd_close(&fd);
+	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (supervisor->null_fd < 0) {
+		log_error("cannot open /dev/null: %s", strerror(errno));
+		return -errno;
+	}
+	fd_raise_limit(&supervisor->nofile);
+	return find_helpers(supervisor);
+}
+
+static int create_acceptors(struct supervisor *supervisor)
+{
+	uint32_t n = supervisor->config->n_acceptors;
+	supervisor->acceptors = calloc(n, sizeof *supervisor->acceptors);
+	if (!supervisor->acceptors)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		struct acceptor *acceptor = acceptor_create(supervisor, i);
+		if (!acceptor) {
+			log_error("cannot prepare the acceptor: %s", strerror(errno));
+			return -errno;
+		}
+		supervisor->acceptors[supervisor->n_acceptors++] = acceptor;
+	}
+	return 0;
+}
+
+static int create_services(struct supervisor *supervisor)
+{
+	struct config *config = supervisor->config;
+	while (config->n_services) {
+		/* From the end: the array of services is in the order of the names. */
+		const char *name = config->services[config->n_services - 1]->name;
+		struct service *service =
+			service_create(supervisor, config_take_service(config, name));
+		if (!service || supervisor_add(supervisor, service) < 0) {
+			log_error("out of memory, or more than %d services on one acceptor; "
+				  "raise the key acceptors",
+				SCOREBOARD_SLOTS);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* All of them, so that all that is wrong is told at once. */
+static int bind_services(struct supervisor *supervisor)
+{
+	int result = 0;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		char error[LISTENERS_ERROR_SIZE];
+		if (!service->config->is_enabled || service_bind(service, error) == 0)
+			continue;
+		log_error("%s", error);
+		result = -EADDRINUSE;
+	}
+	return result;
+}
+
+static int open_admin(struct supervisor *supervisor)
+{
+	char error[RUNTIME_DIR_ERROR_SIZE];
+	int fd;
+	int r = runtime_dir_open_admin(supervisor->config, &fd, error);
+	if (r < 0) {
+		log_error("%s", error);
+		return r;
+	}
+	return verbs_serve(supervisor, fd);
+}
+
+static int lock(struct supervisor *supervisor)
+{
+	char error[RUNTIME_DIR_ERROR_SIZE];
+	int r = runtime_dir_lock(supervisor->config, error);
+	if (r < 0)
+		log_error("%s", error);
+	return r;
+}
+
+static int open_log(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->config;
+	int r = log_output_open(config);
+	if (r < 0)
+		log_error("cannot open the log file %s: %s; make its directory, or change log.to",
+			config->log_file, strerror(-r));
+	return r;
+}
+
+/* ---- the processes --------------------------------------------------------------------------- */
+
+static int start_processes(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
+		int r = acceptor_start(supervisor->acceptors[i]);
+		if (r < 0)
+			return r;
+	}
+	size_t n_enabled = 0;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		if (!supervisor->services[i]->config->is_enabled)
+			continue;
+		n_enabled++;
+		service_start(supervisor->services[i]);
+	}
+	log_notice("fdsup %s: %zu services from %s", FDSUP_VERSION, n_enabled,
+		supervisor->config_path);
+	return 0;
+}
+
+int start(struct supervisor *supervisor)
+{
+	static int (*const steps[])(struct supervisor *supervisor) = {
+		prepare_process, lock,          open_log,        start_loop,      create_acceptors,
+		create_services, bind_services, open_admin,      start_processes,
+	};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		int r = steps[i](supervisor);
+		if (r < 0) {
+			log_error("nothing was started");
+			return r;
+		}
+	}
+	runtime_dir_write_pid(supervisor->started_wall_ms);
+	reload_publish_listeners(supervisor);
+	return 0;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void stop_watchers(struct supervisor *supervisor)
+{
+	ev_signal_stop(supervisor->loop, &supervisor->on_term);
+	ev_signal_stop(supervisor->loop, &supervisor->on_int);
+	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
+	ev_prepare_stop(supervisor->loop, &supervisor->departed);
+	children_fini(&supervisor->children);
+}
+
+void start_undo(struct supervisor *supervisor)
+{
+	if (supervisor->loop)
+		waits_end(supervisor);
+	if (supervisor->admin)
+		admin_server_destroy(supervisor->admin);
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		service_destroy(supervisor->services[i]);
+	for (size_t i = 0; i < supervisor->n_acceptors; i++)
+		acceptor_destroy(supervisor->acceptors[i]);
+	if (supervisor->loop) {
+		stop_watchers(supervisor);
+		ev_loop_destroy(supervisor->loop);
+	}
+	runtime_dir_clear(supervisor->config);
+	free(supervisor->services);
+	free(supervisor->acceptors);
+	free(supervisor->acceptor_path);
+	free(supervisor->worker_path);
+	free(supervisor->reload_error);
+	fd_close(&supervisor->null_fd);
+	config_free(supervisor->config);
+}

@@ -1,0 +1,67 @@
+/*
+ * The supervisor: the loop and the tables that everything else hangs from.
+ */
+#ifndef FDSUP_SUPERVISOR_SUPERVISOR_H
+#define FDSUP_SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <ev.h>
+
+#include "config/config.h"
+#include "supervisor/children.h"
+
+struct acceptor;
+struct admin_server;
+struct service;
+struct wait;
+
+struct supervisor {
+	struct ev_loop *loop;
+	struct children children;
+	const char *config_path;
+	struct config *config;      /* the global keys; the services have taken theirs */
+	struct service **services;  /* by name; those that are leaving behind all others */
+	size_t n_services;
+	struct acceptor **acceptors;
+	size_t n_acceptors;
+	struct admin_server *admin;
+	struct wait *waits;         /* list: admin calls that wait for services */
+	char *acceptor_path;        /* of the two helper programs */
+	char *worker_path;
+	unsigned long nofile;       /* the soft limit that programs get */
+	int null_fd;                /* /dev/null, standard input of programs */
+	uint64_t started_ms;
+	int64_t started_wall_ms;
+	int64_t loaded_wall_ms;     /* when the running configuration was loaded */
+	char *reload_error;         /* why the last reload failed; NULL: it did not */
+	bool is_stopping;
+	bool is_ending_acceptors;   /* all services are stopped; only the acceptors are left */
+	bool has_departed;          /* a leaving service is stopped and can be freed */
+	ev_prepare departed;        /* frees it, when nobody works with it any more */
+	ev_signal on_term, on_int, on_hup;
+};
+
+/* NULL if there is none; one that is leaving is not found. */
+struct service *supervisor_find(struct supervisor *supervisor, const char *name);
+
+/* Takes the service, which appears in the order of the names. 0 or -ENOMEM. */
+int supervisor_add(struct supervisor *supervisor, struct service *service);
+
+/* A service changed its state: whoever waits for that is told, a leaving one may be freed. */
+void supervisor_on_change(struct supervisor *supervisor, struct service *service);
+
+/* Frees leaving services that are stopped. Never from within an event of theirs. */
+void supervisor_free_departed(struct supervisor *supervisor);
+
+/* The acceptor with the fewest services. */
+struct acceptor *supervisor_choose_acceptor(struct supervisor *supervisor);
+
+/* An acceptor is gone that was told to end. */
+void supervisor_on_acceptor_gone(struct supervisor *supervisor, struct acceptor *acceptor);
+
+/* Ends everything in order; when already ending: without grace. */
+void supervisor_stop(struct supervisor *supervisor);
+
+#endif

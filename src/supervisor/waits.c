@@ -1,0 +1,167 @@
+#include "supervisor/waits.h"
+
+#include <stdlib.h>
+#include <ev.h>
+
+#include "admin/server.h"
+#include "base/clock.h"
+#include "supervisor/service.h"
+#include "supervisor/snapshot.h"
+#include "supervisor/supervisor.h"
+
+struct wait {
+	struct wait *next; /* list: of the supervisor */
+	struct supervisor *supervisor;
+	struct admin_call *call;
+	enum wait_for what;
+	json_t *names;
+	ev_timer deadline;
+	ev_timer look; /* the next look at a service that must stay up for a moment */
+};
+
+/* A program that dies in its first moments was not started, whatever exec said. */
+enum { STEADY_MS = 300 };
+
+/* Besides the time that the configuration allows. */
+enum { MARGIN_MS = 3000 };
+
+static bool is_on_its_way(const struct service *service, enum wait_for what, uint64_t *ret_look_ms)
+{
+	if (what == WAIT_STOPPED)
+		return service->state != STATE_STOPPED;
+	if (service->terminate_ms || service->state == STATE_STARTING)
+		return true;
+	if (service->config->type != SERVICE_DAEMON || service->state != STATE_UP)
+		return false;
+	uint64_t up_ms = clock_now_ms() - service->state_since_ms;
+	if (up_ms >= STEADY_MS)
+		return false;
+	*ret_look_ms = STEADY_MS - up_ms + 1;
+	return true;
+}
+
+static bool is_done(const struct service *service, enum wait_for what)
+{
+	if (what == WAIT_STOPPED)
+		return service->state == STATE_STOPPED;
+	return service->state == STATE_UP || service->state == STATE_ON_DEMAND ||
+	       service->state == STATE_PAUSED || service->state == STATE_DEGRADED;
+}
+
+static json_t *outcome_of(struct wait *wait, const char *name)
+{
+	struct service *service = supervisor_find(wait->supervisor, name);
+	if (!service)
+		return json_pack("{s:s, s:s, s:b, s:[]}", "service", name, "state", "STOPPED", "done",
+			wait->what == WAIT_STOPPED, "explanation");
+	struct health health;
+	service_judge(service, &health);
+	return json_pack("{s:s, s:s, s:b, s:o}", "service", name, "state",
+		service_state_name(service->state), "done", is_done(service, wait->what),
+		"explanation", snapshot_lines(&health));
+}
+
+static void answer(struct wait *wait)
+{
+	struct wait **link = &wait->supervisor->waits;
+	while (*link != wait)
+		link = &(*link)->next;
+	*link = wait->next;
+	ev_timer_stop(wait->supervisor->loop, &wait->deadline);
+	ev_timer_stop(wait->supervisor->loop, &wait->look);
+	json_t *outcomes = json_array();
+	size_t i;
+	json_t *name;
+	json_array_foreach(wait->names, i, name)
+		json_array_append_new(outcomes, outcome_of(wait, json_string_value(name)));
+	admin_reply(wait->call, json_pack("{s:o}", "outcomes", outcomes));
+	json_decref(wait->names);
+	free(wait);
+}
+
+static void check(struct wait *wait)
+{
+	size_t i;
+	json_t *name;
+	json_array_foreach(wait->names, i, name) {
+		struct service *service =
+			supervisor_find(wait->supervisor, json_string_value(name));
+		uint64_t look_ms = 0;
+		if (!service || !is_on_its_way(service, wait->what, &look_ms))
+			continue;
+		if (look_ms) {
+			ev_timer_stop(wait->supervisor->loop, &wait->look);
+			ev_timer_set(&wait->look, (double)look_ms / 1000, 0);
+			ev_timer_start(wait->supervisor->loop, &wait->look);
+		}
+		return;
+	}
+	answer(wait);
+}
+
+static void on_deadline(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	answer(watcher->data);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	check(watcher->data);
+}
+
+static uint64_t allowed_ms(struct supervisor *supervisor, const json_t *names)
+{
+	uint64_t longest_ms = 0;
+	size_t i;
+	json_t *name;
+	json_array_foreach(names, i, name) {
+		const struct service *service = supervisor_find(supervisor, json_string_value(name));
+		if (!service)
+			continue;
+		uint64_t ms = service->config->start_timeout + service->config->stop_timeout;
+		if (ms > longest_ms)
+			longest_ms = ms;
+	}
+	return longest_ms + MARGIN_MS;
+}
+
+void waits_add(
+	struct supervisor *supervisor, struct admin_call *call, enum wait_for what, json_t *names)
+{
+	struct wait *wait = calloc(1, sizeof *wait);
+	if (!wait) {
+		json_decref(names);
+		admin_error(call, "org.fdsup.Failed", json_pack("{s:s}", "reason", "out of memory"));
+		return;
+	}
+	wait->supervisor = supervisor;
+	wait->call = call;
+	wait->what = what;
+	wait->names = names;
+	wait->next = supervisor->waits;
+	supervisor->waits = wait;
+	ev_timer_init(
+		&wait->deadline, on_deadline, (double)allowed_ms(supervisor, names) / 1000, 0);
+	ev_timer_init(&wait->look, on_look, 0, 0);
+	wait->deadline.data = wait->look.data = wait;
+	ev_timer_start(supervisor->loop, &wait->deadline);
+	check(wait);
+}
+
+void waits_on_change(struct supervisor *supervisor, struct service *service)
+{
+	(void)service;
+	struct wait *next;
+	for (struct wait *wait = supervisor->waits; wait; wait = next) {
+		next = wait->next;
+		check(wait);
+	}
+}
+
+void waits_end(struct supervisor *supervisor)
+{
+	while (supervisor->waits)
+		answer(supervisor->waits);
+}

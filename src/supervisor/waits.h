@@ -1,0 +1,27 @@
+/*
+ * Admin calls that are answered when it has happened: services started, stopped or restarted.
+ */
+#ifndef FDSUP_SUPERVISOR_WAITS_H
+#define FDSUP_SUPERVISOR_WAITS_H
+
+#include <jansson.h>
+
+struct admin_call;
+struct service;
+struct supervisor;
+
+enum wait_for { WAIT_STARTED, WAIT_STOPPED };
+
+/*
+ * Answers the call with an Outcome for each of the named services, as soon as all have settled, or
+ * when the longest time that their configuration allows is over. Takes `names`, an array of strings.
+ */
+void waits_add(struct supervisor *supervisor, struct admin_call *call, enum wait_for what, json_t *names);
+
+/* A service changed its state. */
+void waits_on_change(struct supervisor *supervisor, struct service *service);
+
+/* Answers all that still wait, with what is. */
+void waits_end(struct supervisor *supervisor);
+
+#endif

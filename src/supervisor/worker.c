@@ -1,0 +1,210 @@
+#include "supervisor/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "process/spawn.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/capture.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+
+/* A program that knows nothing of us may use select(2), which breaks above this. */
+enum { PROGRAM_NOFILE = 1024 };
+
+/* fdsup-worker ends its commands itself; it is ended when it has not done so a second later. */
+enum { WORKER_GRACE_MS = 1000 };
+
+static void on_exit_of_worker(struct child *child, int status, const struct rusage *usage)
+{
+	(void)usage;
+	struct worker *worker = (struct worker *)((char *)child - offsetof(struct worker, child));
+	service_on_worker_exit(worker->service, worker, worker->pid, status);
+}
+
+static void on_kill_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct worker *worker = watcher->data;
+	kill(-worker->pid, SIGKILL);
+}
+
+/* ---- the command line of fdsup-worker -------------------------------------------------------- */
+
+enum { WORKER_OPTIONS = 20 };
+
+struct worker_argv {
+	char numbers[4][24];
+	const char *items[];
+};
+
+static struct worker_argv *worker_argv_create(const struct service_config *config)
+{
+	static const char *const stderr_names[] = {
+		[STDERR_LOG] = "log",
+		[STDERR_CONNECTION] = "connection",
+		[STDERR_NULL] = "null",
+	};
+	size_t n_items = WORKER_OPTIONS + config->command.n + 1;
+	struct worker_argv *argv = calloc(1, sizeof *argv + n_items * sizeof *argv->items);
+	if (!argv)
+		return NULL;
+	const long long numbers[] = { (long long)config->idle_timeout, config->stop_signal,
+		(long long)config->stop_timeout, PROGRAM_NOFILE };
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		snprintf(argv->numbers[i], sizeof argv->numbers[i], "%lld", numbers[i]);
+	const char *const options[] = {
+		"fdsup-worker", "--queue", "3", "--service", config->name,
+		"--stderr", stderr_names[config->stderr_target],
+		"--idle-timeout", argv->numbers[0], "--stop-signal", argv->numbers[1],
+		"--stop-timeout", argv->numbers[2], "--nofile", argv->numbers[3],
+		"--", config->command_path,
+	};
+	_Static_assert(sizeof options / sizeof *options <= WORKER_OPTIONS, "room for the options");
+	size_t n = 0;
+	for (; n < sizeof options / sizeof *options; n++)
+		argv->items[n] = options[n];
+	for (size_t i = 0; i < config->command.n; i++)
+		argv->items[n++] = config->command.items[i];
+	return argv;
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static pid_t spawn_exec_worker(
+	const struct service *service, struct spawn_request *request, const char **ret_step)
+{
+	struct worker_argv *argv = worker_argv_create(service->config);
+	*ret_step = "fork";
+	if (!argv)
+		return -ENOMEM;
+	request->path = service->supervisor->worker_path;
+	request->argv = (char *const *)argv->items;
+	request->descriptors[request->n_descriptors++] =
+		(struct spawn_descriptor){ service->queue[1], 3 };
+	pid_t pid = spawn(request, ret_step);
+	free(argv);
+	return pid;
+}
+
+static pid_t spawn_daemon(
+	const struct service *service, struct spawn_request *request, const char **ret_step)
+{
+	request->path = service->config->command_path;
+	request->argv = service->config->command.items;
+	request->nofile = PROGRAM_NOFILE;
+	return spawn(request, ret_step);
+}
+
+static pid_t spawn_worker(struct service *service, const char **ret_step)
+{
+	const struct service_config *config = service->config;
+	bool is_logged = config->stderr_target != STDERR_NULL;
+	struct capture *capture = is_logged ? service_capture(service) : NULL;
+	*ret_step = "pipe";
+	if (is_logged && !capture)
+		return -errno;
+	int null_fd = service->supervisor->null_fd;
+	int output_fd = capture ? capture_write_end(capture) : null_fd;
+	struct spawn_request request = {
+		.envp = service->environment,
+		.account = &config->account,
+		.directory = config->directory,
+		.umask = config->umask,
+		.nice = config->nice,
+		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
+		.n_descriptors = 3,
+	};
+	return config->type == SERVICE_EXEC ? spawn_exec_worker(service, &request, ret_step)
+					    : spawn_daemon(service, &request, ret_step);
+}
+
+int worker_start(struct service *service, const char **ret_step)
+{
+	struct worker *worker = calloc(1, sizeof *worker);
+	*ret_step = "fork";
+	if (!worker)
+		return -ENOMEM;
+	worker->taken_before = service_taken(service);
+	pid_t pid = spawn_worker(service, ret_step);
+	if (pid < 0) {
+		free(worker);
+		return pid;
+	}
+	worker->service = service;
+	worker->pid = pid;
+	worker->state = WORKER_READY;
+	worker->generation = service->generation;
+	worker->started_ms = clock_now_ms();
+	worker->child.pid = pid;
+	worker->child.on_exit = on_exit_of_worker;
+	ev_timer_init(&worker->kill_timer, on_kill_timer, 0, 0);
+	worker->kill_timer.data = worker;
+	children_add(&service->supervisor->children, &worker->child);
+	worker->next = service->workers;
+	service->workers = worker;
+	service->n_workers++;
+	service->n_working++;
+	service->has_spawned = true;
+	return 0;
+}
+
+/* ---- ending ---------------------------------------------------------------------------------- */
+
+static bool is_exec(const struct worker *worker)
+{
+	return worker->service->config->type == SERVICE_EXEC;
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (worker->state == WORKER_STOPPING) {
+		/* fdsup-worker takes a second TERM for "at once", and ends its commands with KILL. */
+		if (is_exec(worker))
+			kill(worker->pid, SIGTERM);
+		else
+			kill(-worker->pid, SIGKILL);
+		return;
+	}
+	const struct service_config *config = worker->service->config;
+	struct ev_loop *loop = worker->service->supervisor->loop;
+	worker->state = WORKER_STOPPING;
+	uint64_t grace_ms = config->stop_timeout + (is_exec(worker) ? WORKER_GRACE_MS : 0);
+	if (is_exec(worker))
+		kill(worker->pid, SIGTERM);
+	else
+		kill(-worker->pid, config->stop_signal);
+	ev_timer_stop(loop, &worker->kill_timer);
+	ev_timer_set(&worker->kill_timer, (double)grace_ms / 1000, 1.0);
+	ev_timer_start(loop, &worker->kill_timer);
+}
+
+void worker_drain(struct worker *worker)
+{
+	if (!is_exec(worker)) {
+		worker_stop(worker);
+		return;
+	}
+	worker->state = WORKER_DRAINING;
+	kill(worker->pid, SIGHUP);
+}
+
+void worker_ask_reports(struct worker *worker)
+{
+	if (is_exec(worker))
+		kill(worker->pid, SIGUSR1);
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+	static const char *const names[] = {
+		[WORKER_READY] = "READY",
+		[WORKER_DRAINING] = "DRAINING",
+		[WORKER_STOPPING] = "STOPPING",
+	};
+	return names[state];
+}

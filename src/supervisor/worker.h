@@ -1,0 +1,46 @@
+/*
+ * A worker process of a service: started, told to finish or to end, and gone.
+ */
+#ifndef FDSUP_SUPERVISOR_WORKER_H
+#define FDSUP_SUPERVISOR_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervisor/children.h"
+
+struct service;
+
+enum worker_state {
+	WORKER_READY,
+	WORKER_DRAINING, /* takes no more connections, finishes those it has */
+	WORKER_STOPPING, /* told to end */
+};
+
+struct worker {
+	struct worker *next; /* list: of the workers of a service */
+	struct service *service;
+	struct child child;
+	int pid;               /* child.pid is 0 once it was reaped; this is not */
+	enum worker_state state;
+	unsigned generation;
+	uint64_t started_ms;
+	uint64_t taken_before; /* connections that the service's workers had taken when it started */
+	ev_timer kill_timer;
+};
+
+/* Adds a worker to the service and starts its process. 0 or -errno with the step that failed. */
+int worker_start(struct service *service, const char **ret_step);
+
+/* Ends it: the stop signal, and KILL after the stop_timeout. Once more: KILL at once. */
+void worker_stop(struct worker *worker);
+
+/* Lets it finish what it has. A daemon cannot: it is stopped. */
+void worker_drain(struct worker *worker);
+
+/* Asks it to report its running commands again, for a new acceptor. */
+void worker_ask_reports(struct worker *worker);
+
+const char *worker_state_name(enum worker_state state);
+
+#endif
