@@ -251,7 +251,7 @@ static void on_reload(void *context, struct admin_call *call, const json_t *para
 		admin_error(call, "org.fdsup.ReloadFailed", json_pack("{s:o}", "errors", errors));
 }
 
-static const struct admin_verb verbs[] = {
+const struct admin_verb verbs_table[] = {
 	{ "Status", ADMIN_ROLE_STATUS, on_status },
 	{ "Listeners", ADMIN_ROLE_STATUS, on_listeners },
 	{ "Workers", ADMIN_ROLE_STATUS, on_workers },
@@ -261,12 +261,14 @@ static const struct admin_verb verbs[] = {
 	{ "Reload", ADMIN_ROLE_CONTROL, on_reload },
 };
 
+const size_t verbs_table_n = sizeof verbs_table / sizeof *verbs_table;
+
 int verbs_serve(struct supervisor *supervisor, int listen_fd)
 {
 	static struct admin_interface interface = {
 		.name = "org.fdsup",
-		.verbs = verbs,
-		.n_verbs = sizeof verbs / sizeof *verbs,
+		.verbs = verbs_table,
+		.n_verbs = sizeof verbs_table / sizeof *verbs_table,
 		.vendor = "fdsup",
 		.product = "fdsup",
 		.version = FDSUP_VERSION,

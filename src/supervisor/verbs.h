@@ -4,7 +4,13 @@
 #ifndef FDSUP_SUPERVISOR_VERBS_H
 #define FDSUP_SUPERVISOR_VERBS_H
 
+#include <stddef.h>
+
+struct admin_verb;
 struct supervisor;
+
+extern const struct admin_verb verbs_table[];
+extern const size_t verbs_table_n;
 
 /* Serves the admin socket. Takes the listening descriptor. 0 or -ENOMEM. */
 int verbs_serve(struct supervisor *supervisor, int listen_fd);

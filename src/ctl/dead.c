@@ -1,0 +1,193 @@
+#include "ctl/dead.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "ctl/exitcode.h"
+#include "ctl/reply.h"
+#include "ctl/socket_path.h"
+#include "net/holder.h"
+
+enum { FILE_MAX = 256 * 1024, SAME_START_MS = 5000 };
+
+/* A whole small file as text, to be freed; NULL and errno. */
+static char *read_file(const char *path)
+{
+	struct stat status;
+	fd_auto int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return NULL;
+	if (!S_ISREG(status.st_mode)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	char *text = malloc(FILE_MAX + 1);
+	ssize_t n = text ? read(fd, text, FILE_MAX) : -1;
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
+	text[n] = 0;
+	return text;
+}
+
+void dead_parse_pid(const char *text, pid_t *ret_pid, int64_t *ret_started_at_ms)
+{
+	char *end;
+	long pid = strtol(text, &end, 10);
+	bool is_pid = end != text && (*end == '\n' || !*end) && pid > 1 && pid <= INT32_MAX;
+	long long at = is_pid && *end ? strtoll(end, NULL, 10) : 0;
+	*ret_pid = is_pid ? (pid_t)pid : 0;
+	*ret_started_at_ms = at > 0 ? at : 0;
+}
+
+json_t *dead_parse_listener(const char *line)
+{
+	char protocol[8], address[64], service[256];
+	unsigned port;
+	if (sscanf(line, "%7s %63s %u %255s", protocol, address, &port, service) != 4 ||
+		port > 65535 || (strcmp(protocol, "tcp") && strcmp(protocol, "udp")))
+		return NULL;
+	return json_pack("{s:s, s:s, s:i, s:s}", "protocol", protocol, "address", address, "port",
+		(int)port, "service", service);
+}
+
+/* False for an address that is none. "*" is every address of both families. */
+static bool parse_address(const char *text, struct endpoint *ret)
+{
+	char host[64];
+	snprintf(host, sizeof host, "%.*s", (int)strcspn(text, "%"), text);
+	if (!strcmp(host, "*"))
+		strcpy(host, "::");
+	ret->family = strchr(host, ':') ? AF_INET6 : AF_INET;
+	return inet_pton(ret->family, host, ret->ip) == 1;
+}
+
+static void add_holder(json_t *listener)
+{
+	struct endpoint address = { 0 };
+	struct holder holder;
+	char text[HOLDER_TEXT_SIZE] = "-";
+	json_int_t port = 0;
+	reply_integer(listener, "port", &port);
+	address.port = (uint16_t)port;
+	int protocol = !strcmp(reply_text(listener, "protocol"), "udp") ? IPPROTO_UDP : IPPROTO_TCP;
+	if (parse_address(reply_text(listener, "address"), &address) &&
+		holder_find(protocol, &address, &holder) == 0)
+		holder_format(text, &holder);
+	json_object_set_new(listener, "held_by", json_string(text));
+}
+
+static json_t *read_listeners(const char *path)
+{
+	json_t *listeners = json_array();
+	char *text = read_file(path);
+	char *rest = NULL;
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line;
+		line = strtok_r(NULL, "\n", &rest)) {
+		json_t *listener = dead_parse_listener(line);
+		if (!listener)
+			continue;
+		add_holder(listener);
+		json_array_append_new(listeners, listener);
+	}
+	free(text);
+	return listeners;
+}
+
+/* When a process started, in ms since 1970; 0 if it is not there. */
+static int64_t process_started_at(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	char *text = read_file(path);
+	/* The name is in parentheses and may hold anything; the start is the 20th field behind it.
+	 */
+	const char *field = text ? strrchr(text, ')') : NULL;
+	for (int i = 0; field && i < 20; i++)
+		field = strchr(field + 1, ' ');
+	unsigned long long ticks = field ? strtoull(field, NULL, 10) : 0;
+	free(text);
+	if (!field)
+		return 0;
+	int64_t booted_at_ms = clock_wall_ms();
+	struct timespec uptime;
+	clock_gettime(CLOCK_BOOTTIME, &uptime);
+	booted_at_ms -= (int64_t)uptime.tv_sec * 1000 + uptime.tv_nsec / 1000000;
+	return booted_at_ms + (int64_t)(ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static bool is_fdsup(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/comm", pid);
+	char *name = read_file(path);
+	bool is = name && !strcmp(name, "fdsup\n");
+	free(name);
+	return is;
+}
+
+/*
+ * A process id is used again sooner or later: a process that began after the file was written is
+ * another one. Unless it has our name: the clock may have been set since.
+ */
+static bool is_running(pid_t pid, int64_t started_at_ms)
+{
+	int64_t process_ms = pid ? process_started_at(pid) : 0;
+	if (!process_ms)
+		return false;
+	return !started_at_ms || process_ms <= started_at_ms + SAME_START_MS || is_fdsup(pid);
+}
+
+int dead_inspect(const char *socket_path, struct dead *ret)
+{
+	struct dead dead = { .pid_file = socket_path_beside(socket_path, "fdsup.pid") };
+	char *listeners = socket_path_beside(socket_path, "listeners");
+	if (dead.pid_file && listeners) {
+		char *text = read_file(dead.pid_file);
+		dead.pid_file_error = text ? 0 : errno;
+		if (text)
+			dead_parse_pid(text, &dead.pid, &dead.started_at_ms);
+		free(text);
+		dead.is_running = is_running(dead.pid, dead.started_at_ms);
+		dead.listeners = read_listeners(listeners);
+	}
+	free(listeners);
+	if (!dead.listeners) {
+		dead_fini(&dead);
+		return -ENOMEM;
+	}
+	*ret = dead;
+	return 0;
+}
+
+void dead_fini(struct dead *dead)
+{
+	free(dead->pid_file);
+	json_decref(dead->listeners);
+	*dead = (struct dead){ 0 };
+}
+
+static bool has_pid_file(const struct dead *dead)
+{
+	return dead->pid_file_error == 0;
+}
+
+int dead_exitcode(const struct dead *dead)
+{
+	if (dead->is_running)
+		return CTL_UNKNOWN;
+	if (has_pid_file(dead))
+		return CTL_DEAD;
+	return dead->pid_file_error == ENOENT || dead->pid_file_error == ENOTDIR ? CTL_NOT_RUNNING
+										 : CTL_UNKNOWN;
+}

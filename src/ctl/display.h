@@ -1,0 +1,28 @@
+/*
+ * Text of others on a terminal: harmless, and as wide as it claims to be. Width counts columns, not
+ * bytes: a Chinese character takes two, a combining accent none.
+ */
+#ifndef FDSUP_CTL_DISPLAY_H
+#define FDSUP_CTL_DISPLAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/*
+ * A copy, to be freed, in which nothing controls the terminal: text_escape, except that a backslash
+ * stays single, since the daemon has escaped once already. What the terminal cannot show becomes
+ * "?". NULL without memory.
+ */
+char *display_clean(const char *text, bool is_utf8);
+
+/* Of cleaned text. */
+unsigned display_width(const char *text);
+
+/*
+ * Prints cleaned text in at most `width` columns; what does not fit is cut and marked. Width 0: all
+ * of it. Returns the columns that were used.
+ */
+unsigned display_print(FILE *out, const char *text, unsigned width, bool is_utf8);
+
+#endif

@@ -1,0 +1,19 @@
+/* The worker processes, as ps(1) would list them, with the service each works for. */
+#include "ctl/render.h"
+
+#include "ctl/reply.h"
+
+static const struct table_column columns[] = {
+	{ "PID", 0, .is_right = true, .field = "pid", .format = reply_print_exact },
+	{ "SERVICE", 0, .field = "service", .format = reply_print_text },
+	{ "STATE", 1, .field = "state", .format = reply_print_text },
+	{ "GEN", 5, .is_right = true, .field = "generation", .format = reply_print_exact },
+	{ "USER", 4, .field = "user", .format = reply_print_text },
+	{ "UPTIME", 2, .field = "uptime_ms", .format = reply_print_duration },
+	{ "COMMAND", 3, .is_elastic = true, .field = "command", .format = reply_print_text },
+};
+
+const struct table table_workers = {
+	.columns = columns,
+	.n_columns = sizeof columns / sizeof *columns,
+};

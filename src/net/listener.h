@@ -1,0 +1,39 @@
+/*
+ * Listening sockets. Made by the supervisor alone; the acceptor gets a copy.
+ */
+#ifndef FDSUP_NET_LISTENER_H
+#define FDSUP_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wire/endpoint.h"
+
+struct listener_options {
+	struct endpoint address;
+	bool is_both_families; /* "*": [::] with IPv4, or 0.0.0.0 where the kernel has no IPv6 */
+	bool is_v6only;
+	int backlog;           /* the kernel lowers it to net.core.somaxconn */
+	bool has_nodelay;      /* inherited by accepted connections: tcp(7) */
+	bool has_keepalive;
+};
+
+/*
+ * Binds and listens; close-on-exec and non-blocking (which accepted connections do not inherit on
+ * Linux: accept(2)). 0, or -errno with the call that failed in *ret_step (a constant).
+ */
+int listener_open(const struct listener_options *options, int *ret_fd, const char **ret_step);
+
+/* Gives a bound socket the options that can change while it listens: all but the address. */
+void listener_apply(int fd, const struct listener_options *options);
+
+/* What the kernel knows of a listening TCP socket: tcp_info. 0 or -errno. */
+int listener_queue(int fd, unsigned *ret_waiting, unsigned *ret_backlog);
+
+enum { LISTENER_TEXT_SIZE = ENDPOINT_TEXT_SIZE + 8 };
+
+/* "*:80", "192.0.2.1:80", "[::]:80". Returns text. */
+char *listener_format(
+	char text[LISTENER_TEXT_SIZE], const struct endpoint *address, bool is_both_families);
+
+#endif
