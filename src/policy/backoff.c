@@ -20,12 +20,12 @@ static bool is_too_many(struct backoff *backoff, const struct backoff_rule *rule
 	uint32_t allowed = rule->give_up_deaths;
 	if (allowed > BACKOFF_DEATHS_KEPT)
 		allowed = BACKOFF_DEATHS_KEPT;
-	backoff->times_ms[backoff->n_times % BACKOFF_DEATHS_KEPT] = now_ms;
+	backoff->times_ms[backoff->n_times % BACKOFF_DEATHS_KEPT] = (uint32_t)now_ms;
 	backoff->n_times++;
 	if (allowed == 0 || backoff->n_times < allowed)
 		return false;
-	uint64_t first_ms = backoff->times_ms[(backoff->n_times - allowed) % BACKOFF_DEATHS_KEPT];
-	return now_ms - first_ms <= rule->give_up_within_ms;
+	uint32_t first_ms = backoff->times_ms[(backoff->n_times - allowed) % BACKOFF_DEATHS_KEPT];
+	return (uint32_t)now_ms - first_ms <= rule->give_up_within_ms;
 }
 
 struct backoff_verdict backoff_on_death(

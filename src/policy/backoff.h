@@ -16,7 +16,7 @@ enum { BACKOFF_HEALTHY_MS = 10000, BACKOFF_DEATHS_KEPT = 16 };
 struct backoff {
 	uint32_t early_deaths; /* in a row */
 	uint32_t n_times;      /* of times_ms that are set, at most BACKOFF_DEATHS_KEPT */
-	uint64_t times_ms[BACKOFF_DEATHS_KEPT]; /* of the last early deaths, a ring */
+	uint32_t times_ms[BACKOFF_DEATHS_KEPT]; /* of the last early deaths, a ring; low bits suffice */
 };
 
 struct backoff_rule {

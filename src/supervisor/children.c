@@ -60,3 +60,9 @@ void children_add(struct children *children, struct child *child)
 	child->next = *bucket;
 	*bucket = child;
 }
+
+void children_remove(struct children *children, struct child *child)
+{
+	take(children, child->pid);
+	child->pid = 0;
+}

@@ -36,4 +36,7 @@ void children_fini(struct children *children);
 /* The child stays the owner's storage; it must live until on_exit was called. */
 void children_add(struct children *children, struct child *child);
 
+/* The owner waits for it itself. */
+void children_remove(struct children *children, struct child *child);
+
 #endif

@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-#include <malloc.h>
 
 #include "admin/server.h"
 #include "base/clock.h"
@@ -18,6 +17,7 @@
 #include "base/log.h"
 #include "supervisor/background.h"
 #include "supervisor/helpers.h"
+#include "supervisor/loading.h"
 #include "supervisor/log_output.h"
 #include "supervisor/notify.h"
 #include "supervisor/options.h"
@@ -32,17 +32,21 @@ static void print(void *context, const char *text)
 	fputs(text, stdout);
 }
 
+static void on_loaded(void *context, struct config *config, const struct config_errors *errors)
+{
+	struct config **ret_config = context;
+	for (size_t i = 0; i < errors->n; i++)
+		fprintf(stderr, "fdsup: %s\n", errors->items[i]);
+	*ret_config = config;
+}
+
 static struct config *load(const char *path)
 {
-	struct config *config;
-	struct config_errors errors = { 0 };
-	int r = config_load(path, &config, &errors);
-	for (size_t i = 0; i < errors.n; i++)
-		fprintf(stderr, "fdsup: %s\n", errors.items[i]);
-	config_errors_free(&errors);
-	if (r == -ENOMEM)
-		fprintf(stderr, "fdsup: out of memory\n");
-	return r < 0 ? NULL : config;
+	struct config *config = NULL;
+	int r = loading_wait(path, on_loaded, &config);
+	if (r < 0)
+		fprintf(stderr, "fdsup: cannot load %s: %s\n", path, strerror(-r));
+	return config;
 }
 
 static int run(const struct options *options, struct config *config)
@@ -60,8 +64,6 @@ static int run(const struct options *options, struct config *config)
 	if (start(&supervisor) == 0 && pid_file_write(options->pid_file) == 0) {
 		background_ready();
 		notify_send("READY=1");
-		/* What loading took is of no use while serving. */
-		malloc_trim(0);
 		ev_run(supervisor.loop, 0);
 		log_notice("stopped");
 		status = EXIT_SUCCESS;

@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <jansson.h>
 
+#include "admin/server.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "supervisor/loading.h"
 #include "supervisor/log_output.h"
 #include "supervisor/notify.h"
 #include "supervisor/runtime_dir.h"
@@ -286,16 +289,6 @@ static void switch_over(struct plan *plan)
 
 /* ---- the transaction ------------------------------------------------------------------------- */
 
-static int load(struct plan *plan)
-{
-	struct config_errors errors = { 0 };
-	int r = config_load(plan->supervisor->config_path, &plan->config, &errors);
-	for (size_t i = 0; i < errors.n; i++)
-		json_array_append_new(plan->errors, json_string(errors.items[i]));
-	config_errors_free(&errors);
-	return r;
-}
-
 static void remember_failure(struct supervisor *supervisor, const json_t *errors)
 {
 	const char *first = json_string_value(json_array_get(errors, 0));
@@ -322,36 +315,128 @@ static void log_changes(const json_t *changes)
 	log_notice("reloaded: %zu of %zu services changed", n_changed, json_array_size(changes));
 }
 
-int reload(struct supervisor *supervisor, bool is_dry_run, json_t **ret_changes, json_t **ret_errors)
+/* What was planned, after it was carried out (unless it is a dry run). The caller's. */
+static json_t *carry_out_plan(struct plan *plan, bool is_dry_run)
 {
-	struct plan plan = { .supervisor = supervisor, .errors = json_array() };
-	if (!is_dry_run)
-		notify_reloading();
-	int r = load(&plan);
-	if (r == 0)
-		r = make_plan(&plan);
-	if (r == 0)
-		r = bind_new(&plan);
-	if (r < 0) {
-		if (!is_dry_run)
-			remember_failure(supervisor, plan.errors);
-		*ret_errors = plan.errors;
-		r = -EINVAL;
-	} else {
-		json_decref(plan.errors);
-		*ret_changes = describe(&plan);
-		if (!is_dry_run) {
-			free(supervisor->reload_error);
-			supervisor->reload_error = NULL;
-			switch_over(&plan);
-			log_changes(*ret_changes);
-		}
-	}
-	if (!is_dry_run)
-		notify_send("READY=1");
-	plan_fini(&plan);
-	return r;
+	struct supervisor *supervisor = plan->supervisor;
+	json_t *changes = describe(plan);
+	if (is_dry_run)
+		return changes;
+	free(supervisor->reload_error);
+	supervisor->reload_error = NULL;
+	switch_over(plan);
+	log_changes(changes);
+	return changes;
 }
+
+/* ---- requests, one after the other ----------------------------------------------------------- */
+
+struct reload {
+	struct reload *next; /* list: of the supervisor, the one under way first */
+	struct supervisor *supervisor;
+	struct loading *loading; /* of the first */
+	struct admin_call *call; /* NULL: nobody waits */
+	bool is_dry_run;
+};
+
+static void begin(struct supervisor *supervisor);
+
+static void answer(struct reload *reload, json_t *changes, json_t *errors)
+{
+	if (!reload->call)
+		json_decref(changes ? changes : errors);
+	else if (changes)
+		admin_reply(reload->call, json_pack("{s:o}", "changes", changes));
+	else
+		admin_error(reload->call, "org.fdsup.ReloadFailed",
+			json_pack("{s:o}", "errors", errors));
+}
+
+static void finish(struct reload *reload, json_t *changes, json_t *errors)
+{
+	struct supervisor *supervisor = reload->supervisor;
+	if (!reload->is_dry_run && !changes)
+		remember_failure(supervisor, errors);
+	if (!reload->is_dry_run)
+		notify_send("READY=1");
+	answer(reload, changes, errors);
+	supervisor->reloads = reload->next;
+	free(reload);
+	if (supervisor->reloads && !supervisor->is_stopping)
+		begin(supervisor);
+}
+
+static void on_loaded(void *context, struct config *config, const struct config_errors *errors)
+{
+	struct reload *reload = context;
+	struct plan plan = {
+		.supervisor = reload->supervisor,
+		.config = config,
+		.errors = json_array(),
+	};
+	json_t *changes = NULL;
+	reload->loading = NULL;
+	for (size_t i = 0; i < errors->n; i++)
+		json_array_append_new(plan.errors, json_string(errors->items[i]));
+	bool is_right = config && !reload->supervisor->is_stopping && make_plan(&plan) == 0 &&
+			bind_new(&plan) == 0;
+	if (is_right)
+		changes = carry_out_plan(&plan, reload->is_dry_run);
+	if (is_right)
+		json_decref(plan.errors);
+	finish(reload, changes, is_right ? NULL : plan.errors);
+	plan_fini(&plan);
+}
+
+static void begin(struct supervisor *supervisor)
+{
+	struct reload *reload = supervisor->reloads;
+	if (!reload->is_dry_run)
+		notify_reloading();
+	reload->loading = loading_start(supervisor, on_loaded, reload);
+	if (!reload->loading)
+		finish(reload, NULL,
+			json_pack("[o]", json_sprintf("cannot start the process that loads the file: %s; "
+						      "reload again when there is room",
+					       strerror(errno))));
+}
+
+void reload_request(struct supervisor *supervisor, struct admin_call *call, bool is_dry_run)
+{
+	struct reload **link = &supervisor->reloads;
+	struct reload *reload = calloc(1, sizeof *reload);
+	if (!reload) {
+		log_error("reload: out of memory; reload again when there is some");
+		if (call)
+			admin_error(call, "org.fdsup.Failed",
+				json_pack("{s:s}", "reason", "out of memory"));
+		return;
+	}
+	*reload = (struct reload){
+		.supervisor = supervisor,
+		.call = call,
+		.is_dry_run = is_dry_run,
+	};
+	while (*link)
+		link = &(*link)->next;
+	*link = reload;
+	if (supervisor->reloads == reload)
+		begin(supervisor);
+}
+
+void reload_end(struct supervisor *supervisor)
+{
+	while (supervisor->reloads) {
+		struct reload *reload = supervisor->reloads;
+		if (reload->loading)
+			loading_cancel(reload->loading);
+		answer(reload, NULL, json_pack("[s]", "fdsup is stopping"));
+		supervisor->reloads = reload->next;
+		free(reload);
+	}
+}
+
+/* ---- for those who look when we are dead ----------------------------------------------------- */
 
 void reload_publish_listeners(const struct supervisor *supervisor)
 {

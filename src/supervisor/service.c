@@ -155,7 +155,10 @@ static void close_queue(struct service *service)
 	int connection;
 	if (service->queue[0] < 0)
 		return;
-	tell_number(service, CONTROL_FORGET);
+	/* The queue's other end travels along: it must not look closed before it is to be forgotten. */
+	struct control_number message = { CONTROL_FORGET, service->slot };
+	if (service->acceptor)
+		acceptor_tell(service->acceptor, &message, service->queue[1]);
 	while (handoff_receive(service->queue[1], &record, &connection) == 1)
 		fd_close(&connection);
 	fd_close(&service->queue[0]);
@@ -236,8 +239,6 @@ void service_start(struct service *service)
 {
 	service->is_wanted = true;
 	backoff_reset(&service->backoff);
-	if (!service->environment)
-		service->environment = environment_create(service->config);
 	bool is_on_demand = has_queue(service) && service->config->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
 }
@@ -275,11 +276,16 @@ static void replace_listeners(struct service *service, struct listener *opened, 
 	listeners_close(old, n_old);
 }
 
+static void drop_environment(struct service *service)
+{
+	free(service->environment);
+	service->environment = NULL;
+}
+
 static void roll(struct service *service)
 {
 	service->generation++;
-	free(service->environment);
-	service->environment = environment_create(service->config);
+	drop_environment(service);
 	backoff_reset(&service->backoff);
 	if (service->config->type == SERVICE_DAEMON) {
 		service_raise(service, EVENT_RESTART);
@@ -307,10 +313,8 @@ void service_reconfigure(struct service *service, struct service_config *config,
 	} else {
 		listeners_close(opened, n_opened);
 	}
-	if (!is_running) {
-		free(service->environment);
-		service->environment = NULL;
-	}
+	if (!is_running)
+		drop_environment(service);
 	service_config_free(before);
 }
 
@@ -322,6 +326,13 @@ struct capture *service_capture(struct service *service)
 		service->capture = capture_create(
 			service->supervisor->loop, service->config->name, CAPTURE_PROGRAM);
 	return service->capture;
+}
+
+char **service_environment(struct service *service)
+{
+	if (!service->environment)
+		service->environment = environment_create(service->config);
+	return service->environment;
 }
 
 uint64_t service_taken(const struct service *service)

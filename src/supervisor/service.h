@@ -37,7 +37,7 @@ struct last_death {
 struct service {
 	struct supervisor *supervisor;
 	struct service_config *config; /* owned */
-	char **environment;            /* of its programs, one piece of memory */
+	char **environment;            /* of its programs; made when first needed */
 	enum service_state state;
 	uint64_t state_since_ms;
 	bool is_wanted;                /* by the configuration or an administrator */
@@ -94,6 +94,9 @@ void service_introduce(struct service *service);
 
 /* The pipe for standard error of its programs; NULL when it cannot be made. */
 struct capture *service_capture(struct service *service);
+
+/* The environment of its programs, which stays the service's; NULL without memory. */
+char **service_environment(struct service *service);
 
 /* Connections that its workers have taken so far; 0 for a service without a queue. */
 uint64_t service_taken(const struct service *service);

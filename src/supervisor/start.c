@@ -32,15 +32,13 @@ static void on_hup(struct ev_loop *loop, ev_signal *watcher, int events)
 {
 	(void)loop, (void)events;
 	struct supervisor *supervisor = watcher->data;
-	json_t *result = NULL;
 	if (supervisor->is_stopping)
 		return;
 	/* A rotated log is opened anew even when the new configuration is refused. */
 	int r = log_output_reopen();
 	if (r < 0)
 		log_error("cannot open the log file anew: %s; the log stays where it was", strerror(-r));
-	reload(supervisor, false, &result, &result);
-	json_decref(result);
+	reload_request(supervisor, NULL, false);
 }
 
 /* The acceptor knows which connection it was, if it was a command. */
@@ -261,8 +259,10 @@ static void stop_watchers(struct supervisor *supervisor)
 
 void start_undo(struct supervisor *supervisor)
 {
-	if (supervisor->loop)
+	if (supervisor->loop) {
 		waits_end(supervisor);
+		reload_end(supervisor);
+	}
 	if (supervisor->admin)
 		admin_server_destroy(supervisor->admin);
 	for (size_t i = 0; i < supervisor->n_services; i++)

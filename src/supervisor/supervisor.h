@@ -14,6 +14,7 @@
 
 struct acceptor;
 struct admin_server;
+struct reload;
 struct service;
 struct wait;
 
@@ -28,6 +29,7 @@ struct supervisor {
 	size_t n_acceptors;
 	struct admin_server *admin;
 	struct wait *waits;         /* list: admin calls that wait for services */
+	struct reload *reloads;     /* list: the one under way, then those that come after it */
 	char *acceptor_path;        /* of the two helper programs */
 	char *worker_path;
 	unsigned long nofile;       /* the soft limit that programs get */

@@ -241,14 +241,8 @@ static void on_restart(void *context, struct admin_call *call, const json_t *par
 static void on_reload(void *context, struct admin_call *call, const json_t *parameters)
 {
 	struct supervisor *supervisor = context;
-	json_t *changes, *errors;
-	if (refuse_while_stopping(supervisor, call))
-		return;
-	bool is_dry_run = json_is_true(json_object_get(parameters, "dry_run"));
-	if (reload(supervisor, is_dry_run, &changes, &errors) == 0)
-		admin_reply(call, json_pack("{s:o}", "changes", changes));
-	else
-		admin_error(call, "org.fdsup.ReloadFailed", json_pack("{s:o}", "errors", errors));
+	if (!refuse_while_stopping(supervisor, call))
+		reload_request(supervisor, call, json_is_true(json_object_get(parameters, "dry_run")));
 }
 
 const struct admin_verb verbs_table[] = {

@@ -4,9 +4,8 @@
 #ifndef FDSUP_SUPERVISOR_VERBS_H
 #define FDSUP_SUPERVISOR_VERBS_H
 
-#include <stddef.h>
+#include "admin/server.h"
 
-struct admin_verb;
 struct supervisor;
 
 extern const struct admin_verb verbs_table[];

@@ -105,13 +105,17 @@ static pid_t spawn_worker(struct service *service, const char **ret_step)
 	const struct service_config *config = service->config;
 	bool is_logged = config->stderr_target != STDERR_NULL;
 	struct capture *capture = is_logged ? service_capture(service) : NULL;
+	char **environment = service_environment(service);
 	*ret_step = "pipe";
 	if (is_logged && !capture)
 		return -errno;
+	*ret_step = "environment";
+	if (!environment)
+		return -ENOMEM;
 	int null_fd = service->supervisor->null_fd;
 	int output_fd = capture ? capture_write_end(capture) : null_fd;
 	struct spawn_request request = {
-		.envp = service->environment,
+		.envp = environment,
 		.account = &config->account,
 		.directory = config->directory,
 		.umask = config->umask,

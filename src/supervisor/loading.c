@@ -1,0 +1,198 @@
+#include "supervisor/loading.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <ev.h>
+
+#include "config/pack.h"
+#include "policy/health.h"
+#include "supervisor/children.h"
+#include "supervisor/supervisor.h"
+
+/* Pages that nobody writes cost nothing. The files themselves are limited to far less. */
+enum { SHARED_SIZE = 32 * 1024 * 1024 };
+
+/* At the beginning of the shared memory; the pack is behind it. */
+struct result {
+	struct config *config;        /* in the pack; NULL if there are errors */
+	struct config_errors *errors; /* likewise */
+};
+
+struct loading {
+	struct supervisor *supervisor;
+	struct child child;
+	ev_timer timeout;
+	bool is_late;
+	struct result *result;
+	loading_done *done;
+	void *context;
+};
+
+/* ---- in the process of its own --------------------------------------------------------------- */
+
+__attribute__((noreturn)) static void load(const char *path, struct result *result)
+{
+	struct pack pack = {
+		.base = (char *)result + sizeof *result,
+		.size = SHARED_SIZE - sizeof *result,
+	};
+	struct config_errors errors;
+	struct config *config;
+	int r = config_load(path, &config, &errors);
+	if (r == 0)
+		result->config = config_pack(&pack, config);
+	else if (errors.n)
+		result->errors = config_errors_pack(&pack, &errors);
+	_exit(result->config || result->errors ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* Handlers of the supervisor would speak to its loop, through a descriptor that is still shared. */
+static void leave_signals(void)
+{
+	sigset_t none;
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static pid_t fork_loader(const char *path, struct result *result)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t pid = fork();
+	if (pid == 0) {
+		leave_signals();
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+		load(path, result);
+	}
+	int saved = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = saved;
+	return pid;
+}
+
+/* ---- in the supervisor ----------------------------------------------------------------------- */
+
+static struct result *share(void)
+{
+	void *memory = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* It ended without an answer. */
+static void tell_death(const char *path, int status, bool is_late, loading_done *done, void *context)
+{
+	char reason[HEALTH_STATUS_SIZE], text[512];
+	if (is_late)
+		snprintf(text, sizeof text,
+			"%.300s: loading takes longer than %d s; does the user database answer (getent passwd)?",
+			path, LOADING_TIMEOUT_MS / 1000);
+	else
+		snprintf(text, sizeof text,
+			"%.300s: the process that loads it %s; look for unusual constructs in the file, and "
+			"whether there is enough memory",
+			path, health_format_status(reason, status));
+	char *items[] = { text };
+	struct config_errors errors = { items, 1 };
+	done(context, NULL, &errors);
+}
+
+static void finish(const char *path, struct result *result, int status, bool is_late,
+	loading_done *done, void *context)
+{
+	static const struct config_errors none;
+	struct config *config = result->config ? config_copy(result->config) : NULL;
+	if (config)
+		done(context, config, &none);
+	else if (result->errors)
+		done(context, NULL, result->errors);
+	else
+		tell_death(path, status, is_late, done, context);
+	munmap(result, SHARED_SIZE);
+}
+
+int loading_wait(const char *path, loading_done *done, void *context)
+{
+	struct result *result = share();
+	int status = 0;
+	if (!result)
+		return -ENOMEM;
+	pid_t pid = fork_loader(path, result);
+	if (pid < 0) {
+		int r = -errno;
+		munmap(result, SHARED_SIZE);
+		return r;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	finish(path, result, status, false, done, context);
+	return 0;
+}
+
+static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct loading *loading = watcher->data;
+	loading->is_late = true;
+	kill(loading->child.pid, SIGKILL);
+}
+
+static void on_exit_of_loader(struct child *child, int status, const struct rusage *usage)
+{
+	(void)usage;
+	struct loading *loading =
+		(struct loading *)((char *)child - offsetof(struct loading, child));
+	ev_timer_stop(loading->supervisor->loop, &loading->timeout);
+	finish(loading->supervisor->config_path, loading->result, status, loading->is_late,
+		loading->done, loading->context);
+	free(loading);
+}
+
+struct loading *loading_start(struct supervisor *supervisor, loading_done *done, void *context)
+{
+	struct loading *loading = calloc(1, sizeof *loading);
+	struct result *result = loading ? share() : NULL;
+	pid_t pid = result ? fork_loader(supervisor->config_path, result) : -1;
+	if (pid < 0) {
+		int saved = errno;
+		if (result)
+			munmap(result, SHARED_SIZE);
+		free(loading);
+		errno = saved;
+		return NULL;
+	}
+	*loading = (struct loading){
+		.supervisor = supervisor,
+		.child = { .pid = pid, .on_exit = on_exit_of_loader },
+		.result = result,
+		.done = done,
+		.context = context,
+	};
+	ev_timer_init(&loading->timeout, on_timeout, LOADING_TIMEOUT_MS / 1000.0, 0);
+	loading->timeout.data = loading;
+	ev_timer_start(supervisor->loop, &loading->timeout);
+	children_add(&supervisor->children, &loading->child);
+	return loading;
+}
+
+void loading_cancel(struct loading *loading)
+{
+	pid_t pid = loading->child.pid;
+	ev_timer_stop(loading->supervisor->loop, &loading->timeout);
+	children_remove(&loading->supervisor->children, &loading->child);
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	munmap(loading->result, SHARED_SIZE);
+	free(loading);
+}
