@@ -1,0 +1,23 @@
+#include "wire/control.h"
+
+unsigned control_size(uint32_t kind)
+{
+	switch (kind) {
+	case CONTROL_SERVICE:
+		return sizeof(struct control_service);
+	case CONTROL_LISTENER:
+	case CONTROL_LISTENER_CLOSE:
+		return sizeof(struct control_listener);
+	case CONTROL_WORKER_GONE:
+	case CONTROL_CHILD_ENDED:
+		return sizeof(struct control_process);
+	case CONTROL_PAUSE:
+	case CONTROL_RESUME:
+	case CONTROL_FORGET:
+	case CONTROL_SYNC:
+	case CONTROL_READY:
+	case CONTROL_SYNCED:
+		return sizeof(struct control_number);
+	}
+	return 0;
+}

@@ -1,0 +1,85 @@
+/*
+ * The catalogue of messages between the supervisor and an acceptor, over one channel.
+ *
+ * The supervisor commands, the acceptor confirms. Each message is one struct, whole; its descriptors
+ * are named beside it. A message that does not fit the catalogue ends the acceptor (a sibling that
+ * talks nonsense is broken), and never the supervisor, which replaces the acceptor.
+ */
+#ifndef FDSUP_WIRE_CONTROL_H
+#define FDSUP_WIRE_CONTROL_H
+
+#include <stdint.h>
+
+enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64 };
+
+enum control_kind {
+	/* supervisor to acceptor */
+	CONTROL_SERVICE = 1,    /* struct control_service; one descriptor (the acceptor's end of the
+	                           queue) for a new service, none when its limits change */
+	CONTROL_LISTENER,       /* struct control_listener; one descriptor: listening, non-blocking */
+	CONTROL_LISTENER_CLOSE, /* struct control_listener: stop accepting there, close */
+	CONTROL_PAUSE,          /* struct control_number: service; stop accepting, keep listening */
+	CONTROL_RESUME,         /* struct control_number: service */
+	CONTROL_FORGET,         /* struct control_number: service; its listeners are closed, its workers
+	                           are gone: drop its ledger and its queue, whose other end may come
+	                           along so that it stays open until then */
+	CONTROL_WORKER_GONE,    /* struct control_process: service, pid of the worker */
+	CONTROL_CHILD_ENDED,    /* struct control_process: a command whose worker had died before it */
+	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
+	/* acceptor to supervisor */
+	CONTROL_READY,          /* struct control_number: CONTROL_VERSION; the first message */
+	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
+};
+
+/* Every message begins with its kind. */
+struct control_number {
+	uint32_t kind;
+	uint32_t number;
+};
+
+/* Limits of 0 mean "none". */
+struct control_service {
+	uint32_t kind;
+	uint32_t service;         /* row on the scoreboard; names the service in all other messages */
+	char name[CONTROL_NAME_SIZE];
+	uint32_t max_connections;
+	uint32_t max_per_source;
+	uint32_t rate_count;      /* tokens gained in rate_per_ms */
+	uint32_t rate_per_ms;
+	uint32_t rate_burst;
+	uint32_t source_rate_count;
+	uint32_t source_rate_per_ms;
+	uint32_t source_rate_burst;
+	uint32_t overflow;        /* enum overflow_rule */
+	uint32_t overflow_wait_ms;
+	uint32_t log_events;      /* bits of enum LOG_EVENT_* */
+	uint32_t queue_depth;
+};
+
+struct control_listener {
+	uint32_t kind;
+	uint32_t service;
+	uint32_t listener;        /* id given by the supervisor, unique among all listeners */
+};
+
+struct control_process {
+	uint32_t kind;
+	uint32_t service;         /* of CONTROL_WORKER_GONE */
+	int32_t pid;
+	int32_t status;           /* as waitpid(2) gives it */
+	uint64_t cpu_us;
+	uint64_t max_rss_kib;
+};
+
+union control_message {
+	uint32_t kind;
+	struct control_number number;
+	struct control_service service;
+	struct control_listener listener;
+	struct control_process process;
+};
+
+/* The size that a message of this kind must have; 0 for an unknown kind. */
+unsigned control_size(uint32_t kind);
+
+#endif

@@ -1,0 +1,96 @@
+#include "wire/endpoint.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+struct endpoint endpoint_from_sockaddr(const struct sockaddr *address)
+{
+	struct endpoint end = { 0 };
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+		end.family = AF_INET;
+		end.port = ntohs(in->sin_port);
+		memcpy(end.ip, &in->sin_addr, 4);
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+		end.port = ntohs(in6->sin6_port);
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+			end.family = AF_INET;
+			memcpy(end.ip, in6->sin6_addr.s6_addr + 12, 4);
+		} else {
+			end.family = AF_INET6;
+			end.scope = in6->sin6_scope_id;
+			memcpy(end.ip, &in6->sin6_addr, 16);
+		}
+	}
+	return end;
+}
+
+/*
+ * By hand and not by printf: this is written several times for each command that is started.
+ * Returns the end, where a zero is.
+ */
+static char *put_decimal(char *p, unsigned number)
+{
+	char digits[10];
+	size_t n = 0;
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (n > 0)
+		*p++ = digits[--n];
+	*p = 0;
+	return p;
+}
+
+static void put_ipv4(char *p, const uint8_t ip[4])
+{
+	for (int i = 0; i < 4; i++) {
+		if (i > 0)
+			*p++ = '.';
+		p = put_decimal(p, ip[i]);
+	}
+}
+
+char *endpoint_format_port(char text[ENDPOINT_PORT_SIZE], const struct endpoint *end)
+{
+	put_decimal(text, end->port);
+	return text;
+}
+
+char *endpoint_format_host(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
+{
+	switch (end->family) {
+	case AF_INET:
+		put_ipv4(text, end->ip);
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, end->ip, text, ENDPOINT_TEXT_SIZE);
+		if (end->scope) {
+			size_t used = strlen(text);
+			snprintf(text + used, ENDPOINT_TEXT_SIZE - used, "%%%u", end->scope);
+		}
+		break;
+	case AF_UNIX:
+		snprintf(text, ENDPOINT_TEXT_SIZE, "uid=%u,pid=%d", end->unix_peer.uid, end->unix_peer.pid);
+		break;
+	default:
+		snprintf(text, ENDPOINT_TEXT_SIZE, "-");
+	}
+	return text;
+}
+
+char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
+{
+	char host[ENDPOINT_TEXT_SIZE];
+	endpoint_format_host(host, end);
+	if (end->family == AF_INET)
+		snprintf(text, ENDPOINT_TEXT_SIZE, "%.48s:%u", host, end->port);
+	else if (end->family == AF_INET6)
+		snprintf(text, ENDPOINT_TEXT_SIZE, "[%.64s]:%u", host, end->port);
+	else
+		memcpy(text, host, ENDPOINT_TEXT_SIZE);
+	return text;
+}

@@ -1,0 +1,43 @@
+/*
+ * One end of a connection, in the 24 bytes that travel in hand-off records and reports.
+ *
+ * An IPv4 client of a dual-stack socket is IPv4 here and everywhere behind here.
+ */
+#ifndef FDSUP_WIRE_ENDPOINT_H
+#define FDSUP_WIRE_ENDPOINT_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct endpoint {
+	uint16_t family;  /* AF_INET, AF_INET6, AF_UNIX, or 0: unknown */
+	uint16_t port;    /* host byte order; 0 for AF_UNIX */
+	uint32_t scope;   /* interface of a link-local IPv6 address, else 0 */
+	union {
+		uint8_t ip[16]; /* network byte order; IPv4 in the first four */
+		struct {
+			uint32_t uid;
+			uint32_t gid;
+			int32_t pid;
+		} unix_peer; /* credentials of the process at the other end */
+	};
+};
+_Static_assert(sizeof(struct endpoint) == 24, "part of the wire format");
+
+/* Family 0 for anything but IPv4 and IPv6. */
+struct endpoint endpoint_from_sockaddr(const struct sockaddr *address);
+
+enum { ENDPOINT_TEXT_SIZE = 80 };
+
+/* "192.0.2.1", "2001:db8::1", "fe80::1%2", "uid=0,pid=71", or "-" when unknown. Returns text. */
+char *endpoint_format_host(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end);
+
+enum { ENDPOINT_PORT_SIZE = 6 };
+
+/* "80". Returns text. */
+char *endpoint_format_port(char text[ENDPOINT_PORT_SIZE], const struct endpoint *end);
+
+/* Host and port: "192.0.2.1:80", "[2001:db8::1]:80". Returns text. */
+char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * The scoreboard: counters of every service in memory shared by the supervisor and one acceptor.
+ *
+ * The acceptor writes, the supervisor reads whenever somebody asks, without a message and without
+ * waiting; the counters outlive the acceptor, and the next one counts on. Single values are atomic,
+ * a row as a whole is not: each number is true, two numbers may be an instant apart. The acceptor
+ * is not trusted: for the supervisor these are numbers to show, never offsets or sizes.
+ */
+#ifndef FDSUP_WIRE_SCOREBOARD_H
+#define FDSUP_WIRE_SCOREBOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Why the listeners of a service are not polled: bits of score.paused. */
+enum score_pause {
+	SCORE_PAUSED_FULL = 1,        /* max_connections */
+	SCORE_PAUSED_RATE = 2,        /* rate */
+	SCORE_PAUSED_QUEUE = 4,       /* the queue has no room */
+	SCORE_PAUSED_HELD = 8,        /* too many connections wait for max_per_source or rate_per_source */
+	SCORE_PAUSED_DESCRIPTORS = 16, /* none is free */
+	SCORE_PAUSED_ADMIN = 32,      /* told so by the supervisor */
+};
+
+/* What the last bad end of a command was: score.failure_kind. */
+enum score_failure {
+	SCORE_FAILURE_NONE,
+	SCORE_FAILURE_STATUS, /* ended with failure_status as waitpid(2) gives it, not 0 */
+	SCORE_FAILURE_EXEC,   /* could not be started: failure_status is the errno */
+};
+
+/* One service. The totals only grow. All times are CLOCK_MONOTONIC in ns, 0 for "none". */
+struct score {
+	_Atomic uint64_t accepted;      /* taken from the kernel */
+	_Atomic uint64_t handed;        /* handed off to the queue */
+	_Atomic uint64_t served;        /* ended after a worker had started on them, whatever the status */
+	_Atomic uint64_t refused;       /* closed by admission, before any process knew them */
+	_Atomic uint64_t lost;          /* accepted, not refused, and never served */
+	_Atomic uint64_t failed;        /* of those served: status not 0, or killed by a signal */
+	_Atomic uint64_t exec_failed;   /* of those lost: the command could not be started */
+	_Atomic uint32_t live;          /* accepted and not yet ended, queued ones included */
+	_Atomic uint32_t waiting;       /* of those: handed off, and nobody has reported them taken */
+	_Atomic uint32_t held;          /* of those: not yet handed off, delayed by a limit */
+	_Atomic uint32_t paused;        /* enum score_pause */
+	_Atomic uint64_t paused_ns;     /* since when */
+	_Atomic uint64_t oldest_ns;     /* when the oldest live connection was accepted */
+	_Atomic uint64_t oldest_waiting_ns;
+	_Atomic int32_t oldest_pid;     /* who serves the oldest, 0 unknown */
+	_Atomic uint32_t failures_in_row; /* commands that ended badly since one ended well */
+	_Atomic uint32_t failure_kind;  /* enum score_failure, of the last */
+	_Atomic int32_t failure_status;
+	_Atomic int32_t failure_pid;
+	_Atomic uint64_t failure_ns;
+	_Atomic uint64_t failure_duration_us;
+	_Atomic uint64_t rate_ns;       /* when rate_milli was last brought up to date */
+	_Atomic uint64_t rate_milli;    /* connections in 1000 s, decaying with a time constant of 10 s */
+};
+
+enum { SCOREBOARD_SLOTS = 8192, SCORE_SIZE = 192 };
+
+union score_slot {
+	struct score score;
+	char padding[SCORE_SIZE]; /* services do not share a cache line */
+};
+_Static_assert(sizeof(struct score) <= SCORE_SIZE, "a row fits its slot");
+
+struct scoreboard {
+	_Atomic uint64_t alive_ns; /* the acceptor's loop was last seen turning */
+	char padding[SCORE_SIZE - sizeof(uint64_t)];
+	union score_slot slots[SCOREBOARD_SLOTS];
+};
+
+/*
+ * Makes a scoreboard in a memfd that nobody can shrink (a shrunk one would kill its readers with
+ * SIGBUS). Pages that no service uses cost nothing. 0 or -errno; *ret_fd is the caller's.
+ */
+int scoreboard_create(int *ret_fd, struct scoreboard **ret_board);
+
+/* Maps a scoreboard that was handed to us. -EINVAL if the descriptor is none. */
+int scoreboard_map(int fd, struct scoreboard **ret_board);
+void scoreboard_unmap(struct scoreboard *board);
+
+/* The row of a new service starts from zero. */
+void scoreboard_clear(struct scoreboard *board, uint32_t slot);
+
+/* Plain reading and writing of one value; there is one writer. */
+#define score_get(field)        atomic_load_explicit(&(field), memory_order_relaxed)
+#define score_set(field, value) atomic_store_explicit(&(field), (value), memory_order_relaxed)
+#define score_add(field, value) score_set(field, score_get(field) + (value))
+
+/* Connections a second at `now_ns`, from rate_milli and rate_ns. */
+double score_rate(const struct score *score, uint64_t now_ns);
+
+/* Counts one connection into the rate. */
+void score_count_rate(struct score *score, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,78 @@
+/* The promises of the scoreboard. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "wire/scoreboard.h"
+
+static int fd = -1;
+static struct scoreboard *board;
+
+static void setup(void)
+{
+	cr_assert_eq(scoreboard_create(&fd, &board), 0);
+}
+
+static void teardown(void)
+{
+	scoreboard_unmap(board);
+	close(fd);
+}
+
+TestSuite(scoreboard, .init = setup, .fini = teardown);
+
+Test(scoreboard, shows_in_one_mapping_what_was_written_in_another)
+{
+	struct scoreboard *other;
+	cr_assert_eq(scoreboard_map(fd, &other), 0);
+	score_add(board->slots[SCOREBOARD_SLOTS - 1].score.accepted, 5);
+	cr_expect_eq(score_get(other->slots[SCOREBOARD_SLOTS - 1].score.accepted), 5);
+	scoreboard_unmap(other);
+}
+
+Test(scoreboard, cannot_be_shrunk_under_its_readers)
+{
+	cr_expect_lt(ftruncate(fd, 0), 0);
+	cr_expect_lt(ftruncate(fd, 2 * sizeof(struct scoreboard)), 0);
+}
+
+Test(scoreboard, takes_nothing_else_for_a_scoreboard)
+{
+	struct scoreboard *other;
+	int small = memfd_create("small", MFD_CLOEXEC);
+	cr_expect_eq(scoreboard_map(small, &other), -EINVAL);
+	close(small);
+	cr_expect_eq(scoreboard_map(-1, &other), -EBADF);
+}
+
+Test(scoreboard, clears_one_row_only)
+{
+	score_set(board->slots[1].score.live, 1);
+	score_set(board->slots[2].score.live, 2);
+	score_set(board->slots[2].score.rate_milli, 2);
+	scoreboard_clear(board, 2);
+	cr_expect_eq(score_get(board->slots[1].score.live), 1);
+	cr_expect_eq(score_get(board->slots[2].score.live), 0);
+	cr_expect_eq(score_get(board->slots[2].score.rate_milli), 0);
+}
+
+Test(scoreboard, comes_to_the_true_rate_and_decays_to_none)
+{
+	struct score *score = &board->slots[0].score;
+	uint64_t now_ns = 1;
+	for (int i = 0; i < 6000; i++)
+		score_count_rate(score, now_ns += 10000000);
+	cr_expect_float_eq(score_rate(score, now_ns), 100, 2);
+	cr_expect_float_eq(score_rate(score, now_ns + UINT64_C(10000000000)), 36.8, 1);
+	cr_expect_lt(score_rate(score, now_ns + UINT64_C(200000000000)), 0.01);
+}
+
+Test(scoreboard, rate_survives_a_clock_that_stands_still)
+{
+	struct score *score = &board->slots[0].score;
+	for (int i = 0; i < 10; i++)
+		score_count_rate(score, 5);
+	cr_expect_float_eq(score_rate(score, 5), 1, 0.1);
+	cr_expect_float_eq(score_rate(score, 4), 1, 0.1);
+}
