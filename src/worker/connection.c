@@ -1,0 +1,51 @@
+#include "worker/connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+static struct endpoint unix_peer_of(int connection)
+{
+	struct endpoint end = { .family = AF_UNIX };
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return (struct endpoint){ 0 };
+	end.unix_peer.uid = peer.uid;
+	end.unix_peer.gid = peer.gid;
+	end.unix_peer.pid = peer.pid;
+	return end;
+}
+
+/* A sender of the classic format may have set O_NONBLOCK, which inetd's programs do not expect. */
+static void make_blocking(int connection)
+{
+	int flags = fcntl(connection, F_GETFL);
+	if (flags >= 0 && (flags & O_NONBLOCK))
+		fcntl(connection, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+static void complete(int connection, struct handoff *record, const struct sockaddr *peer)
+{
+	struct sockaddr_storage local;
+	socklen_t size = sizeof local;
+	make_blocking(connection);
+	if (peer->sa_family == AF_UNIX) {
+		record->peer = unix_peer_of(connection);
+		return;
+	}
+	record->peer = endpoint_from_sockaddr(peer);
+	if (getsockname(connection, (struct sockaddr *)&local, &size) == 0)
+		record->local = endpoint_from_sockaddr((const struct sockaddr *)&local);
+}
+
+int connection_examine(int connection, struct handoff *record)
+{
+	struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof peer;
+	if (getpeername(connection, (struct sockaddr *)&peer, &size) < 0 && errno == ENOTCONN)
+		return -ENOTCONN;
+	if (record->peer.family == 0)
+		complete(connection, record, (const struct sockaddr *)&peer);
+	return 0;
+}

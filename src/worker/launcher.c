@@ -1,0 +1,248 @@
+#include "worker/launcher.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "worker/connection.h"
+
+int launcher_init(struct launcher *launcher, const struct spawn_plan *plan,
+	char *const inherited_environment[], const char *service, struct source *source)
+{
+	*launcher = (struct launcher){ .plan = *plan, .held_fd = -1 };
+	int r = environment_init(&launcher->environment, inherited_environment, service);
+	if (r < 0)
+		return r;
+	r = children_init(&launcher->children);
+	if (r < 0)
+		environment_fini(&launcher->environment);
+	reports_init(&launcher->reports, source);
+	return r;
+}
+
+void launcher_fini(struct launcher *launcher)
+{
+	fd_close(&launcher->held_fd);
+	reports_fini(&launcher->reports);
+	children_fini(&launcher->children);
+	environment_fini(&launcher->environment);
+}
+
+static struct child *child_new(const struct handoff *record)
+{
+	struct child *child = calloc(1, sizeof *child);
+	if (child)
+		child->report = (struct report){
+			.kind = REPORT_ENDED,
+			.version = REPORT_VERSION,
+			.length = sizeof child->report,
+			.connection = record->connection,
+			.accepted_ns = record->accepted_ns,
+			.peer = record->peer,
+			.local = record->local,
+		};
+	return child;
+}
+
+static void log_event(const struct child *child, const char *event)
+{
+	char peer[ENDPOINT_TEXT_SIZE];
+	if (log_level() >= LOG_INFO)
+		log_info("%s: %s, process %d", endpoint_format(peer, &child->report.peer), event,
+			(int)child->report.pid);
+}
+
+static void note_failure(struct launcher *launcher, int error)
+{
+	if (!launcher->last_error)
+		launcher->failing_since_ms = clock_now_ms();
+	launcher->last_error = error;
+}
+
+static void note_success(struct launcher *launcher)
+{
+	char duration[TEXT_DURATION_SIZE];
+	if (!launcher->last_error)
+		return;
+	text_format_duration(duration, clock_now_ms() - launcher->failing_since_ms);
+	log_notice("%s can be started again after %s; %llu connections were closed meanwhile",
+		launcher->plan.path, duration, (unsigned long long)launcher->n_failed);
+	launcher->last_error = 0;
+	launcher->n_failed = 0;
+}
+
+static const char *advice_for(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "the file, or the interpreter it names in its first line, does not exist";
+	case EACCES:
+	case EPERM:
+		return "the service's user must be allowed to reach and to execute it";
+	case ENOEXEC:
+		return "no program for this machine, or a script without a #! line";
+	case EAGAIN:
+		return "the user may have no more processes: see ulimit -u";
+	case ENOMEM:
+		return "the machine is out of memory";
+	case E2BIG:
+		return "its arguments are too long, or its stack limit is too small";
+	case ETXTBSY:
+		return "it is just being written";
+	default:
+		return "see execve(2)";
+	}
+}
+
+/* The connection stays with us, and is tried again. */
+static void hold(struct launcher *launcher, const struct handoff *record, int connection, int error)
+{
+	if (!launcher->last_error)
+		log_warning("%s cannot be started now: %s (%s): the connection is kept, and tried "
+			    "again until it can",
+			launcher->plan.path, strerror(-error), advice_for(-error));
+	note_failure(launcher, error);
+	launcher->held_fd = connection;
+	launcher->held_record = *record;
+}
+
+static void report_failure(struct launcher *launcher, struct child *child, int error)
+{
+	child->report.kind = REPORT_EXEC_FAILED;
+	child->report.status = -error;
+	reports_ended(&launcher->reports, child);
+}
+
+/* Nothing but a person will change that. */
+static void fail(struct launcher *launcher, struct child *child, int error)
+{
+	if (!launcher->last_error || launcher->n_failed == 0)
+		log_error("cannot execute %s: %s (%s): each connection tries again, and is closed "
+			  "until it can be executed",
+			launcher->plan.path, strerror(-error), advice_for(-error));
+	note_failure(launcher, error);
+	launcher->n_failed++;
+	report_failure(launcher, child, error);
+}
+
+void launcher_start(struct launcher *launcher, const struct handoff *taken, int connection)
+{
+	struct handoff record = *taken;
+	fd_auto int fd = connection;
+	int examined = connection_examine(fd, &record);
+	struct child *child = child_new(&record);
+	if (!child) {
+		hold(launcher, &record, fd_take(&fd), -ENOMEM);
+		return;
+	}
+	if (examined == -ENOTCONN) {
+		log_event(child, "reset by the client before it was served");
+		reports_ended(&launcher->reports, child);
+		return;
+	}
+	pid_t pid;
+	child->started_ns = clock_now_ns();
+	int r = spawn_command(
+		&launcher->plan, environment_describe(&launcher->environment, &record), fd, &pid);
+	if (r < 0 && spawn_error_is_passing(r)) {
+		free(child);
+		hold(launcher, &record, fd_take(&fd), r);
+		return;
+	}
+	if (r < 0) {
+		fail(launcher, child, r);
+		return;
+	}
+	note_success(launcher);
+	child->report.pid = pid;
+	child->is_running = true;
+	children_add(&launcher->children, child);
+	reports_started(&launcher->reports, child);
+	log_event(child, "started");
+}
+
+void launcher_retry(struct launcher *launcher)
+{
+	struct handoff record = launcher->held_record;
+	if (launcher->held_fd >= 0)
+		launcher_start(launcher, &record, fd_take(&launcher->held_fd));
+}
+
+void launcher_give_up(struct launcher *launcher)
+{
+	if (launcher->held_fd < 0)
+		return;
+	log_error("%s could not be started: the connection that waited for it is closed",
+		launcher->plan.path);
+	fd_close(&launcher->held_fd);
+	struct child *child = child_new(&launcher->held_record);
+	if (child)
+		report_failure(launcher, child, launcher->last_error);
+}
+
+static uint64_t microseconds(struct timeval time)
+{
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+static void end(
+	struct launcher *launcher, struct child *child, int status, const struct rusage *usage)
+{
+	struct report *report = &child->report;
+	report->status = status;
+	report->duration_us = (clock_now_ns() - child->started_ns) / 1000;
+	report->cpu_us = microseconds(usage->ru_utime) + microseconds(usage->ru_stime);
+	report->max_rss_kib = (uint32_t)usage->ru_maxrss;
+	log_event(child, "ended");
+	reports_ended(&launcher->reports, child);
+}
+
+size_t launcher_reap(struct launcher *launcher)
+{
+	size_t n = 0;
+	while (launcher->children.n > 0) {
+		int status;
+		struct rusage usage;
+		pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+		if (pid <= 0)
+			break;
+		struct child *child = children_take(&launcher->children, pid);
+		if (child) {
+			end(launcher, child, status, &usage);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void signal_one(struct child *child, void *data)
+{
+	const int *signal_number = data;
+	pid_t pid = child->report.pid;
+	/* Where vfork is a fork the child may not lead its group yet. */
+	if (kill(-pid, *signal_number) < 0 && errno == ESRCH)
+		kill(pid, *signal_number);
+}
+
+void launcher_signal_all(const struct launcher *launcher, int signal_number)
+{
+	children_each(&launcher->children, signal_one, &signal_number);
+}
+
+static void report_again(struct child *child, void *data)
+{
+	reports_started(data, child);
+}
+
+void launcher_report_again(struct launcher *launcher)
+{
+	children_each(&launcher->children, report_again, &launcher->reports);
+}
