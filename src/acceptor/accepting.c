@@ -1,0 +1,220 @@
+#include "acceptor/accepting.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/delivery.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
+#endif
+
+/* Accepted in one turn of the loop by one listener. */
+enum { ACCEPT_BATCH = 16 };
+
+struct listener {
+	struct listener *next; /* of the service */
+	struct service *service;
+	ev_io io; /* owns its descriptor */
+	uint32_t id;
+	bool is_wildcard; /* then each connection has to be asked for its local address */
+	bool is_broken;
+	struct endpoint local;
+};
+
+static struct endpoint local_end(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+		return (struct endpoint){ 0 };
+	return endpoint_from_sockaddr((struct sockaddr *)&address);
+}
+
+static bool is_wildcard(const struct endpoint *end)
+{
+	static const uint8_t any[16];
+	return !memcmp(end->ip, any, end->family == AF_INET ? 4 : 16);
+}
+
+static uint64_t connection_id(struct acceptor *acceptor, int connection)
+{
+	uint64_t cookie;
+	socklen_t length = sizeof cookie;
+	if (getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0)
+		return cookie;
+	return ++acceptor->last_id;
+}
+
+/* Errors of the one connection that accept(2) tells instead of the connection itself. */
+static bool is_passing(int error)
+{
+	switch (error) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case EPERM:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case ENONET:
+	case EHOSTUNREACH:
+	case EOPNOTSUPP:
+	case ENETUNREACH:
+	case ETIMEDOUT:
+		return true;
+	}
+	return false;
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS ||
+	       error == ENOSPC;
+}
+
+/* True to go on with the next. */
+static bool accept_failed(struct listener *listener, int error)
+{
+	struct acceptor *acceptor = listener->service->acceptor;
+	if (error == EAGAIN)
+		return false;
+	if (is_passing(error))
+		return true;
+	if (is_shortage(error)) {
+		acceptor_rest(acceptor, error);
+		return false;
+	}
+	char text[ENDPOINT_TEXT_SIZE];
+	log_error("%s: listener %s: cannot accept: %s; this listener is left alone until it is "
+		  "replaced",
+		service_name(listener->service), endpoint_format(text, &listener->local),
+		strerror(error));
+	listener->is_broken = true;
+	ev_io_stop(acceptor->loop, &listener->io);
+	return false;
+}
+
+/* 0 or -errno. */
+static int accept_one(struct listener *listener, uint64_t now_ns)
+{
+	struct service *service = listener->service;
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	int r = ledger_reserve(&service->acceptor->ledger);
+	if (r < 0)
+		return r;
+	/* Never SOCK_NONBLOCK: the flag would travel with the connection. */
+	int connection =
+		accept4(listener->io.fd, (struct sockaddr *)&address, &length, SOCK_CLOEXEC);
+	if (connection < 0)
+		return -errno;
+	struct ledger_entry like = {
+		.id = connection_id(service->acceptor, connection),
+		.accepted_ns = now_ns,
+		.peer = endpoint_from_sockaddr((struct sockaddr *)&address),
+		.local = listener->is_wildcard ? local_end(connection) : listener->local,
+		.service = service->settings.service,
+	};
+	delivery_accept(service, connection, &like, now_ns);
+	return 0;
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct listener *listener = io->data;
+	uint64_t now_ns = clock_now_ns();
+	for (int i = 0; i < ACCEPT_BATCH && !service_gate(listener->service, now_ns); i++) {
+		int r = accept_one(listener, now_ns);
+		if (r < 0 && !accept_failed(listener, -r))
+			break;
+		now_ns = clock_now_ns();
+	}
+	service_settle(listener->service, now_ns);
+}
+
+static struct listener **find(struct service *service, uint32_t id)
+{
+	struct listener **link = &service->listeners;
+	while (*link && (*link)->id != id)
+		link = &(*link)->next;
+	return link;
+}
+
+int accepting_add(struct service *service, uint32_t id, int fd_given)
+{
+	fd_auto int fd = fd_given;
+	int is_listening = 0;
+	socklen_t length = sizeof is_listening;
+	struct listener **link = find(service, id);
+	if (*link)
+		return -EEXIST;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length) < 0 || !is_listening)
+		return -EINVAL;
+	struct listener *listener = calloc(1, sizeof *listener);
+	if (!listener)
+		return -ENOMEM;
+	listener->service = service;
+	listener->id = id;
+	listener->local = local_end(fd);
+	listener->is_wildcard = is_wildcard(&listener->local);
+	ev_io_init(&listener->io, on_acceptable, fd_take(&fd), EV_READ);
+	listener->io.data = listener;
+	*link = listener;
+	if (!service->paused)
+		ev_io_start(service->acceptor->loop, &listener->io);
+	return 0;
+}
+
+int accepting_remove(struct service *service, uint32_t id)
+{
+	struct listener **link = find(service, id);
+	struct listener *listener = *link;
+	if (!listener)
+		return -ENOENT;
+	*link = listener->next;
+	ev_io_stop(service->acceptor->loop, &listener->io);
+	fd_close(&listener->io.fd);
+	free(listener);
+	return 0;
+}
+
+void accepting_remove_all(struct service *service)
+{
+	while (service->listeners)
+		accepting_remove(service, service->listeners->id);
+}
+
+void accepting_start(struct service *service)
+{
+	for (struct listener *listener = service->listeners; listener; listener = listener->next)
+		if (!listener->is_broken)
+			ev_io_start(service->acceptor->loop, &listener->io);
+}
+
+void accepting_stop(struct service *service)
+{
+	for (struct listener *listener = service->listeners; listener; listener = listener->next)
+		ev_io_stop(service->acceptor->loop, &listener->io);
+}
+
+bool accepting_has_waiting(const struct service *service)
+{
+	for (const struct listener *listener = service->listeners; listener;
+		listener = listener->next) {
+		struct pollfd polled = { .fd = listener->io.fd, .events = POLLIN };
+		if (poll(&polled, 1, 0) == 1)
+			return true;
+	}
+	return false;
+}

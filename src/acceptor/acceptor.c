@@ -1,0 +1,230 @@
+#include "acceptor/acceptor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "acceptor/commands.h"
+#include "acceptor/logbuffer.h"
+#include "acceptor/losses.h"
+#include "acceptor/service.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/text.h"
+
+/* Messages handled in one turn of the loop. */
+enum { CONTROL_BATCH = 64 };
+
+static const double rest_s = 1.0;
+static const uint64_t shortage_quiet_ns = UINT64_C(5000000000);
+
+void acceptor_stop(struct acceptor *acceptor, int exit_status)
+{
+	acceptor->exit_status = exit_status;
+	ev_break(acceptor->loop, EVBREAK_ALL);
+}
+
+static void settle_all(struct acceptor *acceptor)
+{
+	uint64_t now_ns = clock_now_ns();
+	for (uint32_t row = 0; row < acceptor->n_rows; row++)
+		if (acceptor->services[row])
+			service_settle(acceptor->services[row], now_ns);
+}
+
+static void log_shortage(int error)
+{
+	struct rlimit limit = { 0 };
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (error == EMFILE)
+		log_error("no descriptor is left to accept with (limit %llu): accepting pauses "
+			  "for a second at a time; raise the limit (LimitNOFILE= of the unit, or "
+			  "ulimit -n)",
+			(unsigned long long)limit.rlim_cur);
+	else if (error == ENFILE)
+		log_error("the system has no descriptor left (ENFILE): accepting pauses for a "
+			  "second at a time; raise fs.file-max");
+	else if (error == ENOSPC)
+		log_error("%u connections are live, as many as one acceptor follows: accepting "
+			  "pauses for a second at a time; raise acceptors, or set max_connections",
+			LEDGER_MAX);
+	else
+		log_error("no memory to accept with: %s; accepting pauses for a second at a time",
+			strerror(error));
+}
+
+void acceptor_rest(struct acceptor *acceptor, int error)
+{
+	if (acceptor->is_short)
+		return;
+	if (!acceptor->shortage_ns) {
+		log_shortage(error);
+		acceptor->shortage_ns = clock_now_ns();
+	}
+	acceptor->is_short = true;
+	ev_timer_stop(acceptor->loop, &acceptor->shortage_timer);
+	ev_timer_set(&acceptor->shortage_timer, rest_s, 0);
+	ev_timer_start(acceptor->loop, &acceptor->shortage_timer);
+	settle_all(acceptor);
+}
+
+/* First the end of a rest; then, if no other followed, the end of the episode. */
+static void on_shortage_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)revents;
+	struct acceptor *acceptor = timer->data;
+	if (acceptor->is_short) {
+		acceptor->is_short = false;
+		ev_timer_set(timer, (double)shortage_quiet_ns / 1e9, 0);
+		ev_timer_start(loop, timer);
+		settle_all(acceptor);
+		return;
+	}
+	char lasted[TEXT_DURATION_SIZE];
+	uint64_t ms = (clock_now_ns() - acceptor->shortage_ns - shortage_quiet_ns) / 1000000;
+	log_notice("accepting again without shortage, which lasted %s",
+		text_format_duration(lasted, ms));
+	acceptor->shortage_ns = 0;
+}
+
+static int receive_one(struct acceptor *acceptor)
+{
+	union control_message message;
+	int fd = -1;
+	struct descriptor_message received = {
+		.bytes = &message,
+		.size = sizeof message,
+		.fds = &fd,
+		.max_fds = 1,
+	};
+	/* Without a free descriptor, the one in the message is lost: recvmsg(2), MSG_CTRUNC. */
+	fd_close(&acceptor->reserve_fd);
+	int r = descriptor_receive(acceptor->control.socket, &received);
+	acceptor->reserve_fd = fd_copy(acceptor->control.socket);
+	if (r <= 0)
+		return r;
+	if (received.is_cut)
+		received.length = 0; /* fits nothing in the catalogue */
+	commands_handle(acceptor, &message, received.length, fd);
+	return 1;
+}
+
+static void watch_control(struct acceptor *acceptor)
+{
+	int events = EV_READ | (channel_has_backlog(&acceptor->control) ? EV_WRITE : 0);
+	if (acceptor->control_io.events == events)
+		return;
+	ev_io_stop(acceptor->loop, &acceptor->control_io);
+	ev_io_set(&acceptor->control_io, acceptor->control.socket, events);
+	ev_io_start(acceptor->loop, &acceptor->control_io);
+}
+
+static void on_control(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	struct acceptor *acceptor = io->data;
+	if (revents & EV_WRITE && channel_flush(&acceptor->control) < 0) {
+		acceptor_stop(acceptor, EX_OK);
+		return;
+	}
+	int r = 1;
+	for (int i = 0; i < CONTROL_BATCH && r == 1 && acceptor->exit_status < 0; i++)
+		r = receive_one(acceptor);
+	if (r <= 0 && r != -EAGAIN)
+		acceptor_stop(acceptor, EX_OK); /* the supervisor is gone */
+	else if (acceptor->exit_status < 0)
+		watch_control(acceptor);
+}
+
+static void on_log_writable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)revents;
+	ev_io_stop(loop, io);
+	logbuffer_flush();
+}
+
+static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int revents)
+{
+	(void)revents;
+	struct acceptor *acceptor = prepare->data;
+	score_set(acceptor->board->alive_ns, clock_now_ns());
+	if (!ev_is_active(&acceptor->log_io))
+		logbuffer_flush();
+	if (logbuffer_is_stuck())
+		ev_io_start(loop, &acceptor->log_io);
+}
+
+static void start_watchers(struct acceptor *acceptor)
+{
+	ev_io_init(&acceptor->control_io, on_control, acceptor->control.socket, EV_READ);
+	ev_io_init(&acceptor->log_io, on_log_writable, STDERR_FILENO, EV_WRITE);
+	ev_prepare_init(&acceptor->turn, on_turn);
+	ev_init(&acceptor->shortage_timer, on_shortage_timer);
+	acceptor->control_io.data = acceptor->turn.data = acceptor->shortage_timer.data = acceptor;
+	ev_io_start(acceptor->loop, &acceptor->control_io);
+	ev_prepare_start(acceptor->loop, &acceptor->turn);
+}
+
+static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given)
+{
+	fd_auto int scoreboard_fd = scoreboard_given;
+	unsigned long limit_before;
+	channel_init(&acceptor->control, control_fd);
+	int r = scoreboard_map(scoreboard_fd, &acceptor->board);
+	if (r < 0) {
+		log_error("descriptor %d is no scoreboard: %s", scoreboard_fd, strerror(-r));
+		return EX_USAGE;
+	}
+	/* The terminal's Ctrl-C is for the supervisor, who ends us in order. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	(void)fd_raise_limit(&limit_before);
+	if (getrandom(&acceptor->seed, sizeof acceptor->seed, GRND_NONBLOCK) < 0)
+		acceptor->seed = clock_now_ns();
+	ledger_init(&acceptor->ledger, acceptor->seed);
+	r = losses_measure_queue_unit();
+	acceptor->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (r < 0 || !acceptor->loop) {
+		log_error(
+			"cannot start: %s", r < 0 ? strerror(-r) : "the event loop cannot be made");
+		return EX_OSERR;
+	}
+	acceptor->queue_unit = (unsigned)r;
+	acceptor->reserve_fd = fd_copy(control_fd);
+	start_watchers(acceptor);
+	struct control_number ready = { .kind = CONTROL_READY, .number = CONTROL_VERSION };
+	return channel_send(&acceptor->control, &ready, sizeof ready, NULL, 0) < 0 ? EX_OK : -1;
+}
+
+static void finish(struct acceptor *acceptor)
+{
+	for (uint32_t row = 0; row < acceptor->n_rows; row++)
+		if (acceptor->services[row])
+			service_abandon(acceptor->services[row]);
+	free(acceptor->services);
+	ledger_fini(&acceptor->ledger);
+	channel_fini(&acceptor->control);
+	fd_close(&acceptor->reserve_fd);
+	scoreboard_unmap(acceptor->board);
+	if (acceptor->loop)
+		ev_loop_destroy(acceptor->loop);
+	logbuffer_flush();
+}
+
+int acceptor_run(int control_fd, int scoreboard_fd)
+{
+	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fd = -1 };
+	logbuffer_open(STDERR_FILENO);
+	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd);
+	if (acceptor.exit_status < 0)
+		ev_run(acceptor.loop, 0);
+	finish(&acceptor);
+	return acceptor.exit_status;
+}

@@ -1,0 +1,52 @@
+/*
+ * The acceptor under a supervisor: one loop, one control channel, one ledger, many services.
+ *
+ * It owns nothing that must survive it. The supervisor keeps both ends of every queue and a copy of
+ * every listener; the totals are on the scoreboard; commands that run report to whoever reads the
+ * queue next. It ends when the control channel does.
+ */
+#ifndef FDSUP_ACCEPTOR_ACCEPTOR_H
+#define FDSUP_ACCEPTOR_ACCEPTOR_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "acceptor/ledger.h"
+#include "wire/channel.h"
+#include "wire/scoreboard.h"
+
+struct service;
+
+struct acceptor {
+	struct ev_loop *loop;
+	struct channel control;
+	ev_io control_io; /* for writing only while the channel has a backlog */
+	ev_io log_io;     /* active while the log is stuck */
+	ev_prepare turn;  /* what happens once a turn of the loop */
+	struct scoreboard *board;
+	struct ledger ledger;
+	struct service **services; /* by their row on the scoreboard; NULL: none */
+	uint32_t n_rows;
+	uint64_t seed;       /* of all hash tables */
+	uint64_t last_id;    /* connection ids where the kernel has no SO_COOKIE */
+	unsigned queue_unit; /* what a waiting connection counts in SIOCOUTQ */
+	int exit_status;     /* -1 while it runs */
+
+	/* Out of descriptors or memory: nobody accepts until the timer ends it. */
+	ev_timer shortage_timer;
+	uint64_t shortage_ns; /* since when this episode lasts; 0: none */
+	bool is_short;
+	int reserve_fd; /* given up while a control message with a descriptor is received */
+};
+
+/* Serves until the supervisor is gone; returns the exit status. Takes both descriptors. */
+int acceptor_run(int control_fd, int scoreboard_fd);
+
+/* accept(2) failed for lack of something: all listeners rest for a second. */
+void acceptor_rest(struct acceptor *acceptor, int error);
+
+/* Ends the loop. */
+void acceptor_stop(struct acceptor *acceptor, int exit_status);
+
+#endif

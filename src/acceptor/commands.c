@@ -1,0 +1,223 @@
+#include "acceptor/commands.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "acceptor/accepting.h"
+#include "acceptor/losses.h"
+#include "acceptor/reports.h"
+#include "acceptor/service.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "config/config.h"
+
+static int nonsense(struct acceptor *acceptor, const char *what, uint32_t kind)
+{
+	log_error("the supervisor sent a message of kind %u that makes no sense: %s; this "
+		  "acceptor ends, and the supervisor starts another",
+		kind, what);
+	acceptor_stop(acceptor, EX_SOFTWARE);
+	return -EBADMSG;
+}
+
+static struct service *find(struct acceptor *acceptor, uint32_t row)
+{
+	return row < acceptor->n_rows ? acceptor->services[row] : NULL;
+}
+
+static int make_row(struct acceptor *acceptor, uint32_t row)
+{
+	if (row < acceptor->n_rows)
+		return 0;
+	uint32_t n = row < 16 ? 16 : row + row / 2;
+	struct service **services = realloc(acceptor->services, n * sizeof *services);
+	if (!services)
+		return -ENOMEM;
+	memset(services + acceptor->n_rows, 0, (n - acceptor->n_rows) * sizeof *services);
+	acceptor->services = services;
+	acceptor->n_rows = n;
+	return 0;
+}
+
+/* What stops a service from being served must be seen: the supervisor notices that we ended. */
+static void out_of_memory(struct acceptor *acceptor)
+{
+	log_error("out of memory for another service or listener; this acceptor ends, and the "
+		  "supervisor starts another");
+	acceptor_stop(acceptor, EX_OSERR);
+}
+
+static const char *check_settings(const struct control_service *settings)
+{
+	if (settings->service >= SCOREBOARD_SLOTS)
+		return "the service has no row on the scoreboard";
+	if (!settings->name[0] || !memchr(settings->name, 0, sizeof settings->name))
+		return "the name of the service is empty or too long";
+	if (settings->overflow > OVERFLOW_RESET)
+		return "unknown overflow rule";
+	if (!settings->queue_depth)
+		return "the queue has no room";
+	return NULL;
+}
+
+static void on_service(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	const struct control_service *settings = &message->service;
+	const char *wrong = check_settings(settings);
+	struct service *service = wrong ? NULL : find(acceptor, settings->service);
+	if (!wrong && service && *fd >= 0)
+		wrong = "a second queue for a service";
+	if (!wrong && !service && *fd < 0)
+		wrong = "a new service without a queue";
+	if (wrong) {
+		nonsense(acceptor, wrong, message->kind);
+		return;
+	}
+	if (service) {
+		if (service_change(service, settings) < 0)
+			out_of_memory(acceptor);
+		return;
+	}
+	if (make_row(acceptor, settings->service) == 0)
+		service = service_open(acceptor, settings, fd_take(fd));
+	if (service)
+		acceptor->services[settings->service] = service;
+	else
+		out_of_memory(acceptor);
+}
+
+static void on_listener(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	struct service *service = find(acceptor, message->listener.service);
+	if (!service || *fd < 0) {
+		nonsense(acceptor, "a listener without its service or descriptor", message->kind);
+		return;
+	}
+	int r = accepting_add(service, message->listener.listener, fd_take(fd));
+	if (r == -ENOMEM)
+		out_of_memory(acceptor);
+	else if (r < 0)
+		nonsense(acceptor, r == -EEXIST ? "a listener twice" : "the socket does not listen",
+			message->kind);
+}
+
+static void on_listener_close(
+	struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	struct service *service = find(acceptor, message->listener.service);
+	if (!service || accepting_remove(service, message->listener.listener) < 0)
+		nonsense(acceptor, "an unknown listener", message->kind);
+}
+
+static void on_pause(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	struct service *service = find(acceptor, message->number.number);
+	if (service)
+		service_pause(service, message->kind == CONTROL_PAUSE);
+	else
+		nonsense(acceptor, "an unknown service", message->kind);
+}
+
+static void on_forget(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	struct service *service = find(acceptor, message->number.number);
+	if (!service) {
+		nonsense(acceptor, "an unknown service", message->kind);
+		return;
+	}
+	acceptor->services[message->number.number] = NULL;
+	service_close(service);
+}
+
+static void on_worker_gone(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	struct service *service = find(acceptor, message->process.service);
+	uint64_t now_ns = clock_now_ns();
+	if (!service || message->process.pid <= 0) {
+		nonsense(acceptor, "an unknown service or process", message->kind);
+		return;
+	}
+	losses_worker_gone(service, message->process.pid, now_ns);
+	service_settle(service, now_ns);
+}
+
+/* Its worker may have said that it started the process, and we have not listened yet. */
+static void read_all_reports(struct acceptor *acceptor, uint64_t now_ns)
+{
+	for (uint32_t row = 0; row < acceptor->n_rows; row++)
+		if (acceptor->services[row])
+			reports_drain(acceptor->services[row], REPORTS_AT_ONCE, now_ns);
+}
+
+/* Its worker died before it, so nobody else will report its end. */
+static void on_child_ended(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	const struct control_process *process = &message->process;
+	uint64_t now_ns = clock_now_ns();
+	uint32_t place;
+	if (!ledger_find_pid(&acceptor->ledger, process->pid))
+		read_all_reports(acceptor, now_ns);
+	while ((place = ledger_find_pid(&acceptor->ledger, process->pid))) {
+		const struct ledger_entry *entry = ledger_at(&acceptor->ledger, place);
+		struct service *service = find(acceptor, entry->service);
+		struct ending ending = {
+			.duration_us = (now_ns - entry->accepted_ns) / 1000,
+			.cpu_us = process->cpu_us,
+			.status = process->status,
+		};
+		reports_end(service, place, &ending, now_ns);
+		service_settle(service, now_ns);
+	}
+}
+
+static void on_sync(struct acceptor *acceptor, const union control_message *message, int *fd)
+{
+	(void)fd;
+	struct control_number answer = { .kind = CONTROL_SYNCED, .number = message->number.number };
+	if (channel_send(&acceptor->control, &answer, sizeof answer, NULL, 0) < 0)
+		acceptor_stop(acceptor, EX_OK);
+}
+
+static const struct command {
+	void (*handle)(struct acceptor *acceptor, const union control_message *message, int *fd);
+	bool may_have_fd;
+} commands[] = {
+	[CONTROL_SERVICE] = { on_service, true },
+	[CONTROL_LISTENER] = { on_listener, true },
+	[CONTROL_LISTENER_CLOSE] = { on_listener_close },
+	[CONTROL_PAUSE] = { on_pause },
+	[CONTROL_RESUME] = { on_pause },
+	[CONTROL_FORGET] = { on_forget, true },
+	[CONTROL_WORKER_GONE] = { on_worker_gone },
+	[CONTROL_CHILD_ENDED] = { on_child_ended },
+	[CONTROL_SYNC] = { on_sync },
+};
+
+void commands_handle(struct acceptor *acceptor, const union control_message *message, size_t length,
+	int fd_given)
+{
+	fd_auto int fd = fd_given;
+	if (length < sizeof message->kind) {
+		nonsense(acceptor, "too short", 0);
+		return;
+	}
+	const struct command *command = message->kind < sizeof commands / sizeof *commands
+						? &commands[message->kind]
+						: NULL;
+	if (!command || !command->handle)
+		nonsense(acceptor, "unknown kind", message->kind);
+	else if (length != control_size(message->kind))
+		nonsense(acceptor, "wrong size", message->kind);
+	else if (fd >= 0 && !command->may_have_fd)
+		nonsense(acceptor, "a descriptor nobody wants", message->kind);
+	else
+		command->handle(acceptor, message, &fd);
+}

@@ -1,0 +1,247 @@
+#include "acceptor/delivery.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/service_log.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/handoff.h"
+
+enum { RETRY_MIN_MS = 2, RETRY_MAX_MS = 50 };
+
+struct held {
+	struct held *next; /* of the service */
+	int fd;            /* owned */
+	uint32_t place;
+	uint64_t deadline_ns;
+	enum admission_limit limit; /* what it waits for */
+};
+
+/*
+ * A client should see an orderly end, not a reset, unless `reset` is asked for. The kernel resets a
+ * connection that is closed with unread data, so what has come is thrown away first.
+ */
+static void close_visibly(struct service *service, int *connection)
+{
+	static char unread[64 * 1024]; /* with MSG_TRUNC, TCP writes nothing into it: tcp(7) */
+	if (service->settings.overflow == OVERFLOW_RESET) {
+		struct linger now = { .l_onoff = 1, .l_linger = 0 };
+		setsockopt(*connection, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	} else {
+		shutdown(*connection, SHUT_WR);
+		(void)!recv(*connection, unread, sizeof unread, MSG_TRUNC | MSG_DONTWAIT);
+	}
+	fd_close(connection);
+}
+
+static enum episode_kind episode_of(enum admission_limit limit)
+{
+	switch (limit) {
+	case ADMISSION_RATE:
+		return EPISODE_RATE;
+	case ADMISSION_MAX_PER_SOURCE:
+		return EPISODE_MAX_PER_SOURCE;
+	case ADMISSION_RATE_PER_SOURCE:
+		return EPISODE_RATE_PER_SOURCE;
+	case ADMISSION_MAX_CONNECTIONS:
+	case ADMISSION_WITHIN:
+		break;
+	}
+	return EPISODE_MAX_CONNECTIONS;
+}
+
+static void refuse(struct service *service, int *connection, const struct ledger_entry *entry,
+	const char *reason, uint64_t now_ns)
+{
+	close_visibly(service, connection);
+	score_add(service->score->refused, 1);
+	service_log_refused(service, entry, reason, now_ns);
+}
+
+static void keep_in_hand(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+{
+	uint32_t delay_ms = service->retry_ms ? service->retry_ms : RETRY_MIN_MS;
+	service->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
+	service->retry_ns = now_ns + (uint64_t)delay_ms * 1000000;
+	service->retry_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
+}
+
+static int send_to_queue(struct service *service, int connection, const struct ledger_entry *entry)
+{
+	struct handoff record = {
+		.version = HANDOFF_VERSION,
+		.length = sizeof record,
+		.connection = entry->id,
+		.accepted_ns = entry->accepted_ns,
+		.peer = entry->peer,
+		.local = entry->local,
+	};
+	return handoff_send(service->queue_io.fd, &record, connection);
+}
+
+/*
+ * Hands off a connection that is admitted. Whatever the error, it is kept and tried again: a queue
+ * that is broken for good is one whose supervisor is gone, and then we end as well.
+ */
+static void deliver(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct ledger_entry *entry = ledger_at(ledger, place);
+	int r = send_to_queue(service, *connection, entry);
+	if (r < 0) {
+		if (r != -EAGAIN && r != -ETOOMANYREFS && !service->retry_ms)
+			log_error("%s: a connection cannot be handed off: %s; trying again",
+				service_name(service), strerror(-r));
+		keep_in_hand(service, connection, place, now_ns);
+		return;
+	}
+	fd_close(connection);
+	service->retry_ms = 0;
+	entry->handed_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
+	ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+	score_add(service->score->handed, 1);
+}
+
+static void hold(struct service *service, int connection, uint32_t place,
+	enum admission_limit limit, uint64_t now_ns)
+{
+	struct held *held = malloc(sizeof *held);
+	if (!held) {
+		struct ledger *ledger = &service->acceptor->ledger;
+		struct ledger_entry *entry = ledger_at(ledger, place);
+		admission_give_up(&service->admission, entry->source, now_ns);
+		refuse(service, &connection, entry, "memory", now_ns);
+		ledger_remove(ledger, &service->account, place);
+		return;
+	}
+	*held = (struct held){
+		.fd = connection,
+		.place = place,
+		.deadline_ns = now_ns + (uint64_t)service->settings.overflow_wait_ms * 1000000,
+		.limit = limit,
+	};
+	*(service->last_held ? &service->last_held->next : &service->first_held) = held;
+	service->last_held = held;
+	service->may_release = true; /* works out when it is to be looked at */
+}
+
+void delivery_accept(
+	struct service *service, int connection, struct ledger_entry *like, uint64_t now_ns)
+{
+	struct admission *admission = &service->admission;
+	struct ledger *ledger = &service->acceptor->ledger;
+	like->source = admission_source(admission, &like->peer, now_ns);
+	score_add(service->score->accepted, 1);
+	score_count_rate(service->score, now_ns);
+	struct admission_answer answer = admission_arrive(admission, like->source, now_ns);
+	if (answer.limit != ADMISSION_WITHIN)
+		service_log_episode(service, episode_of(answer.limit), like, 0, now_ns);
+	if (answer.verdict == ADMISSION_REFUSE) {
+		episode_refused(&service->episodes, episode_of(answer.limit));
+		refuse(service, &connection, like, admission_limit_key(answer.limit), now_ns);
+		return;
+	}
+	/* The caller has made sure of room. */
+	uint32_t place = ledger_add(ledger, &service->account, like);
+	if (answer.verdict == ADMISSION_HOLD)
+		hold(service, connection, place, answer.limit, now_ns);
+	else
+		deliver(service, &connection, place, now_ns);
+}
+
+void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
+{
+	if (service->in_hand.fd < 0 || (!is_urgent && now_ns < service->retry_ns))
+		return;
+	struct in_hand in_hand = service->in_hand;
+	service->in_hand.fd = -1;
+	service->retry_ns = NEVER_NS;
+	deliver(service, &in_hand.fd, in_hand.place, now_ns);
+	if (service->in_hand.fd < 0 && service->first_held)
+		service->may_release = true; /* they had to wait behind it */
+}
+
+static void expire(struct service *service, struct held *held, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct ledger_entry *entry = ledger_at(ledger, held->place);
+	episode_refused(&service->episodes, episode_of(held->limit));
+	admission_give_up(&service->admission, entry->source, now_ns);
+	refuse(service, &held->fd, entry, admission_limit_key(held->limit), now_ns);
+	ledger_remove(ledger, &service->account, held->place);
+}
+
+/* True when it need not be held any longer. */
+static bool release_one(struct service *service, struct held *held, uint64_t now_ns)
+{
+	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, held->place);
+	uint64_t again_ns = NEVER_NS;
+	if (service->in_hand.fd < 0) {
+		struct admission_answer answer =
+			admission_retry(&service->admission, entry->source, now_ns, &again_ns);
+		if (answer.verdict == ADMISSION_ADMIT) {
+			deliver(service, &held->fd, held->place, now_ns);
+			return true;
+		}
+		held->limit = answer.limit;
+	}
+	if (held->deadline_ns <= now_ns) {
+		expire(service, held, now_ns);
+		return true;
+	}
+	if (held->deadline_ns < again_ns)
+		again_ns = held->deadline_ns;
+	if (again_ns < service->release_ns)
+		service->release_ns = again_ns;
+	return false;
+}
+
+void delivery_release(struct service *service, uint64_t now_ns)
+{
+	struct held **link = &service->first_held;
+	service->may_release = false;
+	service->release_ns = NEVER_NS;
+	service->last_held = NULL;
+	while (*link) {
+		struct held *held = *link;
+		if (release_one(service, held, now_ns)) {
+			*link = held->next;
+			free(held);
+		} else {
+			service->last_held = held;
+			link = &held->next;
+		}
+	}
+}
+
+static void finish_one(
+	struct service *service, int *connection, uint32_t place, bool may_send, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct ledger_entry *entry = ledger_at(ledger, place);
+	if (may_send && send_to_queue(service, *connection, entry) == 0) {
+		fd_close(connection);
+		score_add(service->score->handed, 1);
+		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+		return;
+	}
+	refuse(service, connection, entry, "stopped", now_ns);
+	ledger_remove(ledger, &service->account, place);
+}
+
+void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
+{
+	if (service->in_hand.fd >= 0)
+		finish_one(service, &service->in_hand.fd, service->in_hand.place, may_send, now_ns);
+	while (service->first_held) {
+		struct held *held = service->first_held;
+		service->first_held = held->next;
+		finish_one(service, &held->fd, held->place, may_send, now_ns);
+		free(held);
+	}
+	service->last_held = NULL;
+}

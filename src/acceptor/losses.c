@@ -1,0 +1,150 @@
+#include "acceptor/losses.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/reports.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/descriptor.h"
+#include "wire/handoff.h"
+
+static const uint64_t suspicion_ns = 1000000000;
+static const uint64_t silence_ns = UINT64_C(5000000000);
+
+/* Values of ledger_entry.suspicion: judged when the running second is over, or one later. */
+enum { SUSPICION_NONE, SUSPICION_NOW, SUSPICION_NEXT };
+
+static int bytes_under_way(int queue)
+{
+	int bytes;
+	return ioctl(queue, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
+}
+
+int losses_measure_queue_unit(void)
+{
+	static const struct handoff record = { .version = HANDOFF_VERSION,
+		.length = sizeof record };
+	int ends[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	int r = descriptor_send(ends[0], &record, sizeof record, NULL, 0);
+	if (r == 0)
+		r = bytes_under_way(ends[0]);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	return r > 0 ? r : HANDOFF_COST;
+}
+
+static uint32_t n_inside(const struct service *service)
+{
+	int bytes = bytes_under_way(service->queue_io.fd);
+	return bytes < 0 ? 0 : (uint32_t)bytes / service->acceptor->queue_unit;
+}
+
+uint32_t losses_n_inherited(const struct service *service)
+{
+	uint32_t n = n_inside(service), n_waiting = service->account.n_waiting;
+	return n > n_waiting ? n - n_waiting : 0;
+}
+
+/* How many of the waiting have left the queue. It is first in, first out: they head the list. */
+static uint32_t n_out_of_queue(const struct service *service)
+{
+	uint32_t n = n_inside(service), n_waiting = service->account.n_waiting;
+	return n_waiting > n ? n_waiting - n : 0;
+}
+
+static void lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
+{
+	score_add(service->score->lost, 1);
+	service_log_lost(service, ledger_at(&service->acceptor->ledger, place), worker);
+	service->adoptable++; /* should somebody have it after all */
+	reports_drop(service, place, now_ns);
+}
+
+static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	for (uint32_t place = service->account.oldest; place;) {
+		const struct ledger_entry *entry = ledger_at(ledger, place);
+		uint32_t newer = entry->newer;
+		if (entry->state == LEDGER_TAKEN && entry->worker == worker)
+			lose(service, place, worker, now_ns);
+		place = newer;
+	}
+}
+
+static void suspect(struct service *service, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	uint32_t n = n_out_of_queue(service);
+	bool is_judging = service->suspects_ns != NEVER_NS;
+	if (!n)
+		return;
+	if (!is_judging)
+		service->suspects_ns = now_ns + suspicion_ns;
+	for (uint32_t place = service->account.first_waiting; n; n--) {
+		struct ledger_entry *entry = ledger_at(ledger, place);
+		if (entry->suspicion == SUSPICION_NONE)
+			entry->suspicion = is_judging ? SUSPICION_NEXT : SUSPICION_NOW;
+		place = entry->behind;
+	}
+}
+
+void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	/* What it said before it died counts. */
+	reports_drain(service, REPORTS_AT_ONCE, now_ns);
+	lose_taken_by(service, worker, now_ns);
+	if (service->has_reports)
+		suspect(service, now_ns);
+}
+
+void losses_judge_suspects(struct service *service, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	service->suspects_ns = NEVER_NS;
+	for (uint32_t place = service->account.first_waiting; place;) {
+		struct ledger_entry *entry = ledger_at(ledger, place);
+		uint32_t behind = entry->behind;
+		if (entry->suspicion == SUSPICION_NOW) {
+			lose(service, place, 0, now_ns);
+		} else if (entry->suspicion == SUSPICION_NEXT) {
+			entry->suspicion = SUSPICION_NOW;
+			service->suspects_ns = now_ns + suspicion_ns;
+		} else {
+			break; /* suspects head the list */
+		}
+		place = behind;
+	}
+}
+
+void losses_expect_reports(struct service *service, uint64_t now_ns)
+{
+	if (service->has_reports || !service->account.n_waiting)
+		service->silent_ns = NEVER_NS;
+	else if (service->silent_ns == NEVER_NS)
+		service->silent_ns = now_ns + silence_ns;
+}
+
+void losses_judge_silence(struct service *service, uint64_t now_ns)
+{
+	uint32_t n = n_out_of_queue(service);
+	uint32_t n_gone = n < service->silent_left ? n : service->silent_left;
+	service->silent_ns = NEVER_NS;
+	service->silent_left = n - n_gone;
+	if (n_gone && !service->is_unfollowed)
+		log_notice("%s: its workers do not report: max_connections and max_per_source "
+			   "count only connections that wait for a worker",
+			service_name(service));
+	service->is_unfollowed |= n_gone > 0;
+	for (; n_gone; n_gone--) {
+		score_add(service->score->served, 1);
+		service->adoptable++;
+		reports_drop(service, service->account.first_waiting, now_ns);
+	}
+}

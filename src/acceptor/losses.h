@@ -1,0 +1,31 @@
+/*
+ * Connections that died with the worker which had them.
+ *
+ * Three kinds of evidence, in this order. A worker said that it took a connection, and then died:
+ * it is lost. A connection has left the queue, a worker died, and within a second nobody else says
+ * that he has it: it is lost too. A service whose workers never report anything leaves no evidence:
+ * its connections are let go of once they have left the queue, so that no limit closes it for good.
+ */
+#ifndef FDSUP_ACCEPTOR_LOSSES_H
+#define FDSUP_ACCEPTOR_LOSSES_H
+
+#include <sys/types.h>
+
+#include "acceptor/service.h"
+
+/* What a connection that waits counts in SIOCOUTQ of the end that sent it; -errno. */
+int losses_measure_queue_unit(void);
+
+/* How many connections wait in the queue that an acceptor before us had put there. */
+uint32_t losses_n_inherited(const struct service *service);
+
+void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns);
+
+/* To be called at service->suspects_ns. */
+void losses_judge_suspects(struct service *service, uint64_t now_ns);
+
+/* To be called at service->silent_ns, which losses_expect_reports sets. */
+void losses_judge_silence(struct service *service, uint64_t now_ns);
+void losses_expect_reports(struct service *service, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,222 @@
+#include "acceptor/reports.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/delivery.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "wire/report.h"
+
+/* Messages read in one turn of the loop from one queue. */
+enum { DRAIN_BATCH = 32 };
+
+static const uint64_t deaf_patience_ns = 1000000000;
+
+/* An acceptor before us left connections of which we know only how many they are. */
+static const uint64_t unknown_patience_ns = UINT64_C(60000000000);
+
+void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (admission_end(&service->admission, ledger_at(ledger, place)->source, now_ns))
+		service->may_release = true;
+	ledger_remove(ledger, &service->account, place);
+}
+
+static void note_failure(struct service *service, enum score_failure kind,
+	const struct ledger_entry *entry, int32_t status, uint64_t duration_us, uint64_t now_ns)
+{
+	struct score *score = service->score;
+	score_add(score->failures_in_row, 1);
+	score_set(score->failure_kind, kind);
+	score_set(score->failure_status, status);
+	score_set(score->failure_pid, entry->pid);
+	score_set(score->failure_ns, now_ns);
+	score_set(score->failure_duration_us, duration_us);
+}
+
+void reports_end(
+	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns)
+{
+	struct score *score = service->score;
+	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
+	score_add(score->served, 1);
+	if (entry->pid && ending->status) {
+		score_add(score->failed, 1);
+		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
+			ending->duration_us, now_ns);
+	} else if (entry->pid) {
+		score_set(score->failures_in_row, 0);
+	}
+	service_log_end(service, entry, ending);
+	reports_drop(service, place, now_ns);
+}
+
+static void exec_failed(struct service *service, uint32_t place, int32_t error, uint64_t now_ns)
+{
+	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
+	score_add(service->score->lost, 1);
+	score_add(service->score->exec_failed, 1);
+	note_failure(service, SCORE_FAILURE_EXEC, entry, error, 0, now_ns);
+	service_log_episode(service, EPISODE_EXEC_FAILED, entry, error, now_ns);
+	reports_drop(service, place, now_ns);
+}
+
+static uint32_t adopt(struct service *service, const struct report *report, uint64_t now_ns)
+{
+	struct admission *admission = &service->admission;
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (!service->adoptable)
+		return LEDGER_NOWHERE;
+	struct ledger_entry like = {
+		.id = report->connection,
+		.accepted_ns = report->accepted_ns < now_ns ? report->accepted_ns : now_ns,
+		.peer = report->peer,
+		.local = report->local,
+		.service = service->settings.service,
+		.source = admission_source(admission, &report->peer, now_ns),
+	};
+	uint32_t place = ledger_add(ledger, &service->account, &like);
+	if (!place)
+		return LEDGER_NOWHERE;
+	service->adoptable--;
+	admission_adopt(admission, like.source);
+	ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+	if (admission->unknown) {
+		admission_set_unknown(admission, admission->unknown - 1);
+		service->unknown_ns = now_ns + unknown_patience_ns;
+	}
+	return place;
+}
+
+static void set_taken(struct service *service, uint32_t place, int worker)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct ledger_entry *entry = ledger_at(ledger, place);
+	entry->worker = worker;
+	if (entry->state == LEDGER_WAITING)
+		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+}
+
+static void set_started(struct service *service, uint32_t place, int32_t pid, int worker)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct ledger_entry *entry = ledger_at(ledger, place);
+	if (entry->state == LEDGER_STARTED)
+		return;
+	set_taken(service, place, worker);
+	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_pid(ledger, place, pid);
+	service_log_start(service, entry);
+}
+
+static void set_ended(
+	struct service *service, uint32_t place, const struct report *report, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (report->pid && !ledger_at(ledger, place)->pid)
+		ledger_set_pid(ledger, place, report->pid);
+	struct ending ending = {
+		.duration_us = report->duration_us,
+		.cpu_us = report->cpu_us,
+		.status = report->status,
+	};
+	reports_end(service, place, &ending, now_ns);
+}
+
+/* False: it makes no sense. */
+static bool apply(struct service *service, const struct report *report, int worker, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (report->kind < REPORT_TAKEN || report->kind > REPORT_EXEC_FAILED || report->pid < 0)
+		return false;
+	uint32_t place = ledger_find(ledger, service->settings.service, report->connection);
+	if (!place)
+		place = adopt(service, report, now_ns);
+	/* Nobody can know of a connection that we have not handed off. */
+	if (!place || ledger_at(ledger, place)->state == LEDGER_HELD)
+		return false;
+	switch (report->kind) {
+	case REPORT_TAKEN:
+		set_taken(service, place, worker);
+		break;
+	case REPORT_STARTED:
+		set_started(service, place, report->pid, worker);
+		break;
+	case REPORT_ENDED:
+		set_ended(service, place, report, now_ns);
+		break;
+	case REPORT_EXEC_FAILED:
+		exec_failed(service, place, report->status, now_ns);
+		break;
+	}
+	return true;
+}
+
+static void say_odd(struct service *service, int worker)
+{
+	if (!service->has_odd_reports)
+		log_warning("%s: process %d sent a report that makes no sense; such reports are "
+			    "ignored",
+			service_name(service), worker);
+	service->has_odd_reports = true;
+}
+
+/* An empty message looks like the end of the queue; the end also hangs up. */
+static bool is_hung_up(int queue)
+{
+	struct pollfd polled = { .fd = queue };
+	return poll(&polled, 1, 0) == 1 && polled.revents & (POLLHUP | POLLERR);
+}
+
+/* A supervisor that ends closes queue and control channel at once, and then there is no news. */
+static void become_deaf(struct service *service, uint64_t now_ns)
+{
+	ev_io_stop(service->acceptor->loop, &service->queue_io);
+	service->deaf_ns = now_ns + deaf_patience_ns;
+}
+
+void reports_say_deaf(struct service *service)
+{
+	service->deaf_ns = NEVER_NS;
+	log_error("%s: the other end of the queue is closed: its connections can no longer be "
+		  "followed; restart the service",
+		service_name(service));
+}
+
+bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
+{
+	for (int i = 0; i < n_messages_max; i++) {
+		struct report reports[REPORTS_PER_MESSAGE];
+		int worker = 0;
+		int n = report_receive(service->queue_io.fd, reports, &worker);
+		if (n == -EAGAIN)
+			return true;
+		if (n < 0 && (n != -EPIPE || is_hung_up(service->queue_io.fd))) {
+			become_deaf(service, now_ns);
+			return true;
+		}
+		if (n <= 0 || worker <= 0) {
+			say_odd(service, worker);
+			continue;
+		}
+		service->has_reports = true;
+		for (int k = 0; k < n; k++)
+			if (!apply(service, &reports[k], worker, now_ns))
+				say_odd(service, worker);
+	}
+	return false;
+}
+
+void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct service *service = io->data;
+	uint64_t now_ns = clock_now_ns();
+	reports_drain(service, DRAIN_BATCH, now_ns);
+	delivery_retry(service, true, now_ns);
+	service_settle(service, now_ns);
+}

@@ -1,0 +1,303 @@
+#include "acceptor/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "acceptor/accepting.h"
+#include "acceptor/acceptor.h"
+#include "acceptor/delivery.h"
+#include "acceptor/losses.h"
+#include "acceptor/reports.h"
+#include "acceptor/service_log.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+/* Fewer places would make a small queue turn bursts away. */
+enum { HELD_PLACES_MIN = 16 };
+
+/*
+ * How many connections a worker may tell us of that nobody has announced. A few are unavoidable: a
+ * predecessor may have died between the hand-off and the scoreboard.
+ */
+enum { ADOPTABLE = 1024 };
+
+static const uint64_t unknown_patience_ns = UINT64_C(60000000000);
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
+
+static int apply_limits(struct service *service, uint64_t now_ns)
+{
+	const struct control_service *settings = &service->settings;
+	struct admission_limits limits = {
+		.max_connections = settings->max_connections,
+		.max_per_source = settings->max_per_source,
+		.rate = bucket_rule(
+			settings->rate_count, settings->rate_per_ms, settings->rate_burst),
+		.rate_per_source = bucket_rule(settings->source_rate_count,
+			settings->source_rate_per_ms, settings->source_rate_burst),
+		.overflow = (enum overflow_rule)settings->overflow,
+		.held_max = settings->queue_depth > HELD_PLACES_MIN ? settings->queue_depth
+								    : HELD_PLACES_MIN,
+	};
+	service->may_release = service->first_held != NULL;
+	return admission_set_limits(&service->admission, &limits, now_ns);
+}
+
+/* The row tells what an acceptor that died had: what it held died with it, the rest lives on. */
+static void take_over(struct service *service, uint64_t now_ns)
+{
+	struct score *score = service->score;
+	uint32_t live = score_get(score->live), held = score_get(score->held);
+	uint32_t unknown = live > held ? live - held : 0;
+	if (held)
+		score_add(score->lost, held);
+	service->adoptable = ADOPTABLE + unknown;
+	if (!live)
+		return;
+	admission_set_unknown(&service->admission, unknown);
+	service->unknown_ns = now_ns + unknown_patience_ns;
+	log_notice(
+		"%s: taken over from an acceptor that died: %u connections live on, %u were lost",
+		service_name(service), unknown, held);
+}
+
+struct service *service_open(
+	struct acceptor *acceptor, const struct control_service *settings, int queue_given)
+{
+	fd_auto int queue_fd = queue_given;
+	struct service *service = calloc(1, sizeof *service);
+	if (!service)
+		return NULL;
+	uint64_t now_ns = clock_now_ns();
+	service->acceptor = acceptor;
+	service->settings = *settings;
+	service->opened_ns = now_ns;
+	service->score = &acceptor->board->slots[settings->service].score;
+	service->in_hand.fd = -1;
+	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
+	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
+	service->deaf_ns = NEVER_NS;
+	admission_init(&service->admission, acceptor->seed ^ settings->service);
+	if (apply_limits(service, now_ns) < 0) {
+		free(service);
+		return NULL;
+	}
+	take_over(service, now_ns);
+	ev_init(&service->timer, on_timer);
+	service->timer.data = service;
+	ev_io_init(&service->queue_io, reports_on_readable, fd_take(&queue_fd), EV_READ);
+	service->queue_io.data = service;
+	ev_io_start(acceptor->loop, &service->queue_io);
+	service_settle(service, now_ns);
+	return service;
+}
+
+int service_change(struct service *service, const struct control_service *settings)
+{
+	uint64_t now_ns = clock_now_ns();
+	service->settings = *settings;
+	int r = apply_limits(service, now_ns);
+	service_settle(service, now_ns);
+	return r;
+}
+
+/* The oldest of all, and the first of those that wait in the queue. */
+static void publish_oldest(struct service *service, uint32_t n_inherited)
+{
+	const struct ledger_account *account = &service->account;
+	struct ledger *ledger = &service->acceptor->ledger;
+	struct score *score = service->score;
+	uint64_t oldest_ns = 0, oldest_waiting_ns = 0;
+	int32_t oldest_pid = 0;
+	if (account->oldest) {
+		const struct ledger_entry *entry = ledger_at(ledger, account->oldest);
+		oldest_ns = entry->accepted_ns;
+		oldest_pid = entry->pid;
+	}
+	if (n_inherited) {
+		oldest_waiting_ns = service->opened_ns;
+	} else if (account->first_waiting) {
+		const struct ledger_entry *entry = ledger_at(ledger, account->first_waiting);
+		oldest_waiting_ns = entry->accepted_ns + entry->handed_after_ms * UINT64_C(1000000);
+	}
+	score_set(score->oldest_ns, oldest_ns);
+	score_set(score->oldest_pid, oldest_pid);
+	score_set(score->oldest_waiting_ns, oldest_waiting_ns);
+}
+
+static void publish(struct service *service)
+{
+	struct score *score = service->score;
+	uint32_t n_unknown = service->admission.unknown;
+	uint32_t n_inherited = n_unknown ? losses_n_inherited(service) : 0;
+	score_set(score->live, service->account.n + n_unknown);
+	score_set(score->waiting, service->account.n_waiting + n_inherited);
+	score_set(score->held, service->account.n_held);
+	publish_oldest(service, n_inherited);
+}
+
+static void forget_all(struct service *service)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	uint32_t n_unserved = 0;
+	while (service->account.oldest) {
+		n_unserved += ledger_at(ledger, service->account.oldest)->state != LEDGER_STARTED;
+		ledger_remove(ledger, &service->account, service->account.oldest);
+	}
+	if (n_unserved) {
+		score_add(service->score->lost, n_unserved);
+		log_warning("%s: closed while %u connections waited for a worker; they were never "
+			    "served",
+			service_name(service), n_unserved);
+	}
+}
+
+static void release(struct service *service)
+{
+	publish(service);
+	service_log_refused_rest(service, NEVER_NS);
+	ev_io_stop(service->acceptor->loop, &service->queue_io);
+	ev_timer_stop(service->acceptor->loop, &service->timer);
+	fd_close(&service->queue_io.fd);
+	admission_fini(&service->admission);
+	episodes_fini(&service->episodes);
+	free(service);
+}
+
+void service_close(struct service *service)
+{
+	accepting_remove_all(service);
+	delivery_finish(service, false, clock_now_ns());
+	forget_all(service);
+	release(service);
+}
+
+void service_abandon(struct service *service)
+{
+	accepting_remove_all(service);
+	delivery_finish(service, true, clock_now_ns());
+	release(service);
+}
+
+void service_pause(struct service *service, bool is_paused)
+{
+	service->is_paused_by_admin = is_paused;
+	service_settle(service, clock_now_ns());
+}
+
+uint32_t service_gate(struct service *service, uint64_t now_ns)
+{
+	uint32_t paused = admission_gate(&service->admission, now_ns, &service->open_ns);
+	if (service->in_hand.fd >= 0)
+		paused |= SCORE_PAUSED_QUEUE;
+	if (service->acceptor->is_short)
+		paused |= SCORE_PAUSED_DESCRIPTORS;
+	if (service->is_paused_by_admin)
+		paused |= SCORE_PAUSED_ADMIN;
+	return paused;
+}
+
+static void log_pauses(struct service *service, uint32_t begun, uint32_t over, uint64_t now_ns)
+{
+	if (begun & SCORE_PAUSED_FULL)
+		service_log_episode(service, EPISODE_MAX_CONNECTIONS, NULL, 0, now_ns);
+	if (begun & SCORE_PAUSED_QUEUE)
+		service_log_episode(service, EPISODE_QUEUE, NULL, 0, now_ns);
+	if (begun & SCORE_PAUSED_HELD)
+		service_log_episode(service, EPISODE_HELD, NULL, 0, now_ns);
+	/* The last token goes with any burst; it is news only if somebody had to wait. */
+	if (over & SCORE_PAUSED_RATE && accepting_has_waiting(service))
+		service_log_episode(service, EPISODE_RATE, NULL, 0, now_ns);
+}
+
+static void set_paused(struct service *service, uint32_t paused, uint64_t now_ns)
+{
+	uint32_t before = service->paused;
+	if (paused == before)
+		return;
+	service->paused = paused;
+	log_pauses(service, paused & ~before, before & ~paused, now_ns);
+	if (!before)
+		accepting_stop(service);
+	else if (!paused)
+		accepting_start(service);
+	if (!before || !paused)
+		score_set(service->score->paused_ns, paused ? now_ns : 0);
+	score_set(service->score->paused, paused);
+}
+
+static void earlier(uint64_t *due_ns, uint64_t time_ns)
+{
+	if (time_ns < *due_ns)
+		*due_ns = time_ns;
+}
+
+/* A timer that comes too early finds nothing to do and is set again: cheaper than to move it. */
+static void schedule(struct service *service, uint64_t now_ns)
+{
+	uint64_t due_ns = service->retry_ns;
+	earlier(&due_ns, service->open_ns);
+	earlier(&due_ns, service->release_ns);
+	earlier(&due_ns, service->unknown_ns);
+	earlier(&due_ns, service->suspects_ns);
+	earlier(&due_ns, service->silent_ns);
+	earlier(&due_ns, service->deaf_ns);
+	earlier(&due_ns, service_log_refused_ns(service));
+	earlier(&due_ns, episodes_check_ns(&service->episodes));
+	if (due_ns >= service->timer_ns)
+		return;
+	service->timer_ns = due_ns;
+	struct ev_loop *loop = service->acceptor->loop;
+	ev_timer_stop(loop, &service->timer);
+	ev_timer_set(&service->timer, due_ns > now_ns ? (double)(due_ns - now_ns) / 1e9 : 0, 0);
+	ev_timer_start(loop, &service->timer);
+}
+
+void service_settle(struct service *service, uint64_t now_ns)
+{
+	if (service->may_release)
+		delivery_release(service, now_ns);
+	losses_expect_reports(service, now_ns);
+	set_paused(service, service_gate(service, now_ns), now_ns);
+	service_log_fullness(service);
+	publish(service);
+	schedule(service, now_ns);
+}
+
+/* A pause that goes on keeps its episode alive. */
+static void prolong_episodes(struct service *service, uint64_t now_ns)
+{
+	if (service->paused & SCORE_PAUSED_FULL)
+		episode_lasts(&service->episodes, EPISODE_MAX_CONNECTIONS, now_ns);
+	if (service->paused & SCORE_PAUSED_QUEUE)
+		episode_lasts(&service->episodes, EPISODE_QUEUE, now_ns);
+	if (service->paused & SCORE_PAUSED_HELD)
+		episode_lasts(&service->episodes, EPISODE_HELD, now_ns);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct service *service = timer->data;
+	uint64_t now_ns = clock_now_ns();
+	service->timer_ns = NEVER_NS;
+	delivery_retry(service, false, now_ns);
+	if (service->release_ns <= now_ns)
+		service->may_release = true;
+	if (service->suspects_ns <= now_ns)
+		losses_judge_suspects(service, now_ns);
+	if (service->silent_ns <= now_ns)
+		losses_judge_silence(service, now_ns);
+	if (service->deaf_ns <= now_ns)
+		reports_say_deaf(service);
+	if (service->unknown_ns <= now_ns) {
+		admission_set_unknown(&service->admission, 0);
+		service->unknown_ns = NEVER_NS;
+	}
+	prolong_episodes(service, now_ns);
+	service_log_ended_episodes(service, now_ns);
+	service_log_refused_rest(service, now_ns);
+	service_settle(service, now_ns);
+}

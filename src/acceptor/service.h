@@ -1,0 +1,106 @@
+/*
+ * One service as its acceptor sees it: listeners, limits, the queue to its workers, and the
+ * connections in between.
+ *
+ * Whatever happens to a service, its handler ends with service_settle, which brings everything that
+ * follows from its state up to date in one place: held connections, listeners, scoreboard, timer.
+ */
+#ifndef FDSUP_ACCEPTOR_SERVICE_H
+#define FDSUP_ACCEPTOR_SERVICE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "acceptor/episode.h"
+#include "acceptor/ledger.h"
+#include "policy/admission.h"
+#include "wire/control.h"
+#include "wire/scoreboard.h"
+
+struct acceptor;
+struct listener;
+struct held;
+
+#define NEVER_NS UINT64_MAX
+
+/* An accepted connection that is still ours. */
+struct in_hand {
+	int fd;         /* owned; -1: none */
+	uint32_t place; /* in the ledger */
+};
+
+struct service {
+	struct acceptor *acceptor;
+	struct control_service settings; /* as the supervisor sent them */
+	struct score *score;
+	uint64_t opened_ns;
+	struct admission admission;
+	struct ledger_account account;
+	struct listener *listeners;
+	ev_io queue_io; /* reports; its descriptor is the acceptor's end of the queue */
+	ev_timer timer; /* for the earliest of the times below */
+	uint64_t timer_ns;
+
+	/* Delivery. */
+	struct in_hand in_hand;  /* admitted, and the queue had no room */
+	struct held *first_held; /* in the order of acceptance */
+	struct held *last_held;
+	bool may_release;    /* a limit may have become free for one that is held */
+	uint64_t release_ns; /* when a held one is to be looked at again */
+	uint64_t retry_ns;   /* when to try the queue again */
+	uint32_t retry_ms;
+
+	/* Accepting. */
+	uint32_t paused; /* enum score_pause */
+	bool is_paused_by_admin;
+	uint64_t open_ns;  /* when the gate opens by itself */
+	bool is_near_full; /* the warning has been given */
+
+	/* Reports and losses. */
+	bool has_reports;     /* its workers do report */
+	bool has_odd_reports; /* that has been logged */
+	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
+	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */
+	uint64_t suspects_ns; /* when connections that nobody reported are lost */
+	bool is_unfollowed;   /* it has been logged that its workers do not report */
+	uint64_t deaf_ns; /* when to say that the queue's other end is gone */
+	uint64_t silent_ns;   /* when to give up waiting for a first report */
+	uint32_t silent_left; /* how many had left the queue when that was last looked at */
+
+	/* Saying it once. */
+	struct episodes episodes;
+	uint64_t refused_ns; /* since when REFUSED lines are counted */
+	uint32_t n_refused_lines;
+	uint32_t n_refused_silent;
+};
+
+/* NULL: out of memory. Takes the queue. */
+struct service *service_open(
+	struct acceptor *acceptor, const struct control_service *settings, int queue_fd);
+
+/* 0 or -ENOMEM. */
+int service_change(struct service *service, const struct control_service *settings);
+
+/* The service is no more: refuses what it still holds, visibly, and drops everything. */
+void service_close(struct service *service);
+
+/*
+ * The acceptor is no more, the service lives on: what it holds goes to the queue, limits or not, or
+ * is refused visibly if there is no room. The scoreboard is left as the next acceptor wants it.
+ */
+void service_abandon(struct service *service);
+
+void service_pause(struct service *service, bool is_paused);
+
+/* May one more be accepted? Bits of enum score_pause, 0: yes. */
+uint32_t service_gate(struct service *service, uint64_t now_ns);
+
+void service_settle(struct service *service, uint64_t now_ns);
+
+static inline const char *service_name(const struct service *service)
+{
+	return service->settings.name;
+}
+
+#endif

@@ -1,0 +1,243 @@
+#include "acceptor/service_log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+enum { REFUSED_LINES_A_SECOND = 10 };
+
+static const uint64_t second_ns = 1000000000;
+
+enum { ENDS_SIZE = 2 * ENDPOINT_TEXT_SIZE + 48 };
+
+/* "id=... peer=... local=..." */
+static const char *format_ends(char text[ENDS_SIZE], const struct ledger_entry *entry)
+{
+	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE];
+	snprintf(text, ENDS_SIZE, "id=%016" PRIx64 " peer=%s local=%s", entry->id,
+		endpoint_format(peer, &entry->peer), endpoint_format(local, &entry->local));
+	return text;
+}
+
+void service_log_start(struct service *service, const struct ledger_entry *entry)
+{
+	char ends[ENDS_SIZE];
+	if (service->settings.log_events & LOG_EVENT_START)
+		log_info("%s: START %s pid=%d", service_name(service), format_ends(ends, entry),
+			entry->pid);
+}
+
+static void format_status(char *text, size_t size, const struct ledger_entry *entry, int status)
+{
+	const char *name;
+	if (!entry->pid)
+		snprintf(text, size,
+			"status=reset"); /* the client had gone before a command was started */
+	else if (!WIFSIGNALED(status))
+		snprintf(text, size, "status=%d", WEXITSTATUS(status));
+	else if ((name = sigabbrev_np(WTERMSIG(status))))
+		snprintf(text, size, "signal=%s", name);
+	else
+		snprintf(text, size, "signal=%d", WTERMSIG(status));
+}
+
+void service_log_end(
+	struct service *service, const struct ledger_entry *entry, const struct ending *ending)
+{
+	char ends[ENDS_SIZE], status[32];
+	if (!(service->settings.log_events & LOG_EVENT_END))
+		return;
+	format_status(status, sizeof status, entry, ending->status);
+	uint64_t duration_ms = ending->duration_us / 1000, cpu_ms = ending->cpu_us / 1000;
+	log_info("%s: END %s pid=%d duration=%" PRIu64 ".%03us cpu=%" PRIu64 ".%03us %s",
+		service_name(service), format_ends(ends, entry), entry->pid, duration_ms / 1000,
+		(unsigned)(duration_ms % 1000), cpu_ms / 1000, (unsigned)(cpu_ms % 1000), status);
+}
+
+void service_log_refused_rest(struct service *service, uint64_t now_ns)
+{
+	if (!service->n_refused_lines || now_ns - service->refused_ns < second_ns)
+		return;
+	if (service->n_refused_silent)
+		log_info("%s: REFUSED %u more within that second", service_name(service),
+			service->n_refused_silent);
+	service->n_refused_lines = service->n_refused_silent = 0;
+}
+
+uint64_t service_log_refused_ns(const struct service *service)
+{
+	return service->n_refused_silent ? service->refused_ns + second_ns : NEVER_NS;
+}
+
+void service_log_refused(struct service *service, const struct ledger_entry *entry,
+	const char *reason, uint64_t now_ns)
+{
+	char ends[ENDS_SIZE];
+	if (!(service->settings.log_events & LOG_EVENT_REFUSE))
+		return;
+	service_log_refused_rest(service, now_ns);
+	if (!service->n_refused_lines)
+		service->refused_ns = now_ns;
+	if (service->n_refused_lines >= REFUSED_LINES_A_SECOND) {
+		service->n_refused_silent++;
+		return;
+	}
+	service->n_refused_lines++;
+	log_info("%s: REFUSED %s reason=%s", service_name(service), format_ends(ends, entry),
+		reason);
+}
+
+void service_log_lost(struct service *service, const struct ledger_entry *entry, int32_t worker)
+{
+	char ends[ENDS_SIZE];
+	if (worker)
+		log_warning("%s: LOST %s: worker %d died holding it", service_name(service),
+			format_ends(ends, entry), worker);
+	else
+		log_warning("%s: LOST %s: a worker died and no other has reported it",
+			service_name(service), format_ends(ends, entry));
+}
+
+static const char *format_rate(char *text, size_t size, uint32_t count, uint32_t per_ms)
+{
+	if (per_ms == 1000)
+		snprintf(text, size, "%u/s", count);
+	else if (per_ms == 60000)
+		snprintf(text, size, "%u/min", count);
+	else
+		snprintf(text, size, "%u/%ums", count, per_ms);
+	return text;
+}
+
+/* What becomes of the connections, in the words of the configuration. */
+static const char *overflow_text(const struct service *service, const char *when_waiting)
+{
+	return service->settings.overflow == OVERFLOW_WAIT ? when_waiting
+							   : "further connections are refused";
+}
+
+static void log_source_episode(
+	struct service *service, const char *limit, const struct ledger_entry *entry)
+{
+	char host[ENDPOINT_TEXT_SIZE], wait[TEXT_DURATION_SIZE];
+	const char *name = service_name(service);
+	endpoint_format_host(host, &entry->peer);
+	if (service->settings.overflow != OVERFLOW_WAIT)
+		log_notice(
+			"%s: %s reached by %s: more of it is refused; raise it if that is no abuse",
+			name, limit, host);
+	else
+		log_notice("%s: %s reached by %s: more of it waits for at most %s "
+			   "(overflow_wait), then is refused; raise it if that is no abuse",
+			name, limit, host,
+			text_format_duration(wait, service->settings.overflow_wait_ms));
+}
+
+static void log_beginning(struct service *service, enum episode_kind kind,
+	const struct ledger_entry *entry, int error)
+{
+	const struct control_service *settings = &service->settings;
+	const char *name = service_name(service);
+	char rate[48], limit[80];
+	switch (kind) {
+	case EPISODE_MAX_CONNECTIONS:
+		log_warning(
+			"%s: max_connections=%u reached: %s; raise max_connections if the host "
+			"can carry more",
+			name, settings->max_connections,
+			overflow_text(service, "accepting pauses until a connection ends"));
+		break;
+	case EPISODE_RATE:
+		log_warning("%s: rate=%s exceeded: %s; raise rate if that is no abuse", name,
+			format_rate(rate, sizeof rate, settings->rate_count, settings->rate_per_ms),
+			overflow_text(service, "accepting pauses until the next one is due"));
+		break;
+	case EPISODE_QUEUE:
+		log_warning(
+			"%s: queue=%u is full: accepting pauses until a worker takes a "
+			"connection; raise workers.max, or queue for short rushes",
+			name, settings->queue_depth);
+		break;
+	case EPISODE_HELD:
+		log_warning(
+			"%s: %u connections wait for max_per_source or rate_per_source: accepting "
+			"pauses; raise those, lower overflow_wait, or set overflow = \"refuse\"",
+			name, service->account.n_held);
+		break;
+	case EPISODE_MAX_PER_SOURCE:
+		snprintf(limit, sizeof limit, "max_per_source=%u", settings->max_per_source);
+		log_source_episode(service, limit, entry);
+		break;
+	case EPISODE_RATE_PER_SOURCE:
+		format_rate(rate, sizeof rate, settings->source_rate_count,
+			settings->source_rate_per_ms);
+		snprintf(limit, sizeof limit, "rate_per_source=%s", rate);
+		log_source_episode(service, limit, entry);
+		break;
+	case EPISODE_EXEC_FAILED:
+		log_error("%s: the command could not be started: %s; the client was dropped; "
+			  "check command, user, directory and chroot",
+			name, strerror(error));
+		break;
+	case EPISODE_KINDS:
+		break;
+	}
+}
+
+void service_log_episode(struct service *service, enum episode_kind kind,
+	const struct ledger_entry *entry, int error, uint64_t now_ns)
+{
+	if (episode_happened(&service->episodes, kind, now_ns))
+		log_beginning(service, kind, entry, error);
+}
+
+static void log_ended(
+	struct service *service, enum episode_kind kind, const struct episode *episode)
+{
+	static const char *const texts[EPISODE_KINDS] = {
+		[EPISODE_MAX_CONNECTIONS] = "max_connections no longer reached",
+		[EPISODE_RATE] = "rate no longer exceeded",
+		[EPISODE_QUEUE] = "the queue has room again",
+		[EPISODE_HELD] =
+			"there is room again for connections that wait for their source's limits",
+		[EPISODE_MAX_PER_SOURCE] = "max_per_source no longer reached",
+		[EPISODE_RATE_PER_SOURCE] = "rate_per_source no longer exceeded",
+		[EPISODE_EXEC_FAILED] = "no more failures to start the command",
+	};
+	char lasted[TEXT_DURATION_SIZE];
+	text_format_duration(lasted, (episode->last_ns - episode->begin_ns) / 1000000);
+	if (kind == EPISODE_EXEC_FAILED)
+		log_notice("%s: %s; it failed %u times in %s", service_name(service), texts[kind],
+			episode->n_times, lasted);
+	else
+		log_notice("%s: %s; it happened %u times in %s, and %u connections were refused "
+			   "for it",
+			service_name(service), texts[kind], episode->n_times, lasted,
+			episode->n_refused);
+}
+
+void service_log_ended_episodes(struct service *service, uint64_t now_ns)
+{
+	enum episode_kind kind;
+	struct episode episode;
+	while (episodes_end_one(&service->episodes, now_ns, &kind, &episode))
+		log_ended(service, kind, &episode);
+}
+
+void service_log_fullness(struct service *service)
+{
+	uint64_t max = service->settings.max_connections;
+	uint64_t live = service->admission.live;
+	if (service->is_near_full && live * 10 < max * 6)
+		service->is_near_full = false;
+	if (service->is_near_full || !max || live * 10 < max * 8 || live >= max)
+		return;
+	service->is_near_full = true;
+	log_warning("%s: %u of max_connections=%u are in use; beyond that %s",
+		service_name(service), service->admission.live, service->settings.max_connections,
+		overflow_text(service, "accepting pauses"));
+}

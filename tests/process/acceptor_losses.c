@@ -1,0 +1,209 @@
+/* What a real acceptor does when workers die, commands outlive them, or it is replaced itself. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/acceptor_rig.h"
+
+static struct rig rig;
+
+static void setup(void)
+{
+	rig_start(&rig);
+}
+
+static void teardown(void)
+{
+	rig_stop(&rig);
+}
+
+TestSuite(acceptor_losses, .init = setup, .fini = teardown, .timeout = 60);
+
+static uint16_t serve(void)
+{
+	struct control_service settings = rig_settings(1);
+	return rig_serve(&rig, &settings);
+}
+
+static void worker_gone(pid_t pid)
+{
+	rig_send_process(&rig, CONTROL_WORKER_GONE, 1, pid, W_EXITCODE(0, SIGKILL));
+	rig_sync(&rig);
+}
+
+Test(acceptor_losses, names_the_connection_that_a_worker_had_taken)
+{
+	struct handoff record;
+	char expected[64];
+	int client = rig_connect(serve(), NULL);
+	close(rig_take(&rig, 1, &record));
+	rig_report(&rig, 1, &record, REPORT_TAKEN, 0, 0);
+	worker_gone(getpid());
+	cr_expect_eq(rig_score(&rig, 1, lost), 1);
+	cr_expect_eq(rig_score(&rig, 1, live), 0);
+	snprintf(expected, sizeof expected, "worker %d died holding it", getpid());
+	const char *line = rig_wait_log(&rig, "LOST");
+	cr_expect(strstr(line, expected), "%s", line);
+	cr_expect(strstr(line, "peer=127.0.0.1:"), "%s", line);
+	close(client);
+}
+
+Test(acceptor_losses, does_not_lose_what_still_waits_in_the_queue)
+{
+	enum { N = 5 };
+	struct handoff records[N];
+	int clients[N];
+	uint16_t port = serve();
+	for (int i = 0; i < N; i++)
+		clients[i] = rig_connect(port, NULL);
+	rig_wait_score(&rig, 1, waiting, (unsigned)N);
+	/* One is served, so these workers do report; one is taken silently; three stay. */
+	close(rig_take(&rig, 1, &records[0]));
+	rig_report(&rig, 1, &records[0], REPORT_STARTED, 4712, 0);
+	close(rig_take(&rig, 1, &records[1]));
+	worker_gone(9999);
+	rig_wait_score(&rig, 1, lost, 1u);
+	char id[32];
+	snprintf(id, sizeof id, "id=%016llx", (unsigned long long)records[1].connection);
+	cr_expect(strstr(rig_wait_log(&rig, "LOST"), id));
+	for (int i = 2; i < N; i++) {
+		close(rig_take(&rig, 1, &records[i]));
+		rig_report(&rig, 1, &records[i], REPORT_ENDED, 4712, 0);
+	}
+	rig_wait_score(&rig, 1, served, 3u);
+	cr_expect_eq(rig_score(&rig, 1, lost), 1);
+	cr_expect_eq(rig_score(&rig, 1, live), 1);
+	for (int i = 0; i < N; i++)
+		close(clients[i]);
+}
+
+Test(acceptor_losses, leaves_time_to_another_worker_that_has_not_reported_yet)
+{
+	struct handoff first, second;
+	uint16_t port = serve();
+	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, &first));
+	rig_report(&rig, 1, &first, REPORT_STARTED, 4712, 0);
+	close(rig_take(&rig, 1, &second));
+	worker_gone(9999);
+	rig_report(&rig, 1, &second, REPORT_STARTED, 4713, 0);
+	rig_wait_score(&rig, 1, waiting, 0u);
+	rig_report(&rig, 1, &second, REPORT_ENDED, 4713, 0);
+	rig_wait_score(&rig, 1, served, 1u);
+	cr_expect_eq(rig_score(&rig, 1, lost), 0);
+	close(one);
+	close(two);
+}
+
+Test(acceptor_losses, follows_commands_that_outlive_their_worker)
+{
+	struct handoff record;
+	int client = rig_connect(serve(), NULL);
+	close(rig_take(&rig, 1, &record));
+	rig_report(&rig, 1, &record, REPORT_STARTED, 4712, 0);
+	worker_gone(getpid());
+	cr_expect_eq(rig_score(&rig, 1, lost), 0);
+	cr_expect_eq(rig_score(&rig, 1, live), 1);
+	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, 4712, W_EXITCODE(0, SIGTERM));
+	const char *line = rig_wait_log(&rig, "END");
+	cr_expect(strstr(line, "pid=4712"), "%s", line);
+	cr_expect(strstr(line, "cpu=0.004s signal=TERM"), "%s", line);
+	cr_expect_eq(rig_score(&rig, 1, served), 1);
+	cr_expect_eq(rig_score(&rig, 1, failed), 1);
+	cr_expect_eq(rig_score(&rig, 1, live), 0);
+	close(client);
+}
+
+Test(acceptor_losses, hears_of_the_start_even_if_the_end_is_told_first)
+{
+	struct handoff record;
+	uint16_t port = serve();
+	int client = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, &record));
+	/* Both wait for it at the same time, and it looks at the command first or last. */
+	kill(rig.pid, SIGSTOP);
+	rig_report(&rig, 1, &record, REPORT_STARTED, 4712, 0);
+	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, 4712, 0);
+	kill(rig.pid, SIGCONT);
+	rig_wait_score(&rig, 1, served, 1u);
+	rig_wait_score(&rig, 1, live, 0u);
+	close(client);
+}
+
+Test(acceptor_losses, a_service_whose_workers_never_report_is_not_closed_for_good)
+{
+	struct handoff record;
+	struct control_service settings = rig_settings(1);
+	settings.max_connections = 2;
+	uint16_t port = rig_serve(&rig, &settings);
+	for (int i = 0; i < 3; i++) {
+		int client = rig_connect(port, NULL);
+		close(rig_take(&rig, 1, &record));
+		close(client);
+	}
+	cr_expect(strstr(rig_wait_log(&rig, "do not report"), "max_connections"));
+}
+
+Test(acceptor_losses, the_next_acceptor_goes_on_with_queue_totals_and_running_commands)
+{
+	struct handoff running, queued;
+	uint16_t port = serve();
+	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, &running));
+	rig_report(&rig, 1, &running, REPORT_STARTED, 4712, 0);
+	rig_wait_score(&rig, 1, waiting, 1u);
+	rig_replace(&rig);
+	cr_expect_eq(rig_score(&rig, 1, accepted), 2);
+	cr_expect_eq(rig_score(&rig, 1, live), 2);
+	cr_expect_eq(rig_score(&rig, 1, waiting), 1);
+	/* Workers say again what runs. */
+	rig_report(&rig, 1, &running, REPORT_STARTED, 4712, 0);
+	rig_wait_score(&rig, 1, oldest_pid, 4712);
+	cr_expect_eq(rig_score(&rig, 1, live), 2);
+	close(rig_take(&rig, 1, &queued));
+	rig_report(&rig, 1, &queued, REPORT_ENDED, 4713, 0);
+	rig_report(&rig, 1, &running, REPORT_ENDED, 4712, 0);
+	rig_wait_score(&rig, 1, served, 2u);
+	rig_wait_score(&rig, 1, live, 0u);
+	int three = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, &queued));
+	cr_expect_eq(rig_score(&rig, 1, accepted), 3);
+	close(one);
+	close(two);
+	close(three);
+}
+
+Test(acceptor_losses, counts_what_an_acceptor_held_when_it_was_killed)
+{
+	struct handoff record;
+	struct control_service settings = rig_settings(1);
+	settings.max_per_source = 1;
+	uint16_t port = rig_serve(&rig, &settings);
+	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, &record));
+	rig_wait_score(&rig, 1, held, 1u);
+	rig_replace(&rig);
+	cr_expect_eq(rig_score(&rig, 1, lost), 1);
+	cr_expect_eq(rig_score(&rig, 1, live), 1);
+	cr_expect_eq(rig_score(&rig, 1, held), 0);
+	close(one);
+	close(two);
+}
+
+Test(acceptor_losses, takes_only_so_many_unknown_connections_for_true)
+{
+	struct handoff record = { .version = 1, .accepted_ns = 1 };
+	serve();
+	for (unsigned i = 1; i <= 3000; i++) {
+		record.connection = i;
+		rig_report(&rig, 1, &record, REPORT_STARTED, 4712, 0);
+		if (i % 100 == 0)
+			rig_sync(&rig);
+	}
+	cr_expect(rig_wait_log(&rig, "no sense"));
+	rig_sync(&rig);
+	cr_expect_leq(rig_score(&rig, 1, live), 1024);
+}

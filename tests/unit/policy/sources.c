@@ -1,0 +1,128 @@
+/* The promises of the table of sources. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "policy/sources.h"
+
+static struct endpoint end(const char *text)
+{
+	struct endpoint result = { .family = strchr(text, ':') ? AF_INET6 : AF_INET };
+	cr_assert_eq(inet_pton(result.family, text, result.ip), 1);
+	return result;
+}
+
+static struct endpoint numbered(uint32_t number)
+{
+	struct endpoint result = { .family = AF_INET };
+	memcpy(result.ip, &number, 4);
+	return result;
+}
+
+static struct sources sources;
+
+static void setup(void)
+{
+	sources_init(&sources, 0x5eed);
+}
+
+static void teardown(void)
+{
+	sources_fini(&sources);
+}
+
+TestSuite(sources, .init = setup, .fini = teardown);
+
+static uint32_t find(const char *text)
+{
+	struct endpoint e = end(text);
+	return sources_find(&sources, &e, 1);
+}
+
+Test(sources, finds_a_source_again)
+{
+	uint32_t place = find("192.0.2.1");
+	cr_assert_neq(place, SOURCE_CROWD);
+	cr_expect_eq(find("192.0.2.1"), place);
+	cr_expect_neq(find("192.0.2.2"), place);
+}
+
+Test(sources, takes_an_ipv6_customer_for_one)
+{
+	uint32_t place = find("2001:db8:1:2::1");
+	cr_expect_eq(find("2001:db8:1:2:ffff::9"), place);
+	cr_expect_neq(find("2001:db8:1:3::1"), place);
+}
+
+Test(sources, tells_families_with_the_same_bytes_apart)
+{
+	cr_expect_neq(find("32.1.13.184"), find("2001:db8::"));
+}
+
+Test(sources, forgets_one_that_has_no_connection_and_owes_no_token)
+{
+	uint32_t place = find("192.0.2.1");
+	sources_at(&sources, place)->live = 1;
+	sources_settle(&sources, place, 10);
+	cr_expect_eq(sources.n, 1);
+	sources_at(&sources, place)->live = 0;
+	sources_at(&sources, place)->bucket.full_ns = 20;
+	sources_settle(&sources, place, 10);
+	cr_expect_eq(sources.n, 1);
+	sources_settle(&sources, place, 20);
+	cr_expect_eq(sources.n, 0);
+}
+
+Test(sources, keeps_places_valid_while_it_grows)
+{
+	enum { N = 1000 };
+	uint32_t places[N];
+	for (uint32_t i = 0; i < N; i++) {
+		struct endpoint e = numbered(i);
+		places[i] = sources_find(&sources, &e, 1);
+		sources_at(&sources, places[i])->live = i + 1;
+	}
+	for (uint32_t i = 0; i < N; i++) {
+		struct endpoint e = numbered(i);
+		cr_assert_eq(sources_find(&sources, &e, 1), places[i]);
+		cr_assert_eq(sources_at(&sources, places[i])->live, i + 1);
+	}
+}
+
+static void fill(void)
+{
+	uint32_t place;
+	for (uint32_t i = 0;; i++) {
+		struct endpoint e = numbered(i);
+		place = sources_find(&sources, &e, 1);
+		if (place == SOURCE_CROWD)
+			break;
+		sources_at(&sources, place)->live = 1;
+		cr_assert_lt(i, SOURCES_MAX);
+	}
+}
+
+Test(sources, is_bounded_and_puts_newcomers_into_the_crowd)
+{
+	fill();
+	cr_expect_leq(sources.capacity, SOURCES_MAX);
+	cr_expect_eq(find("198.51.100.1"), SOURCE_CROWD);
+	struct endpoint known = numbered(7);
+	cr_expect_neq(sources_find(&sources, &known, 2), SOURCE_CROWD);
+}
+
+Test(sources, makes_room_when_sources_have_become_idle)
+{
+	fill();
+	for (uint32_t place = 1; place < sources.capacity; place += 2)
+		sources_at(&sources, place)->live = 0;
+	struct endpoint e = end("198.51.100.1");
+	cr_expect_neq(sources_find(&sources, &e, 1000000000), SOURCE_CROWD);
+}
+
+Test(sources, counts_what_has_no_ip_address_in_the_crowd)
+{
+	struct endpoint local = { .family = AF_UNIX }, unknown = { 0 };
+	cr_expect_eq(sources_find(&sources, &local, 1), SOURCE_CROWD);
+	cr_expect_eq(sources_find(&sources, &unknown, 1), SOURCE_CROWD);
+}
