@@ -91,16 +91,17 @@ static void introduce_services(struct acceptor *acceptor)
 			service_introduce(supervisor->services[i]);
 }
 
-/* What the dead one last said of the present is no longer true; its totals are. */
+/*
+ * What the dead one last said of its own doing is no longer true. The connections it had, `live` and
+ * `held`, are for its successor to take over; the totals stay.
+ */
 static void reset_present(struct acceptor *acceptor)
 {
 	for (uint32_t slot = 0; slot < SCOREBOARD_SLOTS; slot++) {
 		if (!acceptor->used_slots[slot])
 			continue;
 		struct score *score = acceptor_score(acceptor, slot);
-		score_set(score->live, 0);
 		score_set(score->waiting, 0);
-		score_set(score->held, 0);
 		score_set(score->paused, 0);
 		score_set(score->oldest_ns, 0);
 		score_set(score->oldest_waiting_ns, 0);
