@@ -1,0 +1,137 @@
+#include "config/check.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void check_workers(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	if (service->workers_min > service->workers_max)
+		draft_problem(draft, "workers.min",
+			"%u is above workers.max (%u); lower one or raise the other",
+			service->workers_min, service->workers_max);
+	else if (service->type == SERVICE_DAEMON && service->workers_min != service->workers_max)
+		draft_problem(draft, "workers.max",
+			"a daemon has no queue to grow by; write the same number as workers.min "
+			"(%u)",
+			service->workers_min);
+	else if (service->type == SERVICE_DAEMON && service->workers_min == 0)
+		draft_problem(draft, "workers.min",
+			"a daemon needs a worker; write 1 or more, or enabled = false");
+}
+
+static void check_delays(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const char *key = draft_has(draft, "restart_delay") ? "restart_delay" : "restart_delay_max";
+	if (service->restart_delay > service->restart_delay_max)
+		draft_problem(draft, key,
+			"restart_delay is above restart_delay_max; lower one or raise the other");
+}
+
+static void check_directory(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	struct stat status;
+	char shown[QUOTE_SIZE];
+	if (!service->directory || !strcmp(service->directory, "/"))
+		return;
+	quote(shown, service->directory);
+	if (stat(service->directory, &status) < 0)
+		draft_problem(draft, "directory", "%s: %s; create it or name another folder", shown,
+			strerror(errno));
+	else if (!S_ISDIR(status.st_mode))
+		draft_problem(draft, "directory", "%s is not a folder; name a folder", shown);
+}
+
+/* The length of a name of a variable at the start of the text; 0 if there is none. */
+static size_t name_length(const char *text)
+{
+	size_t length = 0;
+	if (isdigit((unsigned char)*text))
+		return 0;
+	while (isalnum((unsigned char)text[length]) || text[length] == '_')
+		length++;
+	return length;
+}
+
+static bool is_repeated(const struct text_list *list, size_t item, size_t length)
+{
+	for (size_t i = 0; i < item; i++)
+		if (!strncmp(list->items[i], list->items[item], length) &&
+			name_length(list->items[i]) == length)
+			return true;
+	return false;
+}
+
+static void check_environment(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const struct text_list *list = &service->environment;
+	char shown[QUOTE_SIZE];
+	for (size_t i = 0; i < list->n; i++) {
+		size_t length = name_length(list->items[i]);
+		if (length == 0 || list->items[i][length] != '=')
+			draft_item_problem(draft, "environment", i,
+				"%s has not the form \"NAME=value\"; write it so",
+				quote(shown, list->items[i]));
+		else if (is_repeated(list, i, length))
+			draft_item_problem(draft, "environment", i,
+				"%s sets a variable that is set before; remove one of the two",
+				quote(shown, list->items[i]));
+	}
+	list = &service->pass_environment;
+	for (size_t i = 0; i < list->n; i++) {
+		size_t length = name_length(list->items[i]);
+		if (length == 0 || list->items[i][length])
+			draft_item_problem(draft, "pass_environment", i,
+				"%s is not the name of a variable; write the name alone, without a "
+				"value",
+				quote(shown, list->items[i]));
+	}
+}
+
+/* "*" is both families already, so v6only would change its meaning behind the reader's back. */
+static void check_families(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	if (!service->is_v6only)
+		return;
+	for (size_t i = 0; i < service->n_listen; i++)
+		if (service->listen[i].is_both_families) {
+			draft_problem(draft, "v6only",
+				"the address \"*\" is both families; write address = \"::\" for "
+				"IPv6 "
+				"alone, or remove the key");
+			return;
+		}
+}
+
+/* Without root, priority may be raised only as far as RLIMIT_NICE says: 20 minus the limit. */
+static void check_nice(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	struct rlimit limit;
+	if (service->nice == 0 || geteuid() == 0)
+		return;
+	int now = getpriority(PRIO_PROCESS, 0);
+	int lowest = getrlimit(RLIMIT_NICE, &limit) == 0 ? 20 - (int)limit.rlim_cur : now;
+	if (service->nice < now && service->nice < lowest)
+		draft_problem(draft, "nice",
+			"only root can lower it to %d; start fdsup as root or write at least %d",
+			service->nice, now < lowest ? now : lowest);
+}
+
+void check_service(struct draft *draft)
+{
+	check_workers(draft);
+	check_delays(draft);
+	check_directory(draft);
+	check_environment(draft);
+	check_families(draft);
+	check_nice(draft);
+}

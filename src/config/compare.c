@@ -1,0 +1,91 @@
+/*
+ * What a reload asks of a running service: the strongest change among its keys.
+ */
+#include <string.h>
+
+#include "config/account.h"
+#include "config/value.h"
+
+static enum config_change stronger(enum config_change a, enum config_change b)
+{
+	return a > b ? a : b;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* The same addresses in another order are the same. */
+static bool has_listen(const struct service_config *service, const struct listen_address *listen)
+{
+	for (size_t i = 0; i < service->n_listen; i++) {
+		const struct listen_address *own = &service->listen[i];
+		if (own->is_both_families == listen->is_both_families &&
+			!memcmp(&own->address, &listen->address, sizeof own->address))
+			return true;
+	}
+	return false;
+}
+
+static bool listens_equal(const struct service_config *a, const struct service_config *b)
+{
+	if (a->n_listen != b->n_listen)
+		return false;
+	for (size_t i = 0; i < a->n_listen; i++)
+		if (!has_listen(b, &a->listen[i]))
+			return false;
+	return true;
+}
+
+/* Gathers the strongest change, and tells the names of the keys. */
+struct comparison {
+	enum config_change change;
+	void (*visit)(void *context, const char *key);
+	void *context;
+};
+
+static void differs(struct comparison *comparison, const char *key, enum config_change change)
+{
+	comparison->change = stronger(comparison->change, change);
+	if (comparison->visit)
+		comparison->visit(comparison->context, key);
+}
+
+/* What names were resolved to: a port that was renamed in /etc/services, a user who changed. */
+static void compare_resolved(struct comparison *comparison, const struct service_config *before,
+	const struct service_config *after)
+{
+	if (!account_equal(&before->account, &after->account))
+		differs(comparison, "user", CHANGE_ROLL);
+	if (!text_equal(before->command_path, after->command_path))
+		differs(comparison, "command", CHANGE_ROLL);
+	if (!listens_equal(before, after))
+		differs(comparison, "address", CHANGE_REBIND);
+}
+
+enum config_change service_config_changes(const struct service_config *before,
+	const struct service_config *after, void (*visit)(void *context, const char *key),
+	void *context)
+{
+	struct comparison comparison = { CHANGE_NONE, visit, context };
+	if (before->type != after->type) {
+		differs(&comparison, "type", CHANGE_REPLACE);
+		return comparison.change;
+	}
+	compare_resolved(&comparison, before, after);
+	for (size_t i = 0; i < config_keys_n; i++) {
+		const struct config_key *key = &config_keys[i];
+		if (!key_is_of_service(key) || key->is_resolved || !key_applies(key, after->type))
+			continue;
+		if (!value_equal(key, key_field(key, before), key_field(key, after)))
+			differs(&comparison, key->name, key->change);
+	}
+	return comparison.change;
+}
+
+enum config_change service_config_compare(
+	const struct service_config *before, const struct service_config *after)
+{
+	return service_config_changes(before, after, NULL, NULL);
+}

@@ -1,0 +1,203 @@
+/*
+ * The loaded configuration as plain structs. Nothing here knows libconfig, and nothing here changes
+ * once it is loaded.
+ *
+ * Durations are milliseconds, sizes bytes, ids those of the system. Strings and lists are owned by
+ * the struct that holds them; NULL and length 0 mean "not given" where a key has no default.
+ * Once it has left the process that loaded it, each service is one piece of memory (config/pack.h),
+ * and the items of its lists end with a NULL, as exec wants them.
+ */
+#ifndef FDSUP_CONFIG_CONFIG_H
+#define FDSUP_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wire/endpoint.h"
+
+enum service_type {
+	SERVICE_EXEC,     /* a command for each connection */
+	SERVICE_WORKER,   /* long-lived, takes connections from descriptor 3 */
+	SERVICE_LISTEN,   /* long-lived, gets the listeners */
+	SERVICE_EXTERNAL, /* the worker socket belongs to another program */
+	SERVICE_REDIRECT, /* forwarded */
+	SERVICE_BUILTIN,  /* echo, discard, ... */
+	SERVICE_DAEMON,   /* long-lived, no sockets */
+};
+
+enum service_protocol { PROTOCOL_TCP, PROTOCOL_UDP };
+enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
+enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
+enum ready_rule { READY_EXEC, READY_NOTIFY, READY_FD };
+enum overflow_rule { OVERFLOW_WAIT, OVERFLOW_REFUSE, OVERFLOW_RESET };
+enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
+enum log_address { LOG_ADDRESS_FULL, LOG_ADDRESS_PREFIX, LOG_ADDRESS_NONE };
+
+/* Bits of the key `log` of a service. */
+enum { LOG_EVENT_START = 1, LOG_EVENT_END = 2, LOG_EVENT_REFUSE = 4 };
+
+/* Unless it is empty, a NULL follows the last item: a command can be executed as it is. */
+struct text_list {
+	char **items;
+	size_t n;
+};
+
+/* "10/s", "600/min": a token bucket of `burst` tokens that gains `count` in `per_ms`. 0/0: none. */
+struct rate_limit {
+	uint32_t count;
+	uint32_t per_ms;
+	uint32_t burst;
+};
+
+/* One address to listen on. */
+struct listen_address {
+	struct endpoint address;  /* family AF_INET or AF_INET6; AF_INET6 "::" for "*" */
+	bool is_both_families;    /* "*": IPv4 as well; IPv4 alone where the kernel has no IPv6 */
+};
+
+/* As whom a program runs: resolved when the configuration is loaded. */
+struct account {
+	char *user;
+	char *home;
+	char *shell;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups; /* all supplementary groups, gid among them */
+	size_t n_groups;
+};
+
+struct service_config {
+	char *name;
+	char *file; /* where it is declared */
+	unsigned line;
+	bool is_packed; /* all that it points to lies behind it, in the same piece of memory */
+	char *description;
+	bool is_enabled;
+	enum service_type type;
+
+	/* where */
+	struct text_list address; /* as written */
+	char *port;               /* as written: a number or a name */
+	struct listen_address *listen; /* made from address and port */
+	size_t n_listen;
+	enum service_protocol protocol;
+	uint32_t backlog;
+	bool is_v6only;
+	bool has_nodelay;
+	bool has_keepalive;
+
+	/* what */
+	struct text_list command; /* argv; items[0] as written */
+	char *command_path;       /* absolute path of items[0] */
+	char *worker_socket;
+
+	/* as whom */
+	char *user;  /* as written; NULL: whoever runs fdsup */
+	char *group;
+	struct text_list groups;
+	bool is_groups_given;     /* `groups` was written: exactly those, else those of the user */
+	struct account account;
+	uint32_t umask;
+	int32_t nice;
+	char *directory;
+	struct text_list environment;      /* NAME=value */
+	struct text_list pass_environment; /* names */
+	enum stderr_target stderr_target;
+
+	/* how many */
+	uint32_t workers_min;
+	uint32_t workers_max;
+	uint64_t idle_timeout;
+	uint32_t queue;
+
+	/* admission; 0 means no limit */
+	uint32_t max_connections;
+	uint32_t max_per_source;
+	struct rate_limit rate;
+	struct rate_limit rate_per_source;
+	enum overflow_rule overflow;
+	uint64_t overflow_wait;
+
+	/* supervision */
+	enum restart_rule restart;
+	uint64_t restart_delay;
+	uint64_t restart_delay_max;
+	uint64_t start_timeout;
+	uint64_t stop_timeout;
+	int32_t stop_signal;
+	struct rate_limit give_up; /* count deaths within per_ms; 0: never */
+
+	/* reporting */
+	uint32_t log_events;
+};
+
+struct config {
+	char *file;
+	bool is_packed; /* but for the services, each of which is a piece of its own */
+	char *runtime_dir;
+	uint32_t n_acceptors;
+	char *acceptor_user;
+	struct account acceptor_account;
+	char *admin_socket; /* absolute path */
+	struct text_list admin_control; /* user and group names: "alice", "@wheel" */
+	struct text_list admin_status;
+	bool is_status_public; /* "*" is in admin.status: every user of this machine may read */
+	uid_t *control_uids; size_t n_control_uids;
+	gid_t *control_gids; size_t n_control_gids;
+	uid_t *status_uids; size_t n_status_uids;
+	gid_t *status_gids; size_t n_status_gids;
+	char *log_to; /* as written */
+	enum log_target log_target;
+	char *log_file; /* of LOG_TO_FILE */
+	int log_level;  /* syslog(3) */
+	struct service_config **services; /* in the order of their names */
+	size_t n_services;
+};
+
+/*
+ * What is wrong with a file. Every error of a run is kept, in the order of the lines.
+ * "FILE:LINE: services.rsync.adress: unknown key; did you mean "address"?"
+ */
+struct config_errors {
+	char **items;
+	size_t n;
+};
+
+/*
+ * Loads and validates. 0 and *ret_config, or -EINVAL with at least one text in *errors (which the
+ * caller frees in both cases), or -ENOMEM. Binds nothing, starts nothing.
+ */
+int config_load(const char *path, struct config **ret_config, struct config_errors *errors);
+void config_errors_free(struct config_errors *errors);
+void config_free(struct config *config);
+void service_config_free(struct service_config *service);
+
+/* Moves a service out of the configuration: the caller's to free. NULL if it has none of that name. */
+struct service_config *config_take_service(struct config *config, const char *name);
+
+/* What a change of configuration asks of a running service; higher values include the lower. */
+enum config_change {
+	CHANGE_NONE,   /* nothing differs */
+	CHANGE_APPLY,  /* limits and logging: the acceptor is told, nothing is restarted */
+	CHANGE_ROLL,   /* workers of the new generation take over from the old */
+	CHANGE_REBIND, /* other addresses: listeners are made and closed, workers roll */
+	CHANGE_REPLACE, /* another type: stop the old one, start the new one */
+};
+enum config_change service_config_compare(
+	const struct service_config *before, const struct service_config *after);
+
+/* The same, and names every key that differs to `visit`. */
+enum config_change service_config_changes(const struct service_config *before,
+	const struct service_config *after, void (*visit)(void *context, const char *key),
+	void *context);
+
+/* Prints the effective configuration, defaults included, in the language of the file itself. */
+void config_show(const struct config *config, void (*print)(void *context, const char *text),
+	void *context);
+
+/* "exec", "worker", ... */
+const char *service_type_name(enum service_type type);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * The end of a configuration, and services that leave it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/account.h"
+#include "config/value.h"
+
+static void fields_fini(void *fields, enum key_place place)
+{
+	for (size_t i = 0; i < config_keys_n; i++)
+		if (config_keys[i].has_field && (config_keys[i].places & place))
+			value_fini(&config_keys[i], key_field(&config_keys[i], fields));
+}
+
+void service_config_free(struct service_config *service)
+{
+	if (!service)
+		return;
+	if (service->is_packed) {
+		free(service);
+		return;
+	}
+	fields_fini(service, PLACE_SERVICE);
+	account_fini(&service->account);
+	free(service->name);
+	free(service->file);
+	free(service->listen);
+	free(service->command_path);
+	free(service->worker_socket);
+	free(service);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->n_services; i++)
+		service_config_free(config->services[i]);
+	if (config->is_packed) {
+		free(config);
+		return;
+	}
+	free(config->services);
+	fields_fini(config, PLACE_GLOBAL);
+	account_fini(&config->acceptor_account);
+	free(config->file);
+	free(config->control_uids);
+	free(config->control_gids);
+	free(config->status_uids);
+	free(config->status_gids);
+	free(config->log_file);
+	free(config);
+}
+
+static int compare_name(const void *name, const void *entry)
+{
+	const struct service_config *const *service = entry;
+	return strcmp(name, (*service)->name);
+}
+
+struct service_config *config_take_service(struct config *config, const char *name)
+{
+	if (config->n_services == 0)
+		return NULL;
+	struct service_config **entry =
+		bsearch(name, config->services, config->n_services, sizeof *entry, compare_name);
+	if (!entry)
+		return NULL;
+	struct service_config *service = *entry;
+	size_t n_behind = config->n_services - 1 - (size_t)(entry - config->services);
+	memmove(entry, entry + 1, n_behind * sizeof *entry);
+	config->n_services--;
+	return service;
+}

@@ -1,0 +1,351 @@
+/*
+ * The table itself. Read a row as: name, kind, places, types of service, default, then what is
+ * done with it.
+ */
+#include "config/keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "base/text.h"
+
+/* clang-format off */
+
+const struct key_name service_type_names[] = {
+	{ "exec", SERVICE_EXEC },
+	{ "daemon", SERVICE_DAEMON },
+	{ "worker", SERVICE_WORKER, .is_future = true },
+	{ "listen", SERVICE_LISTEN, .is_future = true },
+	{ "external", SERVICE_EXTERNAL, .is_future = true },
+	{ "redirect", SERVICE_REDIRECT, .is_future = true },
+	{ "builtin", SERVICE_BUILTIN, .is_future = true },
+	{ NULL },
+};
+
+static const struct key_name protocol_names[] = {
+	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP, .is_future = true }, { NULL },
+};
+static const struct key_name builtin_names[] = {
+	{ "echo", 0 }, { "discard", 1 }, { "chargen", 2 }, { "daytime", 3 }, { "time", 4 }, { NULL },
+};
+static const struct key_name stderr_names[] = {
+	{ "log", STDERR_LOG }, { "connection", STDERR_CONNECTION }, { "null", STDERR_NULL }, { NULL },
+};
+static const struct key_name sandbox_names[] = {
+	{ "none", 0 }, { "basic", 1 }, { "strict", 2 }, { NULL },
+};
+static const struct key_name overflow_names[] = {
+	{ "wait", OVERFLOW_WAIT }, { "refuse", OVERFLOW_REFUSE }, { "reset", OVERFLOW_RESET }, { NULL },
+};
+static const struct key_name redeliver_names[] = {
+	{ "untouched", 0 }, { "never", 1 }, { NULL },
+};
+static const struct key_name restart_names[] = {
+	{ "always", RESTART_ALWAYS }, { "on-failure", RESTART_ON_FAILURE }, { "never", RESTART_NEVER },
+	{ NULL },
+};
+static const struct key_name ready_names[] = {
+	{ "exec", READY_EXEC }, { "notify", READY_NOTIFY, .is_future = true },
+	{ "fd", READY_FD, .is_future = true }, { NULL },
+};
+static const struct key_name log_event_names[] = {
+	{ "start", LOG_EVENT_START }, { "end", LOG_EVENT_END }, { "refuse", LOG_EVENT_REFUSE },
+	{ NULL },
+};
+static const struct key_name log_address_names[] = {
+	{ "full", LOG_ADDRESS_FULL }, { "prefix", LOG_ADDRESS_PREFIX, .is_future = true },
+	{ "none", LOG_ADDRESS_NONE, .is_future = true }, { NULL },
+};
+static const struct key_name log_level_names[] = {
+	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+	{ "info", LOG_INFO }, { "debug", LOG_DEBUG }, { NULL },
+};
+
+/* Which types of service a key has a meaning for. */
+#define T(type) (1U << SERVICE_##type)
+#define QUEUED  (T(EXEC) | T(WORKER))                                    /* has our queue */
+#define SOCKETS (QUEUED | T(LISTEN) | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN)) /* has an address */
+#define ADMITS  (QUEUED | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN))        /* we accept for it */
+#define RUNS    (QUEUED | T(LISTEN) | T(DAEMON))                         /* runs a program */
+#define POOL    (QUEUED | T(DAEMON))                                     /* may run several */
+#define EVERY   (SOCKETS | T(DAEMON))
+
+/* A key of services alone, one that defaults = { } may hold as well, and one at the top. */
+#define ALONE    .places = PLACE_SERVICE
+#define SHARED   .places = PLACE_SERVICE | PLACE_DEFAULTS
+#define TOP      .places = PLACE_GLOBAL, .is_supported = true
+
+#define SERVICE(field) \
+	.has_field = true, .is_supported = true, .offset = offsetof(struct service_config, field)
+#define GLOBAL(field) .has_field = true, .offset = offsetof(struct config, field)
+#define NOT_YET       .is_supported = false
+/* A key whose only supported value is what happens anyway: nothing to store. */
+#define NO_CHOICE     .is_supported = true
+
+#define APPLY   .change = CHANGE_APPLY
+#define ROLL    .change = CHANGE_ROLL
+#define REBIND  .change = CHANGE_REBIND
+#define REPLACE .change = CHANGE_REPLACE
+
+#define RANGE(low, high) .min = (low), .max = (high)
+#define SECOND 1000LL
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
+
+/* In the order of the manual. */
+const struct config_key config_keys[] = {
+	/* global */
+	{ "include", KEY_STRINGS, TOP,
+	  .help = "folders whose *.conf files hold further services, read in the order of their names" },
+	{ "defaults", KEY_GROUP, TOP,
+	  .help = "keys that hold for every service which does not set them itself" },
+	{ "services", KEY_GROUP, .places = PLACE_GLOBAL | PLACE_INCLUDED, .is_supported = true,
+	  .help = "the services, each a group under its name" },
+	{ "runtime_dir", KEY_PATH, TOP, GLOBAL(runtime_dir),
+	  .help = "folder of the sockets; by default /run/fdsup, or $XDG_RUNTIME_DIR/fdsup without root" },
+	{ "acceptors", KEY_INTEGER, TOP, .default_text = "1", GLOBAL(n_acceptors), RANGE(1, 64),
+	  .help = "acceptor processes among which the services are shared out" },
+	{ "acceptor_user", KEY_ID, TOP, GLOBAL(acceptor_user),
+	  .help = "user of the acceptors when started by root; by default fdsup, else nobody" },
+	{ "admin", KEY_GROUP, TOP, .help = "the socket that fdsupctl talks to" },
+	{ "admin.socket", KEY_SOCKET, TOP, GLOBAL(admin_socket),
+	  .help = "path of the admin socket; by default admin.sock in runtime_dir" },
+	{ "admin.control", KEY_STRINGS, TOP, GLOBAL(admin_control),
+	  .help = "users and \"@group\" who may change things, besides root and whoever runs fdsup" },
+	{ "admin.status", KEY_STRINGS, TOP, GLOBAL(admin_status),
+	  .help = "users and \"@group\" who may look, besides those of admin.control; \"*\" is everybody" },
+	{ "log", KEY_GROUP, TOP, .help = "where fdsup's own log goes" },
+	{ "log.to", KEY_STRING, TOP, .default_text = "stderr", GLOBAL(log_to),
+	  .help = "\"stderr\", \"syslog\" or the path of a file" },
+	{ "log.level", KEY_ENUM, TOP, .default_text = "info", GLOBAL(log_level), .names = log_level_names,
+	  .help = "least important level that is logged" },
+
+	/* where */
+	{ "address", KEY_STRINGS, SHARED, SOCKETS, "*", SERVICE(address), .is_resolved = true, REBIND,
+	  .help = "IPv4 or IPv6 addresses to listen on; \"*\" is every address of both families" },
+	{ "port", KEY_PORT, ALONE, SOCKETS, SERVICE(port), .is_resolved = true, REBIND,
+	  .help = "TCP port, a number or a name from /etc/services" },
+	{ "protocol", KEY_ENUM, SHARED, SOCKETS, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
+	  .help = "transport" },
+	{ "interface", KEY_STRING, SHARED, SOCKETS, NOT_YET, REBIND,
+	  .help = "network interface that connections must come in by" },
+	{ "backlog", KEY_INTEGER, SHARED, SOCKETS, "4096", SERVICE(backlog), APPLY, RANGE(1, 65535),
+	  .help = "connections that may wait in the kernel, which caps it at net.core.somaxconn" },
+	{ "freebind", KEY_BOOLEAN, SHARED, SOCKETS, NOT_YET, REBIND,
+	  .help = "listen on addresses that do not exist yet" },
+	{ "v6only", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(is_v6only), REBIND,
+	  .help = "an IPv6 address takes no IPv4 connections" },
+	{ "nodelay", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(has_nodelay), APPLY,
+	  .help = "small writes are sent at once (TCP_NODELAY)" },
+	{ "keepalive", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(has_keepalive), APPLY,
+	  .help = "the kernel looks after silent peers (SO_KEEPALIVE)" },
+	{ "defer_accept", KEY_DURATION, SHARED, SOCKETS, NOT_YET, APPLY, RANGE(0, HOUR),
+	  .help = "wait so long for a first byte before a connection counts as one" },
+	{ "socket_user", KEY_ID, SHARED, SOCKETS, NOT_YET, REBIND, .help = "owner of a Unix socket" },
+	{ "socket_group", KEY_ID, SHARED, SOCKETS, NOT_YET, REBIND, .help = "group of a Unix socket" },
+	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, NOT_YET, REBIND, .help = "mode of a Unix socket" },
+
+	/* what */
+	{ "type", KEY_ENUM, ALONE, EVERY, SERVICE(type), REPLACE, .names = service_type_names,
+	  .reads_future = true,
+	  .help = "what the command is; by default exec with a port or an address, else daemon" },
+	{ "command", KEY_COMMAND, ALONE, RUNS, SERVICE(command), ROLL,
+	  .help = "program and arguments, a list or one string that is split into words" },
+	{ "worker_socket", KEY_SOCKET, ALONE, QUEUED | T(EXTERNAL), NOT_YET, REBIND,
+	  .help = "Unix socket, path or \"@name\", on which connections are handed over" },
+	{ "to", KEY_STRING, ALONE, T(REDIRECT), NOT_YET, APPLY,
+	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },
+	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN), NOT_YET, REPLACE, .names = builtin_names,
+	  .help = "which of the small services" },
+	{ "inetd", KEY_BOOLEAN, SHARED, T(LISTEN), NOT_YET, ROLL,
+	  .help = "the listening socket is descriptor 0" },
+	{ "enabled", KEY_BOOLEAN, SHARED, EVERY, "true", SERVICE(is_enabled), REPLACE,
+	  .help = "false keeps the service in the file but not running" },
+	{ "description", KEY_STRING, ALONE, EVERY, SERVICE(description), APPLY,
+	  .help = "for people" },
+
+	/* as whom */
+	{ "user", KEY_ID, SHARED, RUNS, SERVICE(user), .is_resolved = true, ROLL,
+	  .help = "user the program runs as; by default whoever runs fdsup" },
+	{ "group", KEY_ID, SHARED, RUNS, SERVICE(group), .is_resolved = true, ROLL,
+	  .help = "group the program runs as; by default that of the user" },
+	{ "groups", KEY_IDS, SHARED, RUNS, SERVICE(groups), .is_resolved = true, ROLL,
+	  .help = "supplementary groups, exactly these; by default those of the user" },
+	{ "umask", KEY_MODE, SHARED, RUNS, "022", SERVICE(umask), ROLL, RANGE(0, 0777),
+	  .help = "file permissions that are not given" },
+	{ "nice", KEY_INTEGER, SHARED, RUNS, "0", SERVICE(nice), ROLL, RANGE(-20, 19),
+	  .help = "scheduling priority" },
+	{ "directory", KEY_PATH, SHARED, RUNS, "/", SERVICE(directory), ROLL,
+	  .help = "working directory" },
+	{ "chroot", KEY_PATH, SHARED, RUNS, NOT_YET, ROLL, .help = "root directory" },
+	{ "environment", KEY_STRINGS, SHARED, RUNS, SERVICE(environment), ROLL,
+	  .help = "\"NAME=value\" added to the environment" },
+	{ "pass_environment", KEY_STRINGS, SHARED, RUNS, SERVICE(pass_environment), ROLL,
+	  .help = "names of variables passed on from fdsup's own environment" },
+	{ "stderr", KEY_ENUM, SHARED, RUNS, "log", SERVICE(stderr_target), ROLL, .names = stderr_names,
+	  .help = "where standard error goes" },
+	{ "limits", KEY_GROUP, SHARED, RUNS, NOT_YET, ROLL, .help = "resource limits" },
+	{ "limits.nofile", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "open descriptors" },
+	{ "limits.nproc", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "processes of the user" },
+	{ "limits.as", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "address space" },
+	{ "limits.cpu", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "seconds of CPU time" },
+	{ "limits.core", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of a core file" },
+	{ "limits.data", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of the data segment" },
+	{ "limits.fsize", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of a written file" },
+	{ "limits.memlock", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "locked memory" },
+	{ "limits.stack", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of the stack" },
+	{ "no_new_privileges", KEY_BOOLEAN, SHARED, RUNS, NOT_YET, ROLL,
+	  .help = "set-user-id programs have no effect" },
+	{ "capabilities", KEY_STRINGS, SHARED, RUNS, NOT_YET, ROLL, .help = "capabilities that are kept" },
+	{ "sandbox", KEY_ENUM, SHARED, RUNS, NOT_YET, ROLL, .names = sandbox_names,
+	  .help = "how much of the system the program sees" },
+
+	/* how many */
+	{ "workers", KEY_GROUP, SHARED, POOL, NO_CHOICE, APPLY, .help = "how many worker processes" },
+	{ "workers.min", KEY_INTEGER, SHARED, POOL, SERVICE(workers_min), APPLY, RANGE(0, 1000),
+	  .help = "kept running; by default 0 for exec, 1 for daemon" },
+	{ "workers.max", KEY_INTEGER, SHARED, POOL, SERVICE(workers_max), APPLY, RANGE(1, 1000),
+	  .help = "at most; by default one a CPU up to 16 for exec, 1 for daemon" },
+	{ "spares", KEY_INTEGER, SHARED, T(EXEC), NOT_YET, APPLY, RANGE(0, 1000),
+	  .help = "children kept ready for the next connections" },
+	{ "connections_per_worker", KEY_INTEGER, SHARED, QUEUED, NOT_YET, APPLY, RANGE(1, 1000000),
+	  .help = "connections that one worker serves at a time" },
+	{ "max_uses", KEY_INTEGER, SHARED, QUEUED, NOT_YET, APPLY, RANGE(1, 1000000000),
+	  .help = "connections after which a worker is replaced" },
+	{ "max_age", KEY_DURATION, SHARED, POOL, NOT_YET, APPLY, RANGE(SECOND, 3650 * DAY),
+	  .help = "age at which a worker is replaced" },
+	{ "max_rss", KEY_SIZE, SHARED, POOL, NOT_YET, APPLY, RANGE(1 << 20, 1LL << 50),
+	  .help = "memory at which a worker is replaced" },
+	{ "idle_timeout", KEY_DURATION, SHARED, QUEUED, "10s", SERVICE(idle_timeout), ROLL,
+	  RANGE(100, DAY), .help = "an idle worker above workers.min ends after this time" },
+	{ "queue", KEY_INTEGER, SHARED, QUEUED, "256", SERVICE(queue), APPLY, RANGE(1, 16384),
+	  .help = "connections that may wait for a worker" },
+
+	/* admission */
+	{ "allow", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may connect" },
+	{ "deny", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may not connect" },
+	{ "hours", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "times of day, \"08:00-18:00\"" },
+	{ "max_connections", KEY_INTEGER, SHARED, ADMITS, "256", SERVICE(max_connections), APPLY,
+	  RANGE(0, 1000000), .help = "connections at a time; 0: no limit" },
+	{ "max_per_source", KEY_INTEGER, SHARED, ADMITS, "0", SERVICE(max_per_source), APPLY,
+	  RANGE(0, 1000000), .help = "connections at a time of one IPv4 address or IPv6 /64; 0: no limit" },
+	{ "rate", KEY_RATE, SHARED, ADMITS, "none", SERVICE(rate), APPLY,
+	  .help = "new connections in a time: \"10/s\", \"600/min\", \"10/s burst 50\"" },
+	{ "rate_per_source", KEY_RATE, SHARED, ADMITS, "none", SERVICE(rate_per_source), APPLY,
+	  .help = "the same for one IPv4 address or IPv6 /64" },
+	{ "overflow", KEY_ENUM, SHARED, ADMITS, "wait", SERVICE(overflow), APPLY, .names = overflow_names,
+	  .help = "what becomes of connections above a limit" },
+	{ "overflow_wait", KEY_DURATION, SHARED, ADMITS, "10s", SERVICE(overflow_wait), APPLY,
+	  RANGE(0, HOUR), .help = "how long an accepted connection waits before it is refused" },
+	{ "refuse_message", KEY_STRING, SHARED, ADMITS, NOT_YET, APPLY, .help = "sent to whom is refused" },
+	{ "banner", KEY_STRING, SHARED, ADMITS, NOT_YET, APPLY, .help = "sent to whom is accepted" },
+	{ "max_load", KEY_NUMBER, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 100000),
+	  .help = "load average above which connections are refused" },
+	{ "redeliver", KEY_ENUM, SHARED, QUEUED | T(EXTERNAL), NOT_YET, APPLY, .names = redeliver_names,
+	  .help = "whether a connection whose worker died goes to another" },
+
+	/* how long */
+	{ "first_byte_timeout", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, DAY),
+	  .help = "a client that has sent nothing by then is disconnected" },
+	{ "silence_timeout", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 365 * DAY),
+	  .help = "a connection without traffic for so long is ended" },
+	{ "max_duration", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 365 * DAY),
+	  .help = "a connection that lasts longer is ended" },
+
+	/* supervision */
+	{ "restart", KEY_ENUM, SHARED, RUNS, "always", SERVICE(restart), APPLY, .names = restart_names,
+	  .help = "whether a worker that ended is started again" },
+	{ "restart_delay", KEY_DURATION, SHARED, RUNS, "200ms", SERVICE(restart_delay), APPLY,
+	  RANGE(10, DAY), .help = "wait after a first early death; it doubles with each further one" },
+	{ "restart_delay_max", KEY_DURATION, SHARED, RUNS, "60s", SERVICE(restart_delay_max), APPLY,
+	  RANGE(10, DAY), .help = "longest such wait" },
+	{ "start_timeout", KEY_DURATION, SHARED, RUNS, "30s", SERVICE(start_timeout), APPLY,
+	  RANGE(100, DAY), .help = "a worker that is not ready by then is ended" },
+	{ "stop_timeout", KEY_DURATION, SHARED, RUNS, "10s", SERVICE(stop_timeout), APPLY,
+	  RANGE(0, DAY), .help = "from the stop signal to KILL" },
+	{ "stop_signal", KEY_SIGNAL, SHARED, RUNS, "TERM", SERVICE(stop_signal), APPLY, RANGE(1, 64),
+	  .help = "signal that asks a worker to end" },
+	{ "ready", KEY_ENUM, SHARED, RUNS, "exec", NO_CHOICE, ROLL, .names = ready_names,
+	  .help = "when a worker counts as ready" },
+	{ "watchdog", KEY_DURATION, SHARED, RUNS, NOT_YET, APPLY, RANGE(100, DAY),
+	  .help = "a worker that takes nothing for so long while connections wait is restarted" },
+	{ "give_up", KEY_DEATHS, SHARED, RUNS, "none", SERVICE(give_up), APPLY,
+	  .help = "early deaths in a time after which the service counts as failed: \"5/10s\"" },
+	{ "after", KEY_STRINGS, ALONE, EVERY, NOT_YET, APPLY, .help = "services that are started before" },
+
+	/* reporting */
+	{ "log", KEY_FLAGS, SHARED, ADMITS, "end refuse", SERVICE(log_events), APPLY,
+	  .names = log_event_names, .help = "which events of a connection get a line" },
+	{ "log_address", KEY_ENUM, SHARED, ADMITS, "full", NO_CHOICE, APPLY, .names = log_address_names,
+	  .help = "how much of a client's address is logged" },
+};
+
+/* clang-format on */
+
+enum { N_KEYS = sizeof config_keys / sizeof *config_keys };
+_Static_assert((int)N_KEYS <= (int)CONFIG_KEYS_MAX, "one place a key");
+
+const size_t config_keys_n = N_KEYS;
+
+/* The rows by name, for look-ups: a file of 500 services needs thousands. Made once. */
+static const struct config_key *by_name[N_KEYS];
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct config_key *const *left = a, *const *right = b;
+	int order = strcmp((*left)->name, (*right)->name);
+	return order ? order : (*left > *right) - (*left < *right);
+}
+
+static void sort_keys(void)
+{
+	for (size_t i = 0; i < N_KEYS; i++)
+		by_name[i] = &config_keys[i];
+	qsort(by_name, N_KEYS, sizeof *by_name, compare_names);
+}
+
+const struct config_key *key_find(const char *name, unsigned places)
+{
+	if (!by_name[0])
+		sort_keys();
+	size_t low = 0, high = N_KEYS;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (strcmp(by_name[middle]->name, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < N_KEYS && !strcmp(by_name[low]->name, name); low++)
+		if (by_name[low]->places & places)
+			return by_name[low];
+	return NULL;
+}
+
+/* The rows of a group follow it. */
+bool key_has_members(const struct config_key *key)
+{
+	size_t length = strlen(key->name);
+	const struct config_key *next = key + 1;
+	return key->kind == KEY_GROUP && next < config_keys + N_KEYS &&
+	       !strncmp(next->name, key->name, length) && next->name[length] == '.';
+}
+
+const char *key_closest(const char *name, enum key_place place)
+{
+	const char *names[N_KEYS];
+	size_t n = 0;
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (config_keys[i].places & place)
+			names[n++] = config_keys[i].name;
+	return text_closest(name, names, n);
+}
+
+const char *service_type_name(enum service_type type)
+{
+	for (const struct key_name *name = service_type_names; name->name; name++)
+		if (name->value == (int)type)
+			return name->name;
+	return "?";
+}

@@ -1,0 +1,107 @@
+/*
+ * Every key of the configuration, in one table.
+ *
+ * The loader, the checks, the comparison, `fdsup --show-config`, the completion and the manual's
+ * list walk this table, so a new key is one row in keys.c. A key that is agreed but not yet
+ * supported has a row, too: it is checked like any other and then refused, never ignored.
+ */
+#ifndef FDSUP_CONFIG_KEYS_H
+#define FDSUP_CONFIG_KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+/* What is written, and the field it becomes. */
+enum key_kind {
+	KEY_GROUP,    /* { }: no field of its own */
+	KEY_BOOLEAN,  /* bool */
+	KEY_INTEGER,  /* int32_t or uint32_t */
+	KEY_NUMBER,   /* double */
+	KEY_DURATION, /* uint64_t, milliseconds */
+	KEY_SIZE,     /* uint64_t, bytes */
+	KEY_LIMIT,    /* uint64_t; a number, a size or "unlimited" */
+	KEY_MODE,     /* uint32_t, written as "0660" */
+	KEY_SIGNAL,   /* int32_t */
+	KEY_RATE,     /* struct rate_limit: "10/s", "10/s burst 50" */
+	KEY_DEATHS,   /* struct rate_limit without a burst: "5/10s" */
+	KEY_ENUM,     /* int: one of `names` */
+	KEY_FLAGS,    /* uint32_t: bits of `names`, one or a list */
+	KEY_STRING,   /* char * */
+	KEY_PATH,     /* char *, absolute */
+	KEY_SOCKET,   /* char *, absolute path or "@name", fits into sun_path */
+	KEY_ID,       /* char *, name or number of a user or group */
+	KEY_PORT,     /* char *, name or number */
+	KEY_STRINGS,  /* struct text_list, from one string or a list */
+	KEY_IDS,      /* struct text_list, names or numbers */
+	KEY_COMMAND,  /* struct text_list, from a list or from one string split into words */
+};
+
+/* Where a key may stand, as bits. */
+enum key_place {
+	PLACE_GLOBAL = 1,   /* at the top of the main file */
+	PLACE_INCLUDED = 2, /* at the top of an included file */
+	PLACE_DEFAULTS = 4, /* in defaults = { } */
+	PLACE_SERVICE = 8,  /* in a service */
+};
+
+struct key_name {
+	const char *name;
+	int value;
+	bool is_future; /* agreed, refused by this version */
+};
+
+struct config_key {
+	const char *name; /* "workers.min" */
+	enum key_kind kind;
+	unsigned places;          /* bits of enum key_place */
+	unsigned types;           /* 1 << enum service_type: the services it has a meaning for */
+	const char *default_text; /* as it would be written; NULL: none, or derived (see `help`) */
+	bool is_supported;
+	bool has_field;
+	bool reads_future; /* future names are read, and refused once the other keys were seen */
+	bool is_resolved;  /* what it resolves to is compared, not how it is written */
+	size_t offset;     /* in struct service_config or, for PLACE_GLOBAL, struct config */
+	enum config_change change;    /* what a running service needs when it differs */
+	int64_t min, max;             /* of integers, durations, sizes; both 0: any */
+	const struct key_name *names; /* of KEY_ENUM and KEY_FLAGS; ends with a NULL */
+	const char *help;             /* one line, without a full stop */
+};
+
+enum { CONFIG_KEYS_MAX = 128 }; /* room for a value a key */
+
+extern const struct config_key config_keys[];
+extern const size_t config_keys_n;
+
+/* The key of this full name that may stand in one of the places, or NULL. */
+const struct config_key *key_find(const char *name, unsigned places);
+
+/* Whether the key is a group that has rows of its own: "workers" has, "services" has not. */
+bool key_has_members(const struct config_key *key);
+
+/* The name most like `name` that may stand in the place, or NULL. */
+const char *key_closest(const char *name, enum key_place place);
+
+/* The field of the key in the struct it belongs to. */
+static inline void *key_field(const struct config_key *key, const void *fields)
+{
+	return (char *)(uintptr_t)fields + key->offset;
+}
+
+static inline bool key_applies(const struct config_key *key, enum service_type type)
+{
+	return key->types >> type & 1;
+}
+
+/* Whether the value of this key is stored in struct service_config. */
+static inline bool key_is_of_service(const struct config_key *key)
+{
+	return key->has_field && (key->places & PLACE_SERVICE);
+}
+
+/* The names of the key `type`. */
+extern const struct key_name service_type_names[];
+
+#endif

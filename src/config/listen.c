@@ -1,0 +1,145 @@
+#include "config/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/problems.h"
+
+static int refuse(char reason[LISTEN_REASON_SIZE], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int refuse(char reason[LISTEN_REASON_SIZE], const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(reason, LISTEN_REASON_SIZE, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+static void remember_port(struct port_cache *cache, const char *name, uint16_t port)
+{
+	struct port_entry *entry = &cache->entries[cache->next++ % LISTEN_PORT_CACHE_SIZE];
+	snprintf(entry->name, sizeof entry->name, "%s", name);
+	entry->port = port;
+}
+
+int listen_find_port(struct port_cache *cache, const char *text, uint16_t *ret_port,
+	char reason[LISTEN_REASON_SIZE])
+{
+	char shown[QUOTE_SIZE], buffer[4096];
+	struct servent record, *found = NULL;
+	if (text[0] && !text[strspn(text, "0123456789")]) {
+		*ret_port = (uint16_t)strtoul(text, NULL, 10);
+		return 0;
+	}
+	for (size_t i = 0; i < LISTEN_PORT_CACHE_SIZE; i++)
+		if (cache->entries[i].port && !strcmp(cache->entries[i].name, text)) {
+			*ret_port = cache->entries[i].port;
+			return 0;
+		}
+	if (getservbyname_r(text, "tcp", &record, buffer, sizeof buffer, &found) != 0 || !found)
+		return refuse(reason,
+			"%s is not a TCP port in /etc/services; write the number, or add it there",
+			quote(shown, text));
+	*ret_port = ntohs((uint16_t)found->s_port);
+	if (strlen(text) < sizeof cache->entries[0].name)
+		remember_port(cache, text, *ret_port);
+	return 0;
+}
+
+static int refuse_address(const char *text, char reason[LISTEN_REASON_SIZE])
+{
+	char shown[QUOTE_SIZE];
+	struct in_addr in;
+	size_t length = strcspn(text, ":");
+	char host[INET_ADDRSTRLEN];
+	quote(shown, text);
+	if (!strncmp(text, "unix:", 5))
+		return refuse(reason,
+			"%s: Unix sockets are not supported by this version; write an IP address",
+			shown);
+	snprintf(host, sizeof host, "%.*s", (int)length, text);
+	if ((text[length] && inet_pton(AF_INET, host, &in) == 1) || strstr(text, "]:"))
+		return refuse(reason, "%s holds a port; write it by the key \"port\"", shown);
+	return refuse(reason,
+		"%s is not an IPv4 or IPv6 address, and names are not looked up; write the "
+		"address, "
+		"or \"*\" for all",
+		shown);
+}
+
+/* The interface behind the % of a link-local address. */
+static int parse_scope(const char *text, const char *scope, const struct in6_addr *in6,
+	uint32_t *ret_scope, char reason[LISTEN_REASON_SIZE])
+{
+	char shown[QUOTE_SIZE];
+	bool is_local = IN6_IS_ADDR_LINKLOCAL(in6);
+	quote(shown, text);
+	if (!scope && is_local)
+		return refuse(reason,
+			"%s is link-local, so it needs an interface; write it behind a %%, as in "
+			"\"fe80::1%%eth0\"",
+			shown);
+	if (!scope)
+		return 0;
+	if (!is_local)
+		return refuse(reason,
+			"only a link-local address has an interface; remove it from %s", shown);
+	unsigned index = if_nametoindex(scope);
+	if (!index && scope[0] && !scope[strspn(scope, "0123456789")] && strlen(scope) < 10)
+		index = (unsigned)strtoul(scope, NULL, 10);
+	if (!index)
+		return refuse(
+			reason, "there is no interface of this name in %s; correct it", shown);
+	*ret_scope = index;
+	return 0;
+}
+
+static int parse_ipv6(const char *text, struct endpoint *address, char reason[LISTEN_REASON_SIZE])
+{
+	char copy[INET6_ADDRSTRLEN + IF_NAMESIZE + 4], shown[QUOTE_SIZE];
+	struct in6_addr in6;
+	size_t length = strlen(text);
+	bool has_brackets = length >= 2 && text[0] == '[' && text[length - 1] == ']';
+	if (length >= sizeof copy)
+		return refuse_address(text, reason);
+	snprintf(copy, sizeof copy, "%.*s", (int)(length - (has_brackets ? 2 : 0)),
+		text + has_brackets);
+	char *scope = strchr(copy, '%');
+	if (scope)
+		*scope++ = 0;
+	if (inet_pton(AF_INET6, copy, &in6) != 1)
+		return refuse_address(text, reason);
+	if (IN6_IS_ADDR_V4MAPPED(&in6))
+		return refuse(reason, "%s is an IPv4 address in disguise; write it as IPv4",
+			quote(shown, text));
+	address->family = AF_INET6;
+	memcpy(address->ip, &in6, sizeof in6);
+	return parse_scope(text, scope, &in6, &address->scope, reason);
+}
+
+int listen_parse_address(const char *text, uint16_t port, struct listen_address *ret_address,
+	char reason[LISTEN_REASON_SIZE])
+{
+	struct listen_address address = { .address = { .port = port } };
+	if (!strcmp(text, "*")) {
+		address.address.family = AF_INET6;
+		address.is_both_families = true;
+	} else if (inet_pton(AF_INET, text, address.address.ip) == 1) {
+		address.address.family = AF_INET;
+	} else {
+		int r = parse_ipv6(text, &address.address, reason);
+		if (r < 0)
+			return r;
+	}
+	*ret_address = address;
+	return 0;
+}

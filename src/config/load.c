@@ -1,0 +1,297 @@
+/*
+ * From a path to a configuration: the main file, then the folders it includes, then what can only
+ * be seen when all services are there. An error stops nothing but what depends on it, so that one
+ * run tells them all.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/global.h"
+#include "config/include.h"
+#include "config/list.h"
+#include "config/overlap.h"
+#include "config/pieces.h"
+#include "config/service.h"
+#include "config/settings.h"
+#include "wire/control.h"
+
+struct loader {
+	struct problems problems;
+	struct config *config;
+	size_t room; /* of config->services */
+	struct lookups lookups;
+	struct seen seen;
+	struct service_config *template; /* a service that sets nothing itself */
+	struct draft defaults;           /* fields: the template */
+};
+
+static int append_service(struct loader *loader, struct service_config *service)
+{
+	struct config *config = loader->config;
+	if (config->n_services == loader->room) {
+		size_t room = loader->room ? loader->room * 2 : 16;
+		struct service_config **services =
+			realloc(config->services, room * sizeof *services);
+		if (!services)
+			return -ENOMEM;
+		config->services = services;
+		loader->room = room;
+	}
+	config->services[config->n_services++] = service;
+	return 0;
+}
+
+/* Adds a problem for a name that could not be shown or sent to an acceptor. */
+static bool check_name(struct draft *draft, const char *name)
+{
+	if (strchr(name, '*')) {
+		draft_problem(draft, NULL, "the name of a service cannot hold \"*\"; rename it");
+		return false;
+	}
+	if (strlen(name) >= CONTROL_NAME_SIZE) {
+		draft_problem(draft, NULL, "the name has %zu bytes; at most %d are allowed",
+			strlen(name), CONTROL_NAME_SIZE - 1);
+		return false;
+	}
+	return true;
+}
+
+/* A service with the values of defaults = { }, placed in the configuration. NULL: no memory. */
+static struct service_config *add_service(
+	struct loader *loader, const struct draft *draft, const char *name)
+{
+	struct service_config *service = service_copy(loader->template);
+	if (!service)
+		return NULL;
+	service->name = strdup(name);
+	service->file = strdup(draft->file);
+	service->line = draft->line;
+	if (!service->name || !service->file || append_service(loader, service) < 0) {
+		service_config_free(service);
+		return NULL;
+	}
+	return service;
+}
+
+static void load_service(struct loader *loader, const char *file, unsigned line_offset,
+	const config_setting_t *setting)
+{
+	const char *name = config_setting_name(setting);
+	char path[CONTROL_NAME_SIZE + 32];
+	snprintf(path, sizeof path, "services.%s", name);
+	struct draft draft = loader->defaults; /* and its origins */
+	draft.place = PLACE_SERVICE;
+	draft.path = path;
+	draft.file = file;
+	draft.line = line_offset + config_setting_source_line(setting);
+	draft.line_offset = line_offset;
+	if (!check_name(&draft, name))
+		return;
+	if (!config_setting_is_group(setting)) {
+		draft_problem(
+			&draft, NULL, "a service is a group; write %s = { command = ...; };", name);
+		return;
+	}
+	draft.fields = add_service(loader, &draft, name);
+	if (!draft.fields) {
+		loader->problems.is_out_of_memory = true;
+		return;
+	}
+	settings_read(setting, &draft);
+	service_complete(&draft, &loader->lookups);
+}
+
+static void load_services(struct loader *loader, const struct pieces *pieces)
+{
+	for (size_t i = 0; i < pieces_count(pieces); i++) {
+		config_t tree;
+		unsigned line_offset;
+		if (pieces_parse(pieces, i, &loader->problems, &tree, &line_offset) < 0)
+			continue;
+		const config_setting_t *services = config_lookup(&tree, "services");
+		for (int j = 0; services && j < config_setting_length(services); j++)
+			load_service(loader, pieces->path, line_offset,
+				config_setting_get_elem((config_setting_t *)services, (unsigned)j));
+		config_destroy(&tree);
+	}
+}
+
+/* What an included file holds besides services is an error. */
+static void load_included(void *context, const char *path, int fd)
+{
+	struct loader *loader = context;
+	struct pieces pieces;
+	config_t tree;
+	if (pieces_read(&pieces, path, fd, &loader->problems) < 0)
+		return;
+	if (pieces_parse_head(&pieces, &loader->problems, &tree) == 0) {
+		struct draft draft = {
+			.place = PLACE_INCLUDED,
+			.path = "",
+			.file = path,
+			.problems = &loader->problems,
+		};
+		settings_read(config_root_setting(&tree), &draft);
+		config_destroy(&tree);
+		load_services(loader, &pieces);
+	}
+	pieces_fini(&pieces);
+}
+
+static void load_defaults(struct loader *loader, const config_t *tree)
+{
+	const config_setting_t *defaults = config_lookup(tree, "defaults");
+	if (defaults && config_setting_is_group(defaults))
+		settings_read(defaults, &loader->defaults);
+}
+
+static void load_includes(struct loader *loader, const config_t *tree)
+{
+	const config_setting_t *setting = config_lookup(tree, "include");
+	struct text_list folders = { 0 };
+	/* What is no list of texts was told by settings_read. */
+	if (setting && settings_strings(setting, &folders) == -ENOMEM)
+		loader->problems.is_out_of_memory = true;
+	for (size_t i = 0; i < folders.n; i++)
+		include_folder(folders.items[i], loader->config->file,
+			config_setting_source_line(setting), &loader->seen, &loader->problems,
+			load_included, loader);
+	text_list_fini(&folders);
+}
+
+static void check_not_empty(struct loader *loader, const config_t *tree)
+{
+	if (!config_lookup(tree, "services") && !config_lookup(tree, "include"))
+		problem_add(&loader->problems, loader->config->file, 0, NULL,
+			"there are no services; add services = { NAME = { port = 8080; command = [ "
+			"\"/path/of/program\" ]; }; };");
+}
+
+static void load_globals(struct loader *loader, const config_t *tree)
+{
+	struct draft draft = {
+		.fields = loader->config,
+		.place = PLACE_GLOBAL,
+		.path = "",
+		.file = loader->config->file,
+		.problems = &loader->problems,
+	};
+	settings_read(config_root_setting(tree), &draft);
+	global_complete(&draft, &loader->lookups.accounts);
+}
+
+static void load_main(struct loader *loader)
+{
+	const char *path = loader->config->file;
+	struct file_identity identity;
+	struct pieces pieces;
+	config_t tree;
+	int fd = source_open(AT_FDCWD, path, path, &loader->problems, &identity);
+	if (fd < 0)
+		return;
+	if (seen_add(&loader->seen, identity) < 0)
+		loader->problems.is_out_of_memory = true;
+	if (pieces_read(&pieces, path, fd, &loader->problems) < 0)
+		return;
+	if (pieces_parse_head(&pieces, &loader->problems, &tree) == 0) {
+		load_globals(loader, &tree);
+		check_not_empty(loader, &tree);
+		load_defaults(loader, &tree);
+		load_services(loader, &pieces);
+		load_includes(loader, &tree);
+		config_destroy(&tree);
+	}
+	pieces_fini(&pieces);
+}
+
+static int compare_services(const void *a, const void *b)
+{
+	const struct service_config *const *left = a, *const *right = b;
+	int order = strcmp((*left)->name, (*right)->name);
+	return order ? order : strcmp((*left)->file, (*right)->file);
+}
+
+/* Within one file the guard has seen to it that no name is given twice. */
+static void check_names(struct loader *loader)
+{
+	const struct config *config = loader->config;
+	for (size_t i = 1; i < config->n_services; i++) {
+		const struct service_config *first = config->services[i - 1];
+		const struct service_config *second = config->services[i];
+		char path[CONTROL_NAME_SIZE + 32];
+		snprintf(path, sizeof path, "services.%s", second->name);
+		if (!strcmp(first->name, second->name))
+			problem_add(&loader->problems, second->file, second->line, path,
+				"is declared in %s:%u as well; remove or rename one of the two",
+				first->file, first->line);
+	}
+}
+
+static void load_all(struct loader *loader)
+{
+	struct config *config = loader->config;
+	load_main(loader);
+	if (config->n_services > 0)
+		qsort(config->services, config->n_services, sizeof *config->services,
+			compare_services);
+	check_names(loader);
+	overlap_check(config, &loader->problems);
+}
+
+static int loader_init(struct loader *loader, const char *path)
+{
+	lookups_init(&loader->lookups);
+	loader->config = calloc(1, sizeof *loader->config);
+	loader->template = calloc(1, sizeof *loader->template);
+	if (!loader->config || !loader->template)
+		return -ENOMEM;
+	loader->config->file = strdup(path);
+	if (!loader->config->file || global_set_defaults(loader->config) < 0 ||
+		service_set_defaults(loader->template) < 0)
+		return -ENOMEM;
+	loader->problems.main_file = loader->config->file;
+	loader->defaults = (struct draft){
+		.fields = loader->template,
+		.place = PLACE_DEFAULTS,
+		.path = "defaults",
+		.file = loader->config->file,
+		.problems = &loader->problems,
+	};
+	return 0;
+}
+
+static void loader_fini(struct loader *loader)
+{
+	lookups_fini(&loader->lookups);
+	seen_fini(&loader->seen);
+	service_config_free(loader->template);
+	config_free(loader->config);
+	/* The trees of libconfig were larger than what is left of them: give that back. */
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+int config_load(const char *path, struct config **ret_config, struct config_errors *errors)
+{
+	struct loader loader = { 0 };
+	*errors = (struct config_errors){ 0 };
+	int r = loader_init(&loader, path);
+	if (r == 0) {
+		load_all(&loader);
+		bool is_wrong = problems_are_there(&loader.problems);
+		r = problems_tell(&loader.problems, errors);
+		if (r == 0 && is_wrong)
+			r = -EINVAL;
+	}
+	if (r == 0) {
+		*ret_config = loader.config;
+		loader.config = NULL;
+	}
+	loader_fini(&loader);
+	return r;
+}

@@ -1,0 +1,75 @@
+#include "fixture.h"
+
+TestSuite(compare, .init = enter_folder, .fini = leave_folder, .timeout = 60);
+
+static enum config_change compare(const char *before, const char *after)
+{
+	struct config *old = load_good(before);
+	struct config *new = load_good(after);
+	enum config_change change = service_config_compare(old->services[0], new->services[0]);
+	config_free(old);
+	config_free(new);
+	return change;
+}
+
+Test(compare, finds_nothing_where_only_the_writing_differs)
+{
+	cr_expect_eq(compare(EXEC(""), EXEC("")), CHANGE_NONE);
+	cr_expect_eq(
+		compare(EXEC(""), "\n\n" EXEC("queue = 256; overflow_wait = 10;")), CHANGE_NONE);
+	cr_expect_eq(
+		compare(EXEC("address = \"::1\";"), EXEC("address = [ \"0::1\" ];")), CHANGE_NONE);
+	cr_expect_eq(compare(EXEC("address = [ \"::1\", \"127.0.0.1\" ];"),
+			     EXEC("address = [ \"127.0.0.1\", \"::1\" ];")),
+		CHANGE_NONE);
+	cr_expect_eq(compare("services = { a = { port = \"http\"; command = [ \"/bin/cat\", \"-u\" "
+			     "]; }; };",
+			     "services = { a = { port = 80; command = \"/bin/cat  '-u'\"; }; };"),
+		CHANGE_NONE);
+	char with_user[256];
+	snprintf(with_user, sizeof with_user,
+		"services = { a = { port = 7777; command = [ \"/bin/cat\" ]; "
+		"user = %u; }; };",
+		(unsigned)geteuid());
+	cr_expect_eq(compare(EXEC(""), with_user), CHANGE_NONE);
+}
+
+Test(compare, asks_for_no_more_than_each_change_needs)
+{
+	static const struct {
+		const char *after;
+		enum config_change change;
+	} cases[] = {
+		{ EXEC("max_connections = 5;"), CHANGE_APPLY },
+		{ EXEC("rate = \"1/s\";"), CHANGE_APPLY },
+		{ EXEC("log = [ \"start\" ];"), CHANGE_APPLY },
+		{ EXEC("stop_timeout = 1;"), CHANGE_APPLY },
+		{ EXEC("description = \"x\";"), CHANGE_APPLY },
+		{ EXEC("umask = \"077\";"), CHANGE_ROLL },
+		{ EXEC("environment = [ \"A=1\" ];"), CHANGE_ROLL },
+		{ EXEC("directory = \"/tmp\"; queue = 5;"), CHANGE_ROLL },
+		{ EXEC("address = \"127.0.0.1\";"), CHANGE_REBIND },
+		{ EXEC("address = \"::\";"), CHANGE_REBIND },
+		{ EXEC("address = \"::\"; v6only = true; umask = \"077\";"), CHANGE_REBIND },
+		{ "services = { a = { port = 7778; command = \"/bin/cat\"; }; };", CHANGE_REBIND },
+		{ "services = { a = { port = 7777; command = \"/bin/cat -u\"; }; };", CHANGE_ROLL },
+		{ DAEMON(""), CHANGE_REPLACE },
+		{ EXEC("enabled = false;"), CHANGE_REPLACE },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		cr_expect_eq(
+			compare(EXEC(""), cases[i].after), cases[i].change, "%s", cases[i].after);
+		cr_expect_eq(compare(cases[i].after, EXEC("")), cases[i].change, "back from %s",
+			cases[i].after);
+	}
+}
+
+Test(compare, sees_that_an_account_changed_behind_its_name)
+{
+	struct config *old = load_good(EXEC(""));
+	struct config *new = load_good(EXEC(""));
+	new->services[0]->account.gid++;
+	cr_expect_eq(service_config_compare(old->services[0], new->services[0]), CHANGE_ROLL);
+	config_free(old);
+	config_free(new);
+}

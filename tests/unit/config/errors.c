@@ -1,0 +1,353 @@
+#include "fixture.h"
+
+TestSuite(errors, .init = enter_folder, .fini = leave_folder, .timeout = 60);
+
+struct wrong {
+	const char *text, *path, *told;
+};
+
+static void assert_all_refused(const struct wrong *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert_refused(cases[i].text, cases[i].path, cases[i].told);
+}
+
+#define ASSERT_ALL_REFUSED(cases) assert_all_refused(cases, sizeof cases / sizeof *cases)
+
+Test(errors, name_file_line_key_and_the_key_that_was_meant)
+{
+	write_file("main.conf", "services = {\n rsync = {\n  adress = \"::1\"; port = 1;\n"
+				"  command = \"/bin/cat\";\n };\n};");
+	struct config_errors errors = load_bad_file();
+	cr_assert_eq(errors.n, 1);
+	cr_expect_str_eq(errors.items[0], "main.conf:3: services.rsync.adress: unknown key; "
+					  "did you mean \"address\"?");
+	config_errors_free(&errors);
+}
+
+Test(errors, are_all_told_in_one_run_in_the_order_of_the_lines)
+{
+	write_file("main.conf", "acceptors = 100;\n"
+				"services = {\n"
+				" a = { port = 5000000000; command = \"/bin/cat\"; };\n"
+				" b = { port = 80; comand = \"/bin/cat\"; queue = \"x\"; };\n"
+				" c = { port = 81; command = \"/nonexistent\"; umask = 022; };\n"
+				"};\n"
+				"nonsense = 1;\n");
+	static const char *const expected[] = { "main.conf:1: acceptors:",
+		"main.conf:3: services.a.port:", "main.conf:4: services.b.comand:",
+		"main.conf:4: services.b.queue:", "main.conf:4: services.b.command:",
+		"main.conf:5: services.c.umask:", "main.conf:5: services.c.command:",
+		"main.conf:7: nonsense:" };
+	struct config_errors errors = load_bad_file();
+	cr_assert_eq(errors.n, sizeof expected / sizeof *expected);
+	for (size_t i = 0; i < errors.n; i++)
+		cr_expect_eq(strncmp(errors.items[i], expected[i], strlen(expected[i])), 0, "%s",
+			errors.items[i]);
+	config_errors_free(&errors);
+}
+
+Test(errors, of_defaults_are_told_once)
+{
+	write_file("main.conf", "defaults = { user = \"nobody-has-this-name\"; };\n"
+				"services = { a = { command = \"/bin/cat\"; }; b = { command = "
+				"\"/bin/cat\"; }; };");
+	struct config_errors errors = load_bad_file();
+	cr_assert_eq(errors.n, 1);
+	cr_expect(strstr(errors.items[0], "main.conf:1: defaults.user: there is no user"));
+	config_errors_free(&errors);
+}
+
+Test(errors, without_end_are_cut)
+{
+	char *text = malloc(100000), *at = text;
+	at += sprintf(at, "services = {\n");
+	for (int i = 0; i < 1000; i++)
+		at += sprintf(at, "wrong%d = 1;\n", i);
+	sprintf(at, "};");
+	write_file("main.conf", text);
+	struct config_errors errors = load_bad_file();
+	cr_expect_eq(errors.n, 201);
+	cr_expect(strstr(errors.items[200], "errors more"), "%s", errors.items[200]);
+	config_errors_free(&errors);
+	free(text);
+}
+
+Test(errors, a_value_of_the_wrong_type_is_told_what_to_write)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("queue = \"5\";"), "services.a.queue",
+			"write a whole number, without quotes" },
+		{ EXEC("queue = 5.5;"), "services.a.queue", "this is a number with a fraction" },
+		{ EXEC("queue = [ 5 ];"), "services.a.queue", "this is a list" },
+		{ EXEC("nodelay = 1;"), "services.a.nodelay", "write true or false" },
+		{ EXEC("nodelay = \"true\";"), "services.a.nodelay", "this is a text" },
+		{ EXEC("umask = 022;"), "services.a.umask", "in quotes, as \"022\"" },
+		{ EXEC("user = true;"), "services.a.user", "write a name in quotes" },
+		{ EXEC("rate = 10;"), "services.a.rate", "\"10/s burst 50\"" },
+		{ EXEC("idle_timeout = true;"), "services.a.idle_timeout", "write a time" },
+		{ EXEC("workers = 4;"), "services.a.workers", "write a group" },
+		{ EXEC("overflow = { };"), "services.a.overflow", "this is a group" },
+		{ EXEC("log = [ 1, 2 ];"), "services.a.log", "a list that holds other things" },
+		{ "services = { a = 5; };", "services.a", "a service is a group" },
+		{ "services = [ ];", "services", "write a group" },
+		{ "services = 5;", "services", "write a group" },
+		{ "services = ( { } );", "services", "write a group" },
+		{ "defaults = 5; services = { };", "defaults", "write a group" },
+		{ "include = 5; services = { };", "include", "write a text" },
+		{ "include = ( { } ); services = { };", "include", "write a text" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, a_value_out_of_range_is_told_the_range)
+{
+	static const struct wrong cases[] = {
+		{ "services = { a = { port = 0; command = \"cat\"; }; };", "a.port",
+			"from 1 to 65535" },
+		{ "services = { a = { port = 65536; command = \"cat\"; }; };", "a.port", "65535" },
+		{ "services = { a = { port = \"-1\"; command = \"cat\"; }; };", "a.port", "65535" },
+		{ "services = { a = { port = 4294967376; command = \"cat\"; }; };",
+			"main.conf:1: services.a.port", "32 bits" },
+		{ EXEC("queue = 0;"), "services.a.queue", "from 1 to 16384" },
+		{ EXEC("queue = 99999999999;"), "services.a.queue", "32 bits" },
+		{ EXEC("nice = -21;"), "services.a.nice", "from -20 to 19" },
+		{ EXEC("umask = \"1777\";"), "services.a.umask", "at most \"0777\"" },
+		{ EXEC("umask = \"8\";"), "services.a.umask", "octal" },
+		{ EXEC("start_timeout = \"2d\";"), "services.a.start_timeout", "to \"1d\"" },
+		{ EXEC("start_timeout = -1;"), "services.a.start_timeout", "from \"100ms\"" },
+		{ EXEC("stop_signal = 65;"), "services.a.stop_signal", "from 1 to 64" },
+		{ EXEC("stop_signal = \"FOO\";"), "services.a.stop_signal", "\"TERM\"" },
+		{ EXEC("rate = \"0/s\";"), "services.a.rate", "out of range" },
+		{ EXEC("give_up = \"5/10s burst 3\";"), "services.a.give_up", "\"5/10s\"" },
+		{ EXEC("overflow = \"drop\";"), "services.a.overflow",
+			"\"wait\", \"refuse\", \"reset\"" },
+		{ EXEC("log = [ \"all\" ];"), "services.a.log", "\"start\", \"end\", \"refuse\"" },
+		{ "acceptors = 0; services = { };", "acceptors", "from 1 to 64" },
+		{ "log = { level = \"loud\"; }; services = { };", "log.level", "\"debug\"" },
+		{ "log = { to = \"there\"; }; services = { };", "log.to", "absolute path" },
+		{ "runtime_dir = \"run\"; services = { };", "runtime_dir", "absolute" },
+		{ "admin = { control = [ \"*\" ]; }; services = { };", "admin.control",
+			"name users" },
+		{ "admin = { status = [ \"x\", \"@nosuch-group\" ]; }; services = { };",
+			"admin.status[1]", "groupadd" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, a_command_that_cannot_run_is_told_why)
+{
+	write_file("plain", "x");
+	char relative[512];
+	snprintf(relative, sizeof relative, "services = { a = { command = [ \"%s/plain\" ]; }; };",
+		folder);
+	assert_refused(relative, "services.a.command", "not executable; chmod +x");
+	static const struct wrong cases[] = {
+		{ "services = { a = { port = 1; }; };", "services.a.command",
+			"is missing; add command" },
+		{ "services = { a = { }; };", "services.a.command", "is missing" },
+		{ "services = { a = { command = \"\"; }; };", "a.command", "the command is empty" },
+		{ "services = { a = { command = [ ]; }; };", "a.command", "the command is empty" },
+		{ "services = { a = { command = [ \"\" ]; }; };", "a.command",
+			"the command is empty" },
+		{ "services = { a = { command = \"cat 'x\"; }; };", "a.command", "quote" },
+		{ "services = { a = { command = \"/no/such/program\"; }; };", "a.command",
+			"No such file or directory; install it" },
+		{ "services = { a = { command = \"no-such-program\"; }; };", "a.command",
+			"write its whole path" },
+		{ "services = { a = { command = \"bin/cat\"; }; };", "a.command", "relative" },
+		{ "services = { a = { command = \"/tmp\"; }; };", "a.command", "is a folder" },
+		{ "services = { a = { command = \"/dev/null\"; }; };", "a.command",
+			"not a regular file" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, an_unknown_account_is_told_the_remedy)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("user = \"no-such-user\";"), "services.a.user",
+			"no user \"no-such-user\"; create it" },
+		{ EXEC("group = \"no-such-group\";"), "services.a.group", "groupadd" },
+		{ EXEC("groups = [ \"no-such-group\" ];"), "services.a.groups", "root" },
+		{ EXEC("user = \"\";"), "services.a.user", "the name is empty" },
+		{ EXEC("user = 4000000000;"), "services.a.user", "32 bits" },
+	};
+	size_t n = sizeof cases / sizeof *cases;
+	for (size_t i = 0; i < n; i++)
+		if (i != 2)
+			assert_refused(cases[i].text, cases[i].path, cases[i].told);
+	if (geteuid() == 0)
+		assert_refused(cases[2].text, cases[2].path, "groupadd");
+}
+
+Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("address = \"localhost\";"), "services.a.address[0]",
+			"names are not looked up" },
+		{ EXEC("address = [ \"::1\", \"1.2.3\" ];"), "services.a.address[1]",
+			"write the address" },
+		{ EXEC("address = \"127.0.0.1:80\";"), "services.a.address[0]", "holds a port" },
+		{ EXEC("address = \"[::1]:80\";"), "services.a.address[0]", "holds a port" },
+		{ EXEC("address = \"fe80::1\";"), "services.a.address[0]", "interface" },
+		{ EXEC("address = \"fe80::1%no-such\";"), "services.a.address[0]", "interface" },
+		{ EXEC("address = \"::1%lo\";"), "services.a.address[0]", "only a link-local" },
+		{ EXEC("address = \"::ffff:1.2.3.4\";"), "services.a.address[0]", "as IPv4" },
+		{ EXEC("address = \"unix:/tmp/x\";"), "services.a.address[0]",
+			"not supported by this version" },
+		{ EXEC("address = [ ];"), "services.a.address", "the list is empty" },
+		{ EXEC("address = \"\";"), "services.a.address", "empty" },
+		{ EXEC("v6only = true;"), "services.a.v6only", "write address = \"::\"" },
+		{ "services = { a = { port = \"no-such-port\"; command = \"cat\"; }; };",
+			"services.a.port", "/etc/services" },
+		{ "services = { a = { type = \"exec\"; command = \"cat\"; }; };", "services.a.port",
+			"is missing; add port" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
+{
+	static const struct wrong cases[] = {
+		{ DAEMON("type = \"daemon\"; port = 80;"), "services.a.port",
+			"means nothing for type \"daemon\"" },
+		{ DAEMON("queue = 5;"), "services.a.queue", "add the key port" },
+		{ DAEMON("to = \"x:1\"; workers = { min = 1; };"), "services.a.workers",
+			"means nothing for type \"redirect\"" },
+		{ "services = { a = { type = \"builtin\"; command = \"cat\"; }; };",
+			"services.a.command", "means nothing for type \"builtin\"" },
+		{ "port = 80; services = { };", "port", "it belongs in a service" },
+		{ "user = \"x\"; services = { };", "user", "in a service or in defaults" },
+		{ "defaults = { port = 80; }; services = { };", "defaults.port", "in a service" },
+		{ EXEC("acceptors = 2;"), "services.a.acceptors", "at the top of the main file" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
+{
+	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
+		"defer_accept = 5;", "socket_user = \"root\";", "socket_group = 0;",
+		"socket_mode = \"0660\";", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
+		"limits = { core = \"unlimited\"; as = \"1G\"; };", "no_new_privileges = true;",
+		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
+		"connections_per_worker = 4;", "max_uses = 10;", "max_age = \"1h\";",
+		"max_rss = \"64M\";", "allow = [ \"192.0.2.0/24\" ];", "deny = \"::/0\";",
+		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
+		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
+		"silence_timeout = 5;", "max_duration = 5;", "watchdog = 5;", "after = [ \"b\" ];",
+		"protocol = \"udp\";", "ready = \"notify\";", "ready = \"fd\";",
+		"log_address = \"prefix\";", "log_address = \"none\";",
+		"worker_socket = \"/run/x\";" };
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		char text[256];
+		snprintf(text, sizeof text,
+			"services = { a = { port = 7777; command = \"cat\"; %s }; };", keys[i]);
+		assert_refused(
+			text, "services.a.", "not supported by this version; remove the key");
+	}
+	static const char *const types[] = { "worker", "listen", "external", "redirect",
+		"builtin" };
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		char text[256];
+		snprintf(text, sizeof text, "services = { a = { type = \"%s\"; port = 7777; }; };",
+			types[i]);
+		assert_refused(text, "services.a.type", "not supported by this version");
+	}
+}
+
+Test(errors, what_is_not_supported_is_checked_all_the_same)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("limits = { nofile = \"lots\"; };"), "services.a.limits.nofile",
+			"unlimited" },
+		{ EXEC("limits = { nofiles = 5; };"), "services.a.limits.nofiles",
+			"limits.nofile" },
+		{ EXEC("spares = -1;"), "services.a.spares", "from 0 to 1000" },
+		{ EXEC("sandbox = \"steel\";"), "services.a.sandbox", "\"strict\"" },
+		{ EXEC("max_load = \"4\";"), "services.a.max_load", "a number" },
+		{ EXEC("socket_mode = 660;"), "services.a.socket_mode", "octal" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+/* A worker_socket of n bytes, that begins with `first`. */
+static void assert_socket(size_t n, char first, const char *told)
+{
+	char text[512], name[256];
+	memset(name, 'x', n);
+	name[0] = first;
+	name[n] = 0;
+	snprintf(text, sizeof text,
+		"services = { a = { type = \"external\"; port = 1; worker_socket = \"%s\"; }; };",
+		name);
+	assert_refused(text, "services.a.worker_socket", told);
+}
+
+Test(errors, a_socket_name_longer_than_its_address_says_how_long_it_may_be)
+{
+	assert_socket(107, '/', "not supported by this version");
+	assert_socket(
+		108, '/', "this path has 108 bytes, and the address of a Unix socket holds 107");
+	assert_socket(200, '/', "this path has 200 bytes");
+	assert_socket(107, '@', "not supported by this version");
+	assert_socket(108, '@', "this name has 108 bytes");
+	assert_socket(1, '@', "is missing");
+	assert_socket(20, 'x', "neither an absolute path nor a \"@name\"");
+	char text[512], path[256];
+	memset(path, 'x', 120);
+	path[0] = '/';
+	path[120] = 0;
+	snprintf(text, sizeof text, "runtime_dir = \"%s\"; services = { };", path);
+	assert_refused(text, "main.conf:1: runtime_dir", "131 bytes");
+	snprintf(text, sizeof text, "admin = { socket = \"%s\"; }; services = { };", path);
+	assert_refused(text, "main.conf:1: admin.socket", "120 bytes");
+}
+
+Test(errors, values_that_contradict_each_other_are_refused)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("workers = { min = 3; max = 2; };"), "services.a.workers.min",
+			"above workers.max" },
+		{ DAEMON("workers = { min = 1; max = 2; };"), "services.a.workers.max",
+			"no queue" },
+		{ DAEMON("workers = { min = 0; max = 1; };"), "services.a.workers.max",
+			"no queue" },
+		{ DAEMON("workers = { min = 0; };"), "services.a.workers.min", "enabled = false" },
+		{ EXEC("restart_delay = \"2min\";"), "services.a.restart_delay", "above" },
+		{ EXEC("directory = \"/no/such/folder\";"), "services.a.directory", "create it" },
+		{ EXEC("directory = \"/dev/null\";"), "services.a.directory", "not a folder" },
+		{ EXEC("directory = \"tmp\";"), "services.a.directory", "absolute" },
+		{ EXEC("environment = [ \"A=1\", \"B\" ];"), "services.a.environment[1]",
+			"NAME=value" },
+		{ EXEC("environment = [ \"A=1\", \"A=2\" ];"), "services.a.environment[1]",
+			"set before" },
+		{ EXEC("environment = \"1A=1\";"), "services.a.environment[0]", "NAME=value" },
+		{ EXEC("pass_environment = [ \"A=1\" ];"), "services.a.pass_environment[0]",
+			"without a value" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, a_name_that_cannot_be_sent_is_refused)
+{
+	char text[512], name[128];
+	memset(name, 'n', 64);
+	name[64] = 0;
+	snprintf(text, sizeof text, "services = { %s = { command = \"cat\"; }; };", name);
+	assert_refused(text, "main.conf:1: services.nnn", "64 bytes; at most 63");
+	assert_refused(
+		"services = { a*b = { command = \"cat\"; }; };", "services.a*b", "rename it");
+}
+
+Test(errors, show_control_characters_escaped)
+{
+	write_file("main.conf", EXEC("address = \"\x1b[31mred\x07\";"));
+	struct config_errors errors = load_bad_file();
+	for (size_t i = 0; i < errors.n; i++)
+		for (const char *p = errors.items[i]; *p; p++)
+			cr_expect_geq((unsigned char)*p, 0x20);
+	assert_error_of(&errors, "\\x1b[31mred\\x07", NULL);
+	config_errors_free(&errors);
+}
