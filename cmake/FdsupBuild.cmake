@@ -6,6 +6,8 @@ target_compile_options(fdsup_options INTERFACE
   -Wno-missing-field-initializers
   $<$<BOOL:${FDSUP_WERROR}>:-Werror>
   $<$<CONFIG:Release>:-fstack-protector-strong>
+  # Code that a program does not reach is left out of it: all of fdsup is resident on small hosts.
+  -ffunction-sections -fdata-sections
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${FDSUP_SANITIZE}>:-fno-sanitize-recover=all>
   $<$<BOOL:${FDSUP_SANITIZE}>:-fno-omit-frame-pointer>)
@@ -16,14 +18,19 @@ target_compile_definitions(fdsup_options INTERFACE
   $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${FDSUP_SANITIZE}>>>:_FORTIFY_SOURCE=2>)
 target_link_options(fdsup_options INTERFACE
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
+  -Wl,--gc-sections
   $<$<CONFIG:Release>:-Wl,-z,relro,-z,now>)
 target_include_directories(fdsup_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 
 # fdsup_library(base SOURCES a.c b.c DEPENDS wire): one folder of src/, one static library.
+# SMALL: not on the way of a connection, and therefore built for size.
 function(fdsup_library name)
-  cmake_parse_arguments(A "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(A "SMALL" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(fdsup_${name} STATIC ${A_SOURCES})
+  if(A_SMALL)
+    target_compile_options(fdsup_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
+  endif()
   target_link_libraries(fdsup_${name} PUBLIC fdsup_options)
   foreach(dep ${A_DEPENDS})
     if(TARGET fdsup_${dep})

@@ -162,8 +162,12 @@ static void on_child_ended(struct acceptor *acceptor, const union control_messag
 	(void)fd;
 	const struct control_process *process = &message->process;
 	uint64_t now_ns = clock_now_ns();
-	uint32_t place;
-	if (!ledger_find_pid(&acceptor->ledger, process->pid))
+	/* What its worker said before it died counts, and counts once. */
+	uint32_t place = ledger_find_pid(&acceptor->ledger, process->pid);
+	if (place)
+		reports_drain(find(acceptor, ledger_at(&acceptor->ledger, place)->service),
+			REPORTS_AT_ONCE, now_ns);
+	else
 		read_all_reports(acceptor, now_ns);
 	while ((place = ledger_find_pid(&acceptor->ledger, process->pid))) {
 		const struct ledger_entry *entry = ledger_at(&acceptor->ledger, place);

@@ -78,6 +78,14 @@ static int open_one(const struct service_config *config, const struct listen_add
 	return r;
 }
 
+void listeners_apply(const struct service_config *config, const struct listener *listeners, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct listener_options options = options_of(config, &listeners[i].where);
+		listener_apply(listeners[i].fd, &options);
+	}
+}
+
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
 	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE])
 {
@@ -93,12 +101,10 @@ int listeners_open(const struct service_config *config, listeners_find_bound *fi
 		listener->id = ++last_id;
 		listener->fd = find ? find(context, &listener->where) : -1;
 		int r = 0;
-		if (listener->fd >= 0) {
-			struct listener_options options = options_of(config, &listener->where);
-			listener_apply(listener->fd, &options);
-		} else {
+		if (listener->fd >= 0)
+			listeners_apply(config, listener, 1);
+		else
 			r = open_one(config, &listener->where, &listener->fd, error);
-		}
 		if (r < 0) {
 			listeners_close(listeners, i);
 			return r;

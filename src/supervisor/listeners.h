@@ -30,6 +30,9 @@ typedef int listeners_find_bound(void *context, const struct listen_address *whe
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
 	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE]);
 
+/* Gives bound sockets the options of a new configuration: backlog, nodelay, keepalive. */
+void listeners_apply(const struct service_config *config, const struct listener *listeners, uint32_t n);
+
 /* Closes and frees all n. */
 void listeners_close(struct listener *listeners, uint32_t n);
 

@@ -297,6 +297,13 @@ static void roll(struct service *service)
 		service_raise(service, EVENT_START);
 }
 
+static void apply_limits(struct service *service)
+{
+	listeners_apply(service->config, service->listeners, service->n_listeners);
+	handoff_queue_set_depth(service->queue[0], service->config->queue);
+	tell_limits(service, -1);
+}
+
 void service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened)
 {
@@ -307,7 +314,7 @@ void service_reconfigure(struct service *service, struct service_config *config,
 		if (opened)
 			replace_listeners(service, opened, n_opened);
 		if (service->acceptor)
-			tell_limits(service, -1);
+			apply_limits(service);
 		if (change >= CHANGE_ROLL)
 			roll(service);
 	} else {

@@ -9,11 +9,11 @@
 #include "wire/descriptor.h"
 
 /* setsockopt(2) doubles the size it is given: socket(7). */
-static void set_depth(int socket, unsigned depth)
+void handoff_queue_set_depth(int acceptor_end, unsigned depth)
 {
 	int half = (int)(depth * HANDOFF_COST / 2);
-	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof half) < 0)
-		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
+	if (setsockopt(acceptor_end, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof half) < 0)
+		setsockopt(acceptor_end, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
 }
 
 int handoff_queue_open(unsigned depth, int ret_ends[2])
@@ -28,7 +28,7 @@ int handoff_queue_open(unsigned depth, int ret_ends[2])
 		fd_close(&ends[1]);
 		return error;
 	}
-	set_depth(ends[0], depth);
+	handoff_queue_set_depth(ends[0], depth);
 	ret_ends[0] = ends[0];
 	ret_ends[1] = ends[1];
 	return 0;

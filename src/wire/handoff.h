@@ -41,6 +41,9 @@ enum { HANDOFF_COST = 768 };
  */
 int handoff_queue_open(unsigned depth, int ret_ends[2]);
 
+/* Another depth for a queue that is in use, at the acceptor's end. What waits in it stays. */
+void handoff_queue_set_depth(int acceptor_end, unsigned depth);
+
 /* How many connections wait in the queue, asked at the workers' end; or -errno. */
 int handoff_queue_depth(int worker_end);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,20 +206,35 @@ static void end(
 	reports_ended(&launcher->reports, child);
 }
 
+/* The next command that has ended; it stays a zombie. 0: none. */
+static pid_t find_ended(int *ret_status, struct rusage *ret_usage)
+{
+	siginfo_t info = { 0 };
+	/* The C library's waitid(3) keeps the usage to itself. */
+	if (syscall(SYS_waitid, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT, ret_usage) < 0)
+		return 0;
+	*ret_status = info.si_code == CLD_EXITED ? info.si_status << 8 :
+						   info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+	return info.si_pid;
+}
+
 size_t launcher_reap(struct launcher *launcher)
 {
 	size_t n = 0;
 	while (launcher->children.n > 0) {
 		int status;
 		struct rusage usage;
-		pid_t pid = wait4(-1, &status, WNOHANG, &usage);
-		if (pid <= 0)
+		pid_t pid = find_ended(&status, &usage);
+		if (!pid)
 			break;
 		struct child *child = children_take(&launcher->children, pid);
 		if (child) {
 			end(launcher, child, status, &usage);
 			n++;
 		}
+		/* Told first: should we be killed here, the supervisor inherits the zombie and tells it. */
+		reports_flush(&launcher->reports);
+		waitpid(pid, NULL, 0);
 	}
 	return n;
 }

@@ -12,10 +12,7 @@
 #include "base/log.h"
 #include "worker/launcher.h"
 
-/*
- * So many connections are taken before the loop looks at ended commands again and sends reports: a
- * report that comes late lets the acceptor keep its copy of a connection open too long.
- */
+/* So many connections are taken before the loop looks at ended commands again. */
 enum { TAKEN_IN_A_ROW = 4 };
 
 enum { RETRY_MS = 100, NO_ROOM_MS = 500 };
@@ -101,6 +98,8 @@ static void take_one(struct server *server, bool *ret_more)
 	*ret_more = r == 1;
 	if (r == 1) {
 		launcher_start(&server->launcher, &record, connection);
+		/* At once: whoever kills us while we start the next one must not make this one unknown. */
+		reports_flush(&server->launcher.reports);
 		server->idle_since_ms = clock_now_ms();
 		if (server->launcher.held_fd >= 0)
 			server->resume_at_ms = server->idle_since_ms + RETRY_MS;
