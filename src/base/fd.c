@@ -1,8 +1,11 @@
 #include "base/fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void fd_close(int *fd)
@@ -32,6 +35,22 @@ int fd_set_nonblocking(int fd)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return -errno;
 	return 0;
+}
+
+void fd_close_from(int first)
+{
+	if (syscall(SYS_close_range, (unsigned)first, ~0U, 0) == 0)
+		return;
+	/* Before Linux 5.9. */
+	DIR *directory = opendir("/proc/self/fd");
+	struct dirent *entry;
+	while (directory && (entry = readdir(directory))) {
+		int fd = atoi(entry->d_name);
+		if (fd >= first && fd != dirfd(directory))
+			close(fd);
+	}
+	if (directory)
+		closedir(directory);
 }
 
 int fd_raise_limit(unsigned long *ret_before)

@@ -21,6 +21,9 @@ int fd_copy(int fd);
 /* 0 or -errno. O_NONBLOCK belongs to the open file: never call this on a connection. */
 int fd_set_nonblocking(int fd);
 
+/* Closes every descriptor from `first` on. */
+void fd_close_from(int first);
+
 /*
  * Raises the soft limit on descriptors to the hard limit. The soft limit found is stored in
  * *ret_before, to be given back to the programs we start (select(2) breaks above 1024).

@@ -136,13 +136,25 @@ static bool is_fdsup(pid_t pid)
 	return is;
 }
 
+/* Dead, and not yet waited for: "PID (NAME) Z ...". */
+static bool is_zombie(pid_t pid)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	char *text = read_file(path);
+	const char *rest = text ? strrchr(text, ')') : NULL;
+	bool is = rest && !strncmp(rest, ") Z", 3);
+	free(text);
+	return is;
+}
+
 /*
  * A process id is used again sooner or later: a process that began after the file was written is
  * another one. Unless it has our name: the clock may have been set since.
  */
 static bool is_running(pid_t pid, int64_t started_at_ms)
 {
-	int64_t process_ms = pid ? process_started_at(pid) : 0;
+	int64_t process_ms = pid && !is_zombie(pid) ? process_started_at(pid) : 0;
 	if (!process_ms)
 		return false;
 	return !started_at_ms || process_ms <= started_at_ms + SAME_START_MS || is_fdsup(pid);

@@ -194,6 +194,11 @@ static int run_workers(struct ctl *ctl)
 	return run_listing(ctl, &question, &table_workers);
 }
 
+static bool is_on_its_way(const char *state)
+{
+	return state && (!strcmp(state, "STARTING") || !strcmp(state, "DRAINING"));
+}
+
 /* "hello: UP", or on standard error what went wrong, with the reasons. */
 static int report_outcome(struct ctl *ctl, const json_t *outcome, const char *method)
 {
@@ -206,7 +211,7 @@ static int report_outcome(struct ctl *ctl, const json_t *outcome, const char *me
 		return CTL_OK;
 	}
 	complain("%s: %s%s", service ? service : "-", state ? state : "-",
-		reply_flag(outcome, "done") ? "" : ", still on its way");
+		is_on_its_way(state) ? ", still on its way" : "");
 	for (size_t i = 0; i < json_array_size(explanation); i++) {
 		const char *line = json_string_value(json_array_get(explanation, i));
 		complain("    %s", line ? line : "");

@@ -39,6 +39,8 @@ static int set_options(int fd, const struct listener_options *options, int famil
 	/* Without it a port stays taken for a minute by the connections of the fdsup before. */
 	if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR, true) < 0)
 		return -1;
+	if (options->shares_port && set_flag(fd, SOL_SOCKET, SO_REUSEPORT, true) < 0)
+		return -1;
 	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_v6only) < 0)
 		return -1;
 	if (options->has_nodelay && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true) < 0)
@@ -67,6 +69,9 @@ static int open_one(const struct listener_options *options, const struct endpoin
 	*ret_step = "listen";
 	if (listen(fd, options->backlog) < 0)
 		return -errno;
+	/* Nobody else is to bind beside us later. */
+	if (options->shares_port)
+		listener_share_port(fd, false);
 	*ret_fd = fd_take(&fd);
 	return 0;
 }
@@ -79,6 +84,11 @@ int listener_open(const struct listener_options *options, int *ret_fd, const cha
 		return r;
 	struct endpoint any = { .family = AF_INET, .port = options->address.port };
 	return open_one(options, &any, ret_fd, ret_step);
+}
+
+void listener_share_port(int fd, bool is_shared)
+{
+	set_flag(fd, SOL_SOCKET, SO_REUSEPORT, is_shared);
 }
 
 void listener_apply(int fd, const struct listener_options *options)

@@ -54,7 +54,7 @@ static const char *const step_names[] = {
 	[STEP_NICE] = "setpriority",       [STEP_LIMIT] = "setrlimit",
 	[STEP_GROUPS] = "setgroups",       [STEP_GID] = "setgid",
 	[STEP_UID] = "setuid",             [STEP_DIRECTORY] = "chdir",
-	[STEP_PRIVILEGES] = "no_new_privs", [STEP_EXEC] = "exec",
+	[STEP_PRIVILEGES] = "prctl", [STEP_EXEC] = "exec",
 };
 
 /* Ignored signals would stay ignored in the program; caught ones exec resets itself. */
@@ -138,6 +138,9 @@ static enum step become(const struct spawn_request *request, const struct accoun
 	if (chdir(request->directory ? request->directory : "/") < 0)
 		return STEP_DIRECTORY;
 	if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return STEP_PRIVILEGES;
+	/* After set*id, which clears it: prctl(2). */
+	if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal) < 0)
 		return STEP_PRIVILEGES;
 	umask(request->umask);
 	reset_signals();

@@ -33,6 +33,7 @@ struct spawn_request {
 	int nice;
 	unsigned long nofile;        /* soft limit on descriptors; 0: as ours */
 	bool no_new_privileges;
+	int parent_death_signal;     /* sent to the program when we die; 0: none */
 	struct spawn_descriptor descriptors[SPAWN_DESCRIPTORS]; /* no other is inherited */
 	size_t n_descriptors;
 };

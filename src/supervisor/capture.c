@@ -1,6 +1,5 @@
 #include "supervisor/capture.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -40,31 +39,33 @@ static void keep(struct capture *capture, const char *text)
 	capture->last_ms = clock_now_ms();
 }
 
-static void log_ours(const char *line)
+/* "<3>text", as sd-daemon(3) has it: the level of a line, told by the program that wrote it. */
+static const char *take_level(const char *line, int *ret_level)
 {
-	int level = LOG_INFO;
-	if (line[0] == '<' && isdigit((unsigned char)line[1]) && line[2] == '>') {
-		level = line[1] - '0';
-		line += 3;
-	}
-	log_line(level, "%s", line);
+	*ret_level = LOG_INFO;
+	if (line[0] != '<' || line[1] < '0' || line[1] > '7' || line[2] != '>')
+		return line;
+	*ret_level = line[1] - '0';
+	return line + 3;
 }
 
 static void on_line(struct capture *capture)
 {
-	char text[CAPTURE_LINE_MAX * 2];
+	char escaped[CAPTURE_LINE_MAX * 2];
+	int level;
 	size_t length = capture->used;
 	capture->used = 0;
 	while (length && capture->line[length - 1] == '\r')
 		length--;
 	if (length == 0)
 		return;
-	text_escape(text, sizeof text, capture->line, length);
+	text_escape(escaped, sizeof escaped, capture->line, length);
+	const char *text = take_level(escaped, &level);
 	if (capture->kind == CAPTURE_OURS) {
-		log_ours(text);
+		log_line(level, "%s", text);
 		return;
 	}
-	log_info("%s: stderr: %s", capture->name, text);
+	log_line(level, "%s: stderr: %s", capture->name, text);
 	keep(capture, text);
 }
 

@@ -1,6 +1,6 @@
 /*
- * What programs write to standard error: read from a pipe, cut into lines, logged with the name of
- * the service, and the last lines kept for `fdsupctl status`.
+ * What programs write to standard error: read from a pipe, cut into lines, escaped, logged with the
+ * name of the service (at the level that a prefix "<3>" gives it, see sd-daemon(3)), and the last lines kept for `fdsupctl status`.
  *
  * We keep both ends, so the pipe outlives the programs. What is read in one turn is bounded: one
  * talkative service does not silence the others.
@@ -16,8 +16,8 @@ enum { CAPTURE_LINE_MAX = 1024, CAPTURE_KEPT_LINES = 20, CAPTURE_KEPT_SIZE = 200
 struct capture;
 
 enum capture_kind {
-	CAPTURE_PROGRAM, /* lines of a stranger: escaped, logged as "NAME: stderr: LINE" */
-	CAPTURE_OURS,    /* of our own acceptor: "<6>LINE", logged as they are */
+	CAPTURE_PROGRAM, /* of a service: logged as "NAME: stderr: LINE", and the last ones kept */
+	CAPTURE_OURS,    /* of our own acceptor: logged as they are */
 };
 
 /* NULL and errno. The name is copied. */

@@ -68,9 +68,10 @@ static struct listener_options options_of(
 }
 
 static int open_one(const struct service_config *config, const struct listen_address *where,
-	int *ret_fd, char error[LISTENERS_ERROR_SIZE])
+	bool shares_port, int *ret_fd, char error[LISTENERS_ERROR_SIZE])
 {
 	struct listener_options options = options_of(config, where);
+	options.shares_port = shares_port;
 	const char *step;
 	int r = listener_open(&options, ret_fd, &step);
 	if (r < 0)
@@ -99,12 +100,14 @@ int listeners_open(const struct service_config *config, listeners_find_bound *fi
 		struct listener *listener = &listeners[i];
 		listener->where = config->listen[i];
 		listener->id = ++last_id;
-		listener->fd = find ? find(context, &listener->where) : -1;
+		bool shares_port = false;
 		int r = 0;
-		if (listener->fd >= 0)
+		listener->fd = find ? find(context, config, &listener->where, &shares_port) : -1;
+		listener->is_taken_over = listener->fd >= 0;
+		if (listener->is_taken_over)
 			listeners_apply(config, listener, 1);
 		else
-			r = open_one(config, &listener->where, &listener->fd, error);
+			r = open_one(config, &listener->where, shares_port, &listener->fd, error);
 		if (r < 0) {
 			listeners_close(listeners, i);
 			return r;

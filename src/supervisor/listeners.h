@@ -13,15 +13,18 @@ struct listener {
 	int fd;                        /* owned */
 	uint32_t id;                   /* unique among all, never used again */
 	struct listen_address where;
+	bool is_handed;                /* replacing listeners: the acceptor has this one already */
+	bool is_taken_over;            /* a copy of a socket that was bound before: listeners_find_bound */
 };
 
 enum { LISTENERS_ERROR_SIZE = 1024 };
 
 /*
- * Finds a socket that is bound already and may be taken over, for an address that moves from one
- * service to another: a copy, or -1.
+ * Finds a socket that is bound already and may be taken over: a copy, or -1. In that case
+ * *ret_shares_port says that a socket of ours is bound to the same port, and lets another beside it.
  */
-typedef int listeners_find_bound(void *context, const struct listen_address *where);
+typedef int listeners_find_bound(void *context, const struct service_config *config,
+	const struct listen_address *where, bool *ret_shares_port);
 
 /*
  * Binds every address of the configuration. 0 and a new array, or -errno with a text that names the

@@ -68,7 +68,7 @@ static int run(const struct options *options, struct config *config)
 		log_notice("stopped");
 		status = EXIT_SUCCESS;
 	}
-	pid_file_remove(options->pid_file);
+	pid_file_remove();
 	start_undo(&supervisor);
 	log_output_close();
 	return status;
@@ -77,6 +77,8 @@ static int run(const struct options *options, struct config *config)
 int main(int argc, char **argv)
 {
 	struct options options = options_parse(argc, argv);
+	/* What whoever started us had open is not for our programs (CVE-2002-0871). */
+	fd_close_from(3);
 	struct config *config = load(options.config_path);
 	if (!config)
 		return EXIT_FAILURE;

@@ -9,6 +9,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+static const char *written_path;
+
 int pid_file_write(const char *path)
 {
 	char text[24];
@@ -17,16 +19,19 @@ int pid_file_write(const char *path)
 	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
 	unlink(path);
 	fd_auto int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd >= 0 && write(fd, text, (size_t)n) == n)
+	if (fd >= 0 && write(fd, text, (size_t)n) == n) {
+		written_path = path;
 		return 0;
+	}
 	int r = -errno;
 	log_error("cannot write the pid file %s: %s; make its directory, or give another --pid-file",
 		path, strerror(-r));
 	return r ? r : -EIO;
 }
 
-void pid_file_remove(const char *path)
+void pid_file_remove(void)
 {
-	if (path)
-		unlink(path);
+	if (written_path)
+		unlink(written_path);
+	written_path = NULL;
 }

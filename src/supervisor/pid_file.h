@@ -4,8 +4,13 @@
 #ifndef FDSUP_SUPERVISOR_PID_FILE_H
 #define FDSUP_SUPERVISOR_PID_FILE_H
 
-/* Replaces the file, following no link. NULL: nothing to do. 0 or -errno, which was logged. */
+/*
+ * Replaces the file, following no link. NULL: nothing to do. 0 or -errno, which was logged. The path
+ * must stay.
+ */
 int pid_file_write(const char *path);
-void pid_file_remove(const char *path);
+
+/* Removes what was written. */
+void pid_file_remove(void);
 
 #endif

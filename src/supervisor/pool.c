@@ -49,13 +49,22 @@ static void grow(struct service *service)
 			service->config->name, step, strerror(-r));
 }
 
+static void await_connection(struct service *service)
+{
+	if (ev_is_active(&service->demand))
+		return;
+	ev_io_set(&service->demand, service->queue[1], EV_READ);
+	ev_io_start(service->supervisor->loop, &service->demand);
+}
+
 static void on_look(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	(void)events;
 	struct service *service = watcher->data;
+	(void)loop;
 	if (service->growth.is_resting) {
 		service->growth.is_resting = false;
-		ev_io_start(loop, &service->demand);
+		await_connection(service);
 		return;
 	}
 	int depth = handoff_queue_depth(service->queue[1]);
@@ -82,10 +91,7 @@ void pool_watch(struct service *service)
 		return;
 	ev_timer_stop(service->supervisor->loop, &service->look);
 	memset(&service->growth, 0, sizeof service->growth);
-	if (!ev_is_active(&service->demand)) {
-		ev_io_set(&service->demand, service->queue[1], EV_READ);
-		ev_io_start(service->supervisor->loop, &service->demand);
-	}
+	await_connection(service);
 }
 
 void pool_unwatch(struct service *service)
@@ -314,7 +320,7 @@ void service_on_worker_exit(struct service *service, struct worker *worker, int 
 		on_death(service, worker, pid, status);
 	else if (service->n_working == 0)
 		service_raise(service, EVENT_GONE_IDLE);
-	free(worker);
+	worker_free(worker);
 }
 
 /* ---- nothing left ---------------------------------------------------------------------------- */
@@ -351,20 +357,50 @@ static bool has_successor(const struct service *service)
 	       supervisor_find(service->supervisor, service->config->name) != NULL;
 }
 
+void pool_drain_workers(struct service *service)
+{
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker->state == WORKER_READY)
+			worker_drain(worker);
+	service->n_working = 0;
+}
+
+/* Connections that were accepted before the listeners were closed, and that no worker has yet. */
+static bool has_accepted_ones(const struct service *service)
+{
+	if (service->queue[1] < 0 || !service->acceptor)
+		return false;
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	return handoff_queue_depth(service->queue[1]) > 0 || score_get(score->held) > 0;
+}
+
+/* Lets the workers go when there is nothing left to take; starts one for what is left. */
+static void drain(struct service *service)
+{
+	const char *step;
+	if (!has_accepted_ones(service))
+		pool_drain_workers(service);
+	else if (service->n_working == 0 && worker_start(service, &step) < 0)
+		log_warning("%s: cannot start a worker for what it has still accepted: %s; tried again",
+			service->config->name, step);
+}
+
 void pool_check_empty(struct service *service)
 {
-	bool is_ending = service->terminate_ms || service->state == STATE_DRAINING;
-	if (!is_ending)
+	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
+	if (is_draining)
+		drain(service);
+	else if (!service->terminate_ms)
 		return;
 	if (service->n_workers) {
-		if (!service->terminate_ms)
-			set_retry(service, SWEEP_DRAINING_MS);
+		if (is_draining)
+			set_retry(service, service->n_working ? SWEEP_MS : SWEEP_DRAINING_MS);
 		return;
 	}
 	if (service->has_spawned && !has_successor(service)) {
 		struct sweep sweep = { service, sweep_signal(service), 0 };
 		if (orphans_walk(sweep_one, &sweep) == 0 && sweep.n_left) {
-			set_retry(service, service->terminate_ms ? SWEEP_MS : SWEEP_DRAINING_MS);
+			set_retry(service, is_draining ? SWEEP_DRAINING_MS : SWEEP_MS);
 			return;
 		}
 		service->has_spawned = false;

@@ -27,7 +27,14 @@ void pool_retry_cancel(struct service *service);
 /* The delay that the last death has earned. */
 uint64_t pool_next_delay_ms(const struct service *service);
 
-/* Raises EVENT_EMPTY when a service that is being ended has no process left, orphans included. */
+/* Tells the workers to take no more connections and to finish those they have. */
+void pool_drain_workers(struct service *service);
+
+/*
+ * Brings a service that is draining nearer to its end: what was accepted is still served, then its
+ * workers finish. Raises EVENT_EMPTY when a service that is being ended has no process left, orphans
+ * included.
+ */
 void pool_check_empty(struct service *service);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/pack.h"
+#include "net/listener.h"
 #include "supervisor/loading.h"
 #include "supervisor/log_output.h"
 #include "supervisor/notify.h"
@@ -54,6 +56,11 @@ static void plan_fini(struct plan *plan)
 
 static void add_key(void *context, const char *key)
 {
+	size_t i;
+	json_t *known;
+	json_array_foreach((json_t *)context, i, known)
+		if (!strcmp(json_string_value(known), key))
+			return;
 	json_array_append_new(context, json_string(key));
 }
 
@@ -115,38 +122,34 @@ static int make_plan(struct plan *plan)
 /*
  * An address that we have bound already is not bound again: its socket goes over to the service
  * that has the address now, with all that waits in it. (Two services of one configuration cannot
- * share an address, so the one that has it is giving it up, or is the same.)
+ * share an address, so the one that has it is giving it up, or is the same.) An address that merely
+ * overlaps with one of ours, "*" with "127.0.0.1", is bound beside it, which then goes.
  */
-static int find_bound(void *context, const struct listen_address *where)
+static int find_bound(void *context, const struct service_config *config,
+	const struct listen_address *where, bool *ret_shares_port)
 {
 	struct supervisor *supervisor = context;
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = supervisor->services[i];
-		for (uint32_t j = 0; j < service->n_listeners; j++)
-			if (listen_address_equal(&service->listeners[j].where, where))
-				return fd_copy(service->listeners[j].fd);
+		for (uint32_t j = 0; j < service->n_listeners; j++) {
+			const struct listener *listener = &service->listeners[j];
+			if (listener->where.address.port != where->address.port)
+				continue;
+			if (listen_address_equal(&listener->where, where) &&
+				service->config->is_v6only == config->is_v6only)
+				return fd_copy(listener->fd);
+			listener_share_port(listener->fd, true);
+			*ret_shares_port = true;
+		}
 	}
 	return -1;
-}
-
-/* The one socket option that cannot change while the socket is bound. */
-static bool changes_v6only(struct plan *plan, const struct step *step)
-{
-	if (!step->service || step->service->config->is_v6only == step->config->is_v6only)
-		return false;
-	json_array_append_new(plan->errors,
-		json_sprintf("%s:%u: services.%s.v6only: cannot change while the service listens; "
-			     "fdsupctl stop %s, reload, then fdsupctl start %s",
-			step->config->file, step->config->line, step->config->name, step->config->name,
-			step->config->name));
-	return true;
 }
 
 static bool needs_listeners(const struct step *step)
 {
 	if (!step->config || !step->config->is_enabled || !step->config->n_listen)
 		return false;
-	if (!step->service || !strcmp(step->action, "start"))
+	if (!step->service || !strcmp(step->action, "start") || step->change == CHANGE_REPLACE)
 		return true;
 	bool is_listening = step->service->n_listeners > 0;
 	return is_listening && step->change >= CHANGE_REBIND;
@@ -157,7 +160,7 @@ static int bind_new(struct plan *plan)
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		struct step *step = &plan->steps[i];
 		char error[LISTENERS_ERROR_SIZE];
-		if (!needs_listeners(step) || changes_v6only(plan, step))
+		if (!needs_listeners(step))
 			continue;
 		if (listeners_open(step->config, find_bound, plan->supervisor, &step->opened, error) < 0)
 			json_array_append_new(plan->errors, json_string(error));
@@ -243,22 +246,36 @@ static void warn_of_fixed_keys(const struct config *before, const struct config 
 				after->file, fixed[i].key);
 }
 
-/* The new global keys, but for those that are fixed at the start. */
+/* A copy, since what is fixed lies in the piece of memory of the one before. NULL: no memory. */
+static struct config *with_fixed_keys(struct config *config, const struct config *before)
+{
+	char *runtime_dir = config->runtime_dir, *admin_socket = config->admin_socket;
+	config->runtime_dir = before->runtime_dir;
+	config->admin_socket = before->admin_socket;
+	struct config *copy = config_copy(config);
+	config->runtime_dir = runtime_dir;
+	config->admin_socket = admin_socket;
+	return copy;
+}
+
+/* The new global keys, but for those that are fixed at the start. Takes the configuration. */
 static void switch_globals(struct supervisor *supervisor, struct config *config)
 {
 	struct config *before = supervisor->config;
 	warn_of_fixed_keys(before, config);
-	char *runtime_dir = config->runtime_dir, *admin_socket = config->admin_socket;
-	config->runtime_dir = before->runtime_dir;
-	config->admin_socket = before->admin_socket;
-	before->runtime_dir = runtime_dir;
-	before->admin_socket = admin_socket;
-	int r = log_output_open(config);
+	struct config *after = with_fixed_keys(config, before);
+	config_free(config);
+	if (!after) {
+		log_error("out of memory: the global keys stay as they were; reload again when there "
+			  "is some");
+		return;
+	}
+	int r = log_output_open(after);
 	if (r < 0)
-		log_error("cannot open the log file %s: %s; the log stays where it was", config->log_file,
+		log_error("cannot open the log file %s: %s; the log stays where it was", after->log_file,
 			strerror(-r));
-	runtime_dir_set_admin_mode(config);
-	supervisor->config = config;
+	runtime_dir_set_admin_mode(after);
+	supervisor->config = after;
 	config_free(before);
 }
 

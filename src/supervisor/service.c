@@ -174,15 +174,6 @@ static void terminate_workers(struct service *service)
 	service->n_working = 0;
 }
 
-static void drain_workers(struct service *service)
-{
-	pool_unwatch(service);
-	for (struct worker *worker = service->workers; worker; worker = worker->next)
-		if (worker->state == WORKER_READY)
-			worker_drain(worker);
-	service->n_working = 0;
-}
-
 static void carry_out(struct service *service, unsigned actions)
 {
 	if (actions & ACTION_OPEN)
@@ -196,7 +187,7 @@ static void carry_out(struct service *service, unsigned actions)
 	if (actions & ACTION_TERMINATE)
 		terminate_workers(service);
 	if (actions & ACTION_DRAIN)
-		drain_workers(service);
+		pool_unwatch(service);
 	if (actions & ACTION_DELAY)
 		pool_retry_after(service, pool_next_delay_ms(service));
 	if (actions & ACTION_DELAY_LONG)
@@ -245,34 +236,36 @@ void service_start(struct service *service)
 
 /* ---- a new configuration --------------------------------------------------------------------- */
 
-static bool has_listener(
-	const struct listener *listeners, uint32_t n, const struct listen_address *where)
+/* The one of the new listeners that is a copy of this one; NULL: it is given up. */
+static struct listener *find_copy(
+	const struct listener *old, struct listener *opened, uint32_t n_opened)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (listen_address_equal(&listeners[i].where, where))
-			return true;
-	return false;
+	for (uint32_t i = 0; i < n_opened; i++)
+		if (opened[i].is_taken_over && listen_address_equal(&opened[i].where, &old->where))
+			return &opened[i];
+	return NULL;
 }
 
-/* Those that stay keep their socket and all that waits in it. */
+/* Those that stay keep their socket and all that waits in it; the new ones come before the old go. */
 static void replace_listeners(struct service *service, struct listener *opened, uint32_t n_opened)
 {
 	struct listener *old = service->listeners;
 	uint32_t n_old = service->n_listeners;
-	for (uint32_t i = 0; i < n_old; i++)
-		if (!has_listener(opened, n_opened, &old[i].where))
-			tell_listener(service, &old[i], CONTROL_LISTENER_CLOSE);
 	service->listeners = opened;
 	service->n_listeners = n_opened;
-	for (uint32_t i = 0; i < n_opened; i++) {
-		uint32_t j = 0;
-		while (j < n_old && !listen_address_equal(&old[j].where, &opened[i].where))
-			j++;
-		if (j == n_old)
-			tell_listener(service, &opened[i], CONTROL_LISTENER);
-		else
-			opened[i].id = old[j].id;
+	for (uint32_t i = 0; i < n_old; i++) {
+		struct listener *copy = find_copy(&old[i], opened, n_opened);
+		if (!copy)
+			continue;
+		copy->id = old[i].id;
+		copy->is_handed = true;
 	}
+	for (uint32_t i = 0; i < n_opened; i++)
+		if (!opened[i].is_handed)
+			tell_listener(service, &opened[i], CONTROL_LISTENER);
+	for (uint32_t i = 0; i < n_old; i++)
+		if (!find_copy(&old[i], opened, n_opened))
+			tell_listener(service, &old[i], CONTROL_LISTENER_CLOSE);
 	listeners_close(old, n_old);
 }
 
@@ -291,8 +284,13 @@ static void roll(struct service *service)
 		service_raise(service, EVENT_RESTART);
 		return;
 	}
-	drain_workers(service);
-	service_raise(service, EVENT_GONE_IDLE);
+	bool is_kept_ready = service->config->workers_min > 0;
+	pool_unwatch(service);
+	pool_drain_workers(service);
+	if (service->state == STATE_ON_DEMAND)
+		service_raise(service, is_kept_ready ? EVENT_DEMAND : EVENT_RESTART);
+	else
+		service_raise(service, is_kept_ready ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
 	if (service->state == STATE_BACKOFF || service->state == STATE_FAILED)
 		service_raise(service, EVENT_START);
 }

@@ -166,7 +166,7 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 				"protocol", "tcp", "local", address, "accept_queue",
 				is_known ? json_integer(waiting) : json_null(), "backlog",
 				is_known ? json_integer(backlog) : json_null(), "paused",
-				paused_reasons(service), "acceptor", service->acceptor->number));
+				paused_reasons(service), "acceptor", service->acceptor->number + 1));
 	}
 }
 
@@ -180,5 +180,5 @@ void snapshot_add_workers(const struct service *service, json_t *array)
 				worker->pid, "state", worker_state_name(worker->state), "generation",
 				worker->generation, "user", config->account.user ? config->account.user : "-",
 				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
-				config->command_path));
+				worker->command ? worker->command : config->command_path));
 }

@@ -8,6 +8,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/notify.h"
 #include "supervisor/service.h"
+#include "supervisor/strays.h"
 #include "supervisor/waits.h"
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
@@ -83,7 +84,7 @@ static void stop_acceptors(struct supervisor *supervisor)
 	for (size_t i = 0; i < n; i++)
 		acceptor_stop(supervisor->acceptors[i]);
 	if (n == 0)
-		ev_break(supervisor->loop, EVBREAK_ALL);
+		strays_end(supervisor);
 }
 
 void supervisor_on_acceptor_gone(struct supervisor *supervisor, struct acceptor *acceptor)
@@ -92,7 +93,7 @@ void supervisor_on_acceptor_gone(struct supervisor *supervisor, struct acceptor 
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		if (acceptor_is_running(supervisor->acceptors[i]))
 			return;
-	ev_break(supervisor->loop, EVBREAK_ALL);
+	strays_end(supervisor);
 }
 
 void supervisor_on_change(struct supervisor *supervisor, struct service *service)

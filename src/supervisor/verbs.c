@@ -62,6 +62,14 @@ static void refuse_unknown(struct supervisor *supervisor, struct admin_call *cal
 	free(names);
 }
 
+static bool is_listed(const struct supervisor *supervisor, const char *name)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (!strcmp(supervisor->services[i]->config->name, name))
+			return true;
+	return false;
+}
+
 /*
  * The services that the call names, as an array of strings that is the caller's; without names, all
  * that are configured if `is_all_meant`. NULL: the call was answered with an error.
@@ -81,7 +89,9 @@ static json_t *named_services(struct supervisor *supervisor, struct admin_call *
 	json_t *item;
 	json_array_foreach(given, i, item) {
 		const char *name = json_string_value(item);
-		if (name && supervisor_find(supervisor, name)) {
+		bool is_known = name && (is_all_meant ? is_listed(supervisor, name)
+						      : supervisor_find(supervisor, name) != NULL);
+		if (is_known) {
 			json_array_append(names, item);
 			continue;
 		}
@@ -100,7 +110,20 @@ static json_t *named_services(struct supervisor *supervisor, struct admin_call *
 	return NULL;
 }
 
-/* One entry each for the services that a listing asks for, under `key`. */
+static bool is_asked_for(const json_t *names, const char *name)
+{
+	size_t i;
+	json_t *item;
+	json_array_foreach(names, i, item)
+		if (!strcmp(json_string_value(item), name))
+			return true;
+	return false;
+}
+
+/*
+ * One entry each for the services that a listing asks for, under `key`; those that are still
+ * draining after a reload removed them are listed with the others.
+ */
 static void list(struct supervisor *supervisor, struct admin_call *call, const json_t *parameters,
 	const char *key, void (*add)(const struct service *service, json_t *array))
 {
@@ -108,13 +131,9 @@ static void list(struct supervisor *supervisor, struct admin_call *call, const j
 	if (!names)
 		return;
 	json_t *array = json_array();
-	size_t i;
-	json_t *name;
-	json_array_foreach(names, i, name) {
-		const struct service *service = supervisor_find(supervisor, json_string_value(name));
-		if (service)
-			add(service, array);
-	}
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (is_asked_for(names, supervisor->services[i]->config->name))
+			add(supervisor->services[i], array);
 	json_decref(names);
 	json_t *reply = json_pack("{s:o}", key, array);
 	if (!strcmp(key, "services"))

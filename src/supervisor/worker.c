@@ -42,8 +42,16 @@ struct worker_argv {
 	const char *items[];
 };
 
-static struct worker_argv *worker_argv_create(const struct service_config *config)
+/* Workers that there should always be do not leave when they are idle. */
+static uint64_t idle_timeout_of(const struct service *service)
 {
+	bool is_permanent = service->n_working < service->config->workers_min;
+	return is_permanent ? 0 : service->config->idle_timeout;
+}
+
+static struct worker_argv *worker_argv_create(const struct service *service)
+{
+	const struct service_config *config = service->config;
 	static const char *const stderr_names[] = {
 		[STDERR_LOG] = "log",
 		[STDERR_CONNECTION] = "connection",
@@ -53,7 +61,7 @@ static struct worker_argv *worker_argv_create(const struct service_config *confi
 	struct worker_argv *argv = calloc(1, sizeof *argv + n_items * sizeof *argv->items);
 	if (!argv)
 		return NULL;
-	const long long numbers[] = { (long long)config->idle_timeout, config->stop_signal,
+	const long long numbers[] = { (long long)idle_timeout_of(service), config->stop_signal,
 		(long long)config->stop_timeout, PROGRAM_NOFILE };
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		snprintf(argv->numbers[i], sizeof argv->numbers[i], "%lld", numbers[i]);
@@ -78,7 +86,7 @@ static struct worker_argv *worker_argv_create(const struct service_config *confi
 static pid_t spawn_exec_worker(
 	const struct service *service, struct spawn_request *request, const char **ret_step)
 {
-	struct worker_argv *argv = worker_argv_create(service->config);
+	struct worker_argv *argv = worker_argv_create(service);
 	*ret_step = "fork";
 	if (!argv)
 		return -ENOMEM;
@@ -97,6 +105,8 @@ static pid_t spawn_daemon(
 	request->path = service->config->command_path;
 	request->argv = service->config->command.items;
 	request->nofile = PROGRAM_NOFILE;
+	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
+	request->parent_death_signal = service->config->stop_signal;
 	return spawn(request, ret_step);
 }
 
@@ -142,6 +152,7 @@ int worker_start(struct service *service, const char **ret_step)
 	worker->service = service;
 	worker->pid = pid;
 	worker->state = WORKER_READY;
+	worker->command = strdup(service->config->command_path);
 	worker->generation = service->generation;
 	worker->started_ms = clock_now_ms();
 	worker->child.pid = pid;
@@ -155,6 +166,12 @@ int worker_start(struct service *service, const char **ret_step)
 	service->n_working++;
 	service->has_spawned = true;
 	return 0;
+}
+
+void worker_free(struct worker *worker)
+{
+	free(worker->command);
+	free(worker);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------- */
@@ -182,6 +199,7 @@ void worker_stop(struct worker *worker)
 		kill(worker->pid, SIGTERM);
 	else
 		kill(-worker->pid, config->stop_signal);
+	kill(-worker->pid, SIGCONT); /* one that is suspended must wake to hear it */
 	ev_timer_stop(loop, &worker->kill_timer);
 	ev_timer_set(&worker->kill_timer, (double)grace_ms / 1000, 1.0);
 	ev_timer_start(loop, &worker->kill_timer);

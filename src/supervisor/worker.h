@@ -24,6 +24,7 @@ struct worker {
 	int pid;               /* child.pid is 0 once it was reaped; this is not */
 	enum worker_state state;
 	unsigned generation;
+	char *command;         /* what it was started with; owned */
 	uint64_t started_ms;
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */
 	ev_timer kill_timer;
@@ -31,6 +32,9 @@ struct worker {
 
 /* Adds a worker to the service and starts its process. 0 or -errno with the step that failed. */
 int worker_start(struct service *service, const char **ret_step);
+
+/* The process is gone. */
+void worker_free(struct worker *worker);
 
 /* Ends it: the stop signal, and KILL after the stop_timeout. Once more: KILL at once. */
 void worker_stop(struct worker *worker);

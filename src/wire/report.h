@@ -36,10 +36,12 @@ struct report {
 	uint64_t cpu_us;         /* user and system time of the command */
 	int32_t status;          /* as waitpid(2) gives it; an errno for REPORT_EXEC_FAILED */
 	uint32_t max_rss_kib;
+	uint64_t bytes_in;       /* from the client, as far as the worker knows; 0: it does not */
+	uint64_t bytes_out;      /* to the client */
 	struct endpoint peer;
 	struct endpoint local;
 };
-_Static_assert(sizeof(struct report) == 96, "part of the wire format");
+_Static_assert(sizeof(struct report) == 112, "part of the wire format");
 
 enum { REPORTS_PER_MESSAGE = 16 };
 
