@@ -6,7 +6,7 @@ target_compile_options(fdsup_options INTERFACE
   -Wno-missing-field-initializers
   $<$<BOOL:${FDSUP_WERROR}>:-Werror>
   $<$<CONFIG:Release>:-fstack-protector-strong>
-  # Code that a program does not reach is left out of it: all of fdsup is resident on small hosts.
+  # So that fdsup_program can leave out what it does not reach.
   -ffunction-sections -fdata-sections
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
   $<$<BOOL:${FDSUP_SANITIZE}>:-fno-sanitize-recover=all>
@@ -18,7 +18,6 @@ target_compile_definitions(fdsup_options INTERFACE
   $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${FDSUP_SANITIZE}>>>:_FORTIFY_SOURCE=2>)
 target_link_options(fdsup_options INTERFACE
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
-  -Wl,--gc-sections
   $<$<CONFIG:Release>:-Wl,-z,relro,-z,now>)
 target_include_directories(fdsup_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
@@ -46,6 +45,9 @@ function(fdsup_program name)
   cmake_parse_arguments(A "" "DESTINATION" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE fdsup_options)
+  # All of fdsup is resident on small hosts. (Not for tests: Criterion finds its tests in a section
+  # that nothing refers to.)
+  target_link_options(${name} PRIVATE -Wl,--gc-sections)
   foreach(dep ${A_DEPENDS})
     if(TARGET fdsup_${dep})
       target_link_libraries(${name} PRIVATE fdsup_${dep})
