@@ -22,11 +22,18 @@ enum { DRAIN_MAX_MS = 300 * 1000 };
 
 /* ---- watching the queue ---------------------------------------------------------------------- */
 
-static void look_after(struct service *service, unsigned ms)
+static void set_timer(struct service *service, uint64_t ms, bool is_retry)
 {
-	ev_timer_stop(service->supervisor->loop, &service->look);
-	ev_timer_set(&service->look, ms / 1000.0, 0);
-	ev_timer_start(service->supervisor->loop, &service->look);
+	ev_timer_stop(service->supervisor->loop, &service->timer);
+	ev_timer_set(&service->timer, (double)ms / 1000, 0);
+	ev_timer_start(service->supervisor->loop, &service->timer);
+	service->is_retry = is_retry;
+}
+
+static void stop_timer(struct service *service, bool is_retry)
+{
+	if (service->is_retry == is_retry)
+		ev_timer_stop(service->supervisor->loop, &service->timer);
 }
 
 static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
@@ -37,7 +44,7 @@ static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
 	if (service->n_working == 0)
 		service_raise(service, EVENT_DEMAND);
 	else
-		look_after(service, GROWTH_LOOK_MS);
+		set_timer(service, GROWTH_LOOK_MS, false);
 }
 
 static void grow(struct service *service)
@@ -49,6 +56,12 @@ static void grow(struct service *service)
 			service->config->name, step, strerror(-r));
 }
 
+static void forget_looks(struct service *service)
+{
+	if (service->history)
+		memset(&service->history->growth, 0, sizeof service->history->growth);
+}
+
 static void await_connection(struct service *service)
 {
 	if (ev_is_active(&service->demand))
@@ -57,30 +70,28 @@ static void await_connection(struct service *service)
 	ev_io_start(service->supervisor->loop, &service->demand);
 }
 
-static void on_look(struct ev_loop *loop, ev_timer *watcher, int events)
+static void look(struct service *service)
 {
-	(void)events;
-	struct service *service = watcher->data;
-	(void)loop;
-	if (service->growth.is_resting) {
-		service->growth.is_resting = false;
+	struct growth *growth = &service_history(service)->growth;
+	if (growth->is_resting) {
+		growth->is_resting = false;
 		await_connection(service);
 		return;
 	}
 	int depth = handoff_queue_depth(service->queue[1]);
-	switch (growth_look(&service->growth, depth < 0 ? 0 : (uint32_t)depth, service->n_working,
+	switch (growth_look(growth, depth < 0 ? 0 : (uint32_t)depth, service->n_working,
 		service->config->workers_max)) {
 	case GROWTH_GROW:
 		grow(service);
-		look_after(service, GROWTH_LOOK_MS);
+		set_timer(service, GROWTH_LOOK_MS, false);
 		break;
 	case GROWTH_WAIT:
-		look_after(service, GROWTH_LOOK_MS);
+		set_timer(service, GROWTH_LOOK_MS, false);
 		break;
 	case GROWTH_REST:
 	case GROWTH_FULL:
-		service->growth.is_resting = true;
-		look_after(service, GROWTH_REST_MS);
+		growth->is_resting = true;
+		set_timer(service, GROWTH_REST_MS, false);
 		break;
 	}
 }
@@ -89,23 +100,21 @@ void pool_watch(struct service *service)
 {
 	if (service->queue[1] < 0)
 		return;
-	ev_timer_stop(service->supervisor->loop, &service->look);
-	memset(&service->growth, 0, sizeof service->growth);
+	stop_timer(service, false);
+	forget_looks(service);
 	await_connection(service);
 }
 
 void pool_unwatch(struct service *service)
 {
 	ev_io_stop(service->supervisor->loop, &service->demand);
-	ev_timer_stop(service->supervisor->loop, &service->look);
+	stop_timer(service, false);
 }
 
 /* ---- trying again ---------------------------------------------------------------------------- */
 
-static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
+static void try_again(struct service *service)
 {
-	(void)loop, (void)events;
-	struct service *service = watcher->data;
 	service->next_try_ms = 0;
 	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
 	if (is_draining && clock_now_ms() - service->state_since_ms >= DRAIN_MAX_MS)
@@ -116,37 +125,39 @@ static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
 		service_raise(service, EVENT_RETRY);
 }
 
-static void set_retry(struct service *service, uint64_t delay_ms)
+static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
-	ev_timer_stop(service->supervisor->loop, &service->retry);
-	ev_timer_set(&service->retry, (double)delay_ms / 1000, 0);
-	ev_timer_start(service->supervisor->loop, &service->retry);
+	(void)loop, (void)events;
+	struct service *service = watcher->data;
+	if (service->is_retry)
+		try_again(service);
+	else
+		look(service);
 }
 
 void pool_retry_after(struct service *service, uint64_t delay_ms)
 {
 	pool_unwatch(service);
 	service->next_try_ms = clock_now_ms() + delay_ms;
-	set_retry(service, delay_ms);
+	set_timer(service, delay_ms, true);
 }
 
 void pool_retry_cancel(struct service *service)
 {
 	service->next_try_ms = 0;
-	ev_timer_stop(service->supervisor->loop, &service->retry);
+	stop_timer(service, true);
 }
 
 uint64_t pool_next_delay_ms(const struct service *service)
 {
-	return service->last_death.delay_ms;
+	return service->history ? service->history->last_death.delay_ms : service->config->restart_delay;
 }
 
 void pool_init(struct service *service)
 {
 	ev_io_init(&service->demand, on_demand, -1, EV_READ);
-	ev_timer_init(&service->look, on_look, 0, 0);
-	ev_timer_init(&service->retry, on_retry, 0, 0);
-	service->demand.data = service->look.data = service->retry.data = service;
+	ev_timer_init(&service->timer, on_timer, 0, 0);
+	service->demand.data = service->timer.data = service;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
@@ -168,8 +179,9 @@ static struct backoff_verdict judge_death(
 		.is_clean = is_clean,
 		.chance = drand48(),
 	};
-	struct backoff_verdict verdict = backoff_on_death(&service->backoff, &rule, &death);
-	service->last_death.delay_ms = verdict.delay_ms;
+	struct history *history = service_history(service);
+	struct backoff_verdict verdict = backoff_on_death(&history->backoff, &rule, &death);
+	history->last_death.delay_ms = verdict.delay_ms;
 	return verdict;
 }
 
@@ -178,13 +190,13 @@ static void log_failed_start(struct service *service, const char *step, int erro
 	char delay[TEXT_DURATION_SIZE];
 	log_error("%s: cannot start %s: %s: %s; next try in %s", service->config->name,
 		service->config->command.items[0], step, strerror(error),
-		text_format_duration(delay, service->last_death.delay_ms));
+		text_format_duration(delay, pool_next_delay_ms(service)));
 }
 
 static void on_failed_start(struct service *service, const char *step, int error)
 {
 	service->n_deaths++;
-	service->last_death = (struct last_death){
+	service_history(service)->last_death = (struct last_death){
 		.is_known = true,
 		.step = step,
 		.status = error,
@@ -213,8 +225,8 @@ void pool_fill(struct service *service)
 		}
 	}
 	if (service->queue[1] >= 0 && !ev_is_active(&service->demand)) {
-		memset(&service->growth, 0, sizeof service->growth);
-		look_after(service, GROWTH_LOOK_MS);
+		forget_looks(service);
+		set_timer(service, GROWTH_LOOK_MS, false);
 	}
 	service_raise(service, EVENT_READY);
 }
@@ -245,9 +257,9 @@ static void tell_acceptor(struct service *service, int pid, int status)
 		acceptor_tell(service->acceptor, &message, -1);
 }
 
-static void log_death(const struct service *service, const struct backoff_verdict *verdict)
+static void log_death(struct service *service, const struct backoff_verdict *verdict)
 {
-	const struct last_death *death = &service->last_death;
+	const struct last_death *death = &service_history(service)->last_death;
 	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
 	health_format_status(status, death->status);
 	text_format_duration(age, death->age_ms);
@@ -277,7 +289,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	bool was_useful = service_taken(service) > worker->taken_before;
 	uint64_t age_ms = clock_now_ms() - worker->started_ms;
 	service->n_deaths++;
-	service->last_death = (struct last_death){
+	service_history(service)->last_death = (struct last_death){
 		.is_known = true,
 		.was_spawned = true,
 		.pid = pid,
@@ -394,13 +406,13 @@ void pool_check_empty(struct service *service)
 		return;
 	if (service->n_workers) {
 		if (is_draining)
-			set_retry(service, service->n_working ? SWEEP_MS : SWEEP_DRAINING_MS);
+			set_timer(service, service->n_working ? SWEEP_MS : SWEEP_DRAINING_MS, true);
 		return;
 	}
 	if (service->has_spawned && !has_successor(service)) {
 		struct sweep sweep = { service, sweep_signal(service), 0 };
 		if (orphans_walk(sweep_one, &sweep) == 0 && sweep.n_left) {
-			set_retry(service, is_draining ? SWEEP_DRAINING_MS : SWEEP_MS);
+			set_timer(service, is_draining ? SWEEP_DRAINING_MS : SWEEP_MS, true);
 			return;
 		}
 		service->has_spawned = false;

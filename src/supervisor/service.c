@@ -48,7 +48,7 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 void service_destroy(struct service *service)
 {
 	pool_unwatch(service);
-	ev_timer_stop(service->supervisor->loop, &service->retry);
+	pool_retry_cancel(service);
 	listeners_close(service->listeners, service->n_listeners);
 	fd_close(&service->queue[0]);
 	fd_close(&service->queue[1]);
@@ -56,6 +56,7 @@ void service_destroy(struct service *service)
 		acceptor_give_slot(service->acceptor, service->slot);
 	capture_destroy(service->capture);
 	free(service->environment);
+	free(service->history);
 	service_config_free(service->config);
 	free(service);
 }
@@ -229,7 +230,7 @@ void service_raise(struct service *service, enum service_event event)
 void service_start(struct service *service)
 {
 	service->is_wanted = true;
-	backoff_reset(&service->backoff);
+	service_forget_failures(service);
 	bool is_on_demand = has_queue(service) && service->config->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
 }
@@ -279,7 +280,7 @@ static void roll(struct service *service)
 {
 	service->generation++;
 	drop_environment(service);
-	backoff_reset(&service->backoff);
+	service_forget_failures(service);
 	if (service->config->type == SERVICE_DAEMON) {
 		service_raise(service, EVENT_RESTART);
 		return;
@@ -338,6 +339,20 @@ char **service_environment(struct service *service)
 	if (!service->environment)
 		service->environment = environment_create(service->config);
 	return service->environment;
+}
+
+struct history *service_history(struct service *service)
+{
+	static struct history spare;
+	if (!service->history)
+		service->history = calloc(1, sizeof *service->history);
+	return service->history ? service->history : &spare;
+}
+
+void service_forget_failures(struct service *service)
+{
+	if (service->history)
+		backoff_reset(&service->history->backoff);
 }
 
 uint64_t service_taken(const struct service *service)

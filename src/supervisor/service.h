@@ -34,6 +34,13 @@ struct last_death {
 	uint64_t delay_ms; /* until the next try that it has earned */
 };
 
+/* What the past of its workers says about their future. */
+struct history {
+	struct backoff backoff;
+	struct growth growth;
+	struct last_death last_death;
+};
+
 struct service {
 	struct supervisor *supervisor;
 	struct service_config *config; /* owned */
@@ -52,15 +59,13 @@ struct service {
 	uint32_t n_workers;            /* all of them */
 	unsigned generation;
 	struct capture *capture;       /* made when first needed */
-	struct backoff backoff;
-	struct growth growth;
+	struct history *history;       /* made by the first worker: most services on most days have none */
 	ev_io demand;                  /* a connection is in the queue */
-	ev_timer look;                 /* the next look at the queue */
-	ev_timer retry;                /* a try after a death, or a sweep for orphans */
+	ev_timer timer;                /* the next look at the queue, or what `is_retry` says */
+	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
 	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
 	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
-	struct last_death last_death;
 	unsigned n_deaths;
 	unsigned n_restarts;
 };
@@ -97,6 +102,12 @@ struct capture *service_capture(struct service *service);
 
 /* The environment of its programs, which stays the service's; NULL without memory. */
 char **service_environment(struct service *service);
+
+/* Never NULL: without memory a spare one, which then is nobody's. */
+struct history *service_history(struct service *service);
+
+/* An administrator starts it by hand, or its command changed: a new beginning. */
+void service_forget_failures(struct service *service);
 
 /* Connections that its workers have taken so far; 0 for a service without a queue. */
 uint64_t service_taken(const struct service *service);

@@ -36,7 +36,10 @@ static void add_score(const struct service *service, uint64_t now_ns, struct hea
 
 static void add_death(const struct service *service, struct health_facts *facts)
 {
-	const struct last_death *death = &service->last_death;
+	const struct last_death *death;
+	if (!service->history)
+		return;
+	death = &service->history->last_death;
 	facts->death = (struct health_death){
 		.is_known = death->is_known,
 		.was_spawned = death->was_spawned,
@@ -46,7 +49,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 		.pid = death->pid,
 		.status = death->status,
 		.age_ms = death->age_ms,
-		.times = service->backoff.early_deaths,
+		.times = service->history->backoff.early_deaths,
 	};
 }
 

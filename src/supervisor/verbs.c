@@ -210,7 +210,7 @@ static void restart_one(struct service *service)
 	if (service->state == STATE_STOPPED)
 		return;
 	service->is_wanted = true;
-	backoff_reset(&service->backoff);
+	service_forget_failures(service);
 	service_raise(service, EVENT_RESTART);
 }
 
