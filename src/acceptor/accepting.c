@@ -122,7 +122,7 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 		.accepted_ns = now_ns,
 		.peer = endpoint_from_sockaddr((struct sockaddr *)&address),
 		.local = listener->is_wildcard ? local_end(connection) : listener->local,
-		.service = service->settings.service,
+		.service = service->number,
 	};
 	delivery_accept(service, connection, &like, now_ns);
 	return 0;

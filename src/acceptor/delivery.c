@@ -28,7 +28,7 @@ struct held {
 static void close_visibly(struct service *service, int *connection)
 {
 	static char unread[64 * 1024]; /* with MSG_TRUNC, TCP writes nothing into it: tcp(7) */
-	if (service->settings.overflow == OVERFLOW_RESET) {
+	if (service->admission.limits.overflow == OVERFLOW_RESET) {
 		struct linger now = { .l_onoff = 1, .l_linger = 0 };
 		setsockopt(*connection, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	} else {
@@ -121,7 +121,7 @@ static void hold(struct service *service, int connection, uint32_t place,
 	*held = (struct held){
 		.fd = connection,
 		.place = place,
-		.deadline_ns = now_ns + (uint64_t)service->settings.overflow_wait_ms * 1000000,
+		.deadline_ns = now_ns + (uint64_t)service->overflow_wait_ms * 1000000,
 		.limit = limit,
 	};
 	*(service->last_held ? &service->last_held->next : &service->first_held) = held;

@@ -75,7 +75,7 @@ static uint32_t adopt(struct service *service, const struct report *report, uint
 		.accepted_ns = report->accepted_ns < now_ns ? report->accepted_ns : now_ns,
 		.peer = report->peer,
 		.local = report->local,
-		.service = service->settings.service,
+		.service = service->number,
 		.source = admission_source(admission, &report->peer, now_ns),
 	};
 	uint32_t place = ledger_add(ledger, &service->account, &like);
@@ -132,7 +132,7 @@ static bool apply(struct service *service, const struct report *report, int work
 	struct ledger *ledger = &service->acceptor->ledger;
 	if (report->kind < REPORT_TAKEN || report->kind > REPORT_EXEC_FAILED || report->pid < 0)
 		return false;
-	uint32_t place = ledger_find(ledger, service->settings.service, report->connection);
+	uint32_t place = ledger_find(ledger, service->number, report->connection);
 	if (!place)
 		place = adopt(service, report, now_ns);
 	/* Nobody can know of a connection that we have not handed off. */

@@ -26,9 +26,9 @@ static const uint64_t unknown_patience_ns = UINT64_C(60000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
 
-static int apply_limits(struct service *service, uint64_t now_ns)
+static int apply_limits(
+	struct service *service, const struct control_service *settings, uint64_t now_ns)
 {
-	const struct control_service *settings = &service->settings;
 	struct admission_limits limits = {
 		.max_connections = settings->max_connections,
 		.max_per_source = settings->max_per_source,
@@ -40,6 +40,13 @@ static int apply_limits(struct service *service, uint64_t now_ns)
 		.held_max = settings->queue_depth > HELD_PLACES_MIN ? settings->queue_depth
 								    : HELD_PLACES_MIN,
 	};
+	service->overflow_wait_ms = settings->overflow_wait_ms;
+	service->log_events = settings->log_events;
+	service->written.rate_count = settings->rate_count;
+	service->written.rate_per_ms = settings->rate_per_ms;
+	service->written.source_rate_count = settings->source_rate_count;
+	service->written.source_rate_per_ms = settings->source_rate_per_ms;
+	service->written.queue_depth = settings->queue_depth;
 	service->may_release = service->first_held != NULL;
 	return admission_set_limits(&service->admission, &limits, now_ns);
 }
@@ -71,7 +78,8 @@ struct service *service_open(
 		return NULL;
 	uint64_t now_ns = clock_now_ns();
 	service->acceptor = acceptor;
-	service->settings = *settings;
+	service->name = strdup(settings->name);
+	service->number = settings->service;
 	service->opened_ns = now_ns;
 	service->score = &acceptor->board->slots[settings->service].score;
 	service->in_hand.fd = -1;
@@ -79,7 +87,8 @@ struct service *service_open(
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
 	service->deaf_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
-	if (apply_limits(service, now_ns) < 0) {
+	if (!service->name || apply_limits(service, settings, now_ns) < 0) {
+		free(service->name);
 		free(service);
 		return NULL;
 	}
@@ -96,8 +105,7 @@ struct service *service_open(
 int service_change(struct service *service, const struct control_service *settings)
 {
 	uint64_t now_ns = clock_now_ns();
-	service->settings = *settings;
-	int r = apply_limits(service, now_ns);
+	int r = apply_limits(service, settings, now_ns);
 	service_settle(service, now_ns);
 	return r;
 }
@@ -162,6 +170,7 @@ static void release(struct service *service)
 	fd_close(&service->queue_io.fd);
 	admission_fini(&service->admission);
 	episodes_fini(&service->episodes);
+	free(service->name);
 	free(service);
 }
 

@@ -32,7 +32,15 @@ struct in_hand {
 
 struct service {
 	struct acceptor *acceptor;
-	struct control_service settings; /* as the supervisor sent them */
+	char *name;      /* owned */
+	uint32_t number; /* row on the scoreboard; names the service in messages */
+	uint32_t overflow_wait_ms;
+	uint32_t log_events;
+	struct { /* as the administrator wrote them, for sentences */
+		uint32_t rate_count, rate_per_ms;
+		uint32_t source_rate_count, source_rate_per_ms;
+		uint32_t queue_depth;
+	} written;
 	struct score *score;
 	uint64_t opened_ns;
 	struct admission admission;
@@ -100,7 +108,7 @@ void service_settle(struct service *service, uint64_t now_ns);
 
 static inline const char *service_name(const struct service *service)
 {
-	return service->settings.name;
+	return service->name;
 }
 
 #endif

@@ -26,7 +26,7 @@ static const char *format_ends(char text[ENDS_SIZE], const struct ledger_entry *
 void service_log_start(struct service *service, const struct ledger_entry *entry)
 {
 	char ends[ENDS_SIZE];
-	if (service->settings.log_events & LOG_EVENT_START)
+	if (service->log_events & LOG_EVENT_START)
 		log_info("%s: START %s pid=%d", service_name(service), format_ends(ends, entry),
 			entry->pid);
 }
@@ -49,7 +49,7 @@ void service_log_end(
 	struct service *service, const struct ledger_entry *entry, const struct ending *ending)
 {
 	char ends[ENDS_SIZE], status[32];
-	if (!(service->settings.log_events & LOG_EVENT_END))
+	if (!(service->log_events & LOG_EVENT_END))
 		return;
 	format_status(status, sizeof status, entry, ending->status);
 	uint64_t duration_ms = ending->duration_us / 1000, cpu_ms = ending->cpu_us / 1000;
@@ -77,7 +77,7 @@ void service_log_refused(struct service *service, const struct ledger_entry *ent
 	const char *reason, uint64_t now_ns)
 {
 	char ends[ENDS_SIZE];
-	if (!(service->settings.log_events & LOG_EVENT_REFUSE))
+	if (!(service->log_events & LOG_EVENT_REFUSE))
 		return;
 	service_log_refused_rest(service, now_ns);
 	if (!service->n_refused_lines)
@@ -116,7 +116,7 @@ static const char *format_rate(char *text, size_t size, uint32_t count, uint32_t
 /* What becomes of the connections, in the words of the configuration. */
 static const char *overflow_text(const struct service *service, const char *when_waiting)
 {
-	return service->settings.overflow == OVERFLOW_WAIT ? when_waiting
+	return service->admission.limits.overflow == OVERFLOW_WAIT ? when_waiting
 							   : "further connections are refused";
 }
 
@@ -126,7 +126,7 @@ static void log_source_episode(
 	char host[ENDPOINT_TEXT_SIZE], wait[TEXT_DURATION_SIZE];
 	const char *name = service_name(service);
 	endpoint_format_host(host, &entry->peer);
-	if (service->settings.overflow != OVERFLOW_WAIT)
+	if (service->admission.limits.overflow != OVERFLOW_WAIT)
 		log_notice(
 			"%s: %s reached by %s: more of it is refused; raise it if that is no abuse",
 			name, limit, host);
@@ -134,13 +134,13 @@ static void log_source_episode(
 		log_notice("%s: %s reached by %s: more of it waits for at most %s "
 			   "(overflow_wait), then is refused; raise it if that is no abuse",
 			name, limit, host,
-			text_format_duration(wait, service->settings.overflow_wait_ms));
+			text_format_duration(wait, service->overflow_wait_ms));
 }
 
 static void log_beginning(struct service *service, enum episode_kind kind,
 	const struct ledger_entry *entry, int error)
 {
-	const struct control_service *settings = &service->settings;
+	const struct admission_limits *limits = &service->admission.limits;
 	const char *name = service_name(service);
 	char rate[48], limit[80];
 	switch (kind) {
@@ -148,19 +148,20 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		log_warning(
 			"%s: max_connections=%u reached: %s; raise max_connections if the host "
 			"can carry more",
-			name, settings->max_connections,
+			name, limits->max_connections,
 			overflow_text(service, "accepting pauses until a connection ends"));
 		break;
 	case EPISODE_RATE:
 		log_warning("%s: rate=%s exceeded: %s; raise rate if that is no abuse", name,
-			format_rate(rate, sizeof rate, settings->rate_count, settings->rate_per_ms),
+			format_rate(rate, sizeof rate, service->written.rate_count,
+				service->written.rate_per_ms),
 			overflow_text(service, "accepting pauses until the next one is due"));
 		break;
 	case EPISODE_QUEUE:
 		log_warning(
 			"%s: queue=%u is full: accepting pauses until a worker takes a "
 			"connection; raise workers.max, or queue for short rushes",
-			name, settings->queue_depth);
+			name, service->written.queue_depth);
 		break;
 	case EPISODE_HELD:
 		log_warning(
@@ -169,12 +170,12 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 			name, service->account.n_held);
 		break;
 	case EPISODE_MAX_PER_SOURCE:
-		snprintf(limit, sizeof limit, "max_per_source=%u", settings->max_per_source);
+		snprintf(limit, sizeof limit, "max_per_source=%u", limits->max_per_source);
 		log_source_episode(service, limit, entry);
 		break;
 	case EPISODE_RATE_PER_SOURCE:
-		format_rate(rate, sizeof rate, settings->source_rate_count,
-			settings->source_rate_per_ms);
+		format_rate(rate, sizeof rate, service->written.source_rate_count,
+			service->written.source_rate_per_ms);
 		snprintf(limit, sizeof limit, "rate_per_source=%s", rate);
 		log_source_episode(service, limit, entry);
 		break;
@@ -230,7 +231,7 @@ void service_log_ended_episodes(struct service *service, uint64_t now_ns)
 
 void service_log_fullness(struct service *service)
 {
-	uint64_t max = service->settings.max_connections;
+	uint64_t max = service->admission.limits.max_connections;
 	uint64_t live = service->admission.live;
 	if (service->is_near_full && live * 10 < max * 6)
 		service->is_near_full = false;
@@ -238,6 +239,6 @@ void service_log_fullness(struct service *service)
 		return;
 	service->is_near_full = true;
 	log_warning("%s: %u of max_connections=%u are in use; beyond that %s",
-		service_name(service), service->admission.live, service->settings.max_connections,
+		service_name(service), service->admission.live, service->admission.limits.max_connections,
 		overflow_text(service, "accepting pauses"));
 }

@@ -25,7 +25,7 @@ static void *put(struct pack *pack, const void *bytes, size_t n, size_t alignmen
 
 static void *put_aligned(struct pack *pack, const void *bytes, size_t n)
 {
-	return put(pack, bytes, n, _Alignof(max_align_t));
+	return put(pack, bytes, n, _Alignof(uint64_t));
 }
 
 static char *put_text(struct pack *pack, const char *text)
