@@ -126,8 +126,22 @@ static void check_nice(struct draft *draft)
 			service->nice, now < lowest ? now : lowest);
 }
 
+/* Only a command that is started for a connection has one. */
+static void check_stderr(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	bool is_asked_for = draft_has_own(draft, "stderr");
+	if (is_asked_for && service->stderr_target == STDERR_CONNECTION &&
+		service->type != SERVICE_EXEC)
+		draft_problem(draft, "stderr",
+			"a program of type \"%s\" has no connection of its own; write \"log\" or "
+			"\"null\"",
+			service_type_name(service->type));
+}
+
 void check_service(struct draft *draft)
 {
+	check_stderr(draft);
 	check_workers(draft);
 	check_delays(draft);
 	check_directory(draft);

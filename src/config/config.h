@@ -110,6 +110,8 @@ struct service_config {
 	uint32_t workers_min;
 	uint32_t workers_max;
 	uint64_t idle_timeout;
+	uint32_t connections_per_worker;
+	uint64_t max_age;           /* 0: none */
 	uint32_t queue;
 
 	/* admission; 0 means no limit */
@@ -122,6 +124,8 @@ struct service_config {
 
 	/* supervision */
 	enum restart_rule restart;
+	enum ready_rule ready;
+	uint64_t watchdog;          /* 0: none */
 	uint64_t restart_delay;
 	uint64_t restart_delay_max;
 	uint64_t start_timeout;

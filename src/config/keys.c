@@ -15,7 +15,7 @@
 const struct key_name service_type_names[] = {
 	{ "exec", SERVICE_EXEC },
 	{ "daemon", SERVICE_DAEMON },
-	{ "worker", SERVICE_WORKER, .is_future = true },
+	{ "worker", SERVICE_WORKER },
 	{ "listen", SERVICE_LISTEN, .is_future = true },
 	{ "external", SERVICE_EXTERNAL, .is_future = true },
 	{ "redirect", SERVICE_REDIRECT, .is_future = true },
@@ -46,7 +46,7 @@ static const struct key_name restart_names[] = {
 	{ NULL },
 };
 static const struct key_name ready_names[] = {
-	{ "exec", READY_EXEC }, { "notify", READY_NOTIFY, .is_future = true },
+	{ "exec", READY_EXEC }, { "notify", READY_NOTIFY },
 	{ "fd", READY_FD, .is_future = true }, { NULL },
 };
 static const struct key_name log_event_names[] = {
@@ -69,6 +69,7 @@ static const struct key_name log_level_names[] = {
 #define ADMITS  (QUEUED | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN))        /* we accept for it */
 #define RUNS    (QUEUED | T(LISTEN) | T(DAEMON))                         /* runs a program */
 #define POOL    (QUEUED | T(DAEMON))                                     /* may run several */
+#define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))                      /* is meant to run on */
 #define EVERY   (SOCKETS | T(DAEMON))
 
 /* A key of services alone, one that defaults = { } may hold as well, and one at the top. */
@@ -204,20 +205,21 @@ const struct config_key config_keys[] = {
 	/* how many */
 	{ "workers", KEY_GROUP, SHARED, POOL, NO_CHOICE, APPLY, .help = "how many worker processes" },
 	{ "workers.min", KEY_INTEGER, SHARED, POOL, SERVICE(workers_min), APPLY, RANGE(0, 1000),
-	  .help = "kept running; by default 0 for exec, 1 for daemon" },
+	  .help = "kept running; by default 0 for exec, 1 for worker and daemon" },
 	{ "workers.max", KEY_INTEGER, SHARED, POOL, SERVICE(workers_max), APPLY, RANGE(1, 1000),
-	  .help = "at most; by default one a CPU up to 16 for exec, 1 for daemon" },
+	  .help = "at most; by default one a CPU up to 16 for exec and worker, 1 for daemon" },
 	{ "spares", KEY_INTEGER, SHARED, T(EXEC), NOT_YET, APPLY, RANGE(0, 1000),
 	  .help = "children kept ready for the next connections" },
-	{ "connections_per_worker", KEY_INTEGER, SHARED, QUEUED, NOT_YET, APPLY, RANGE(1, 1000000),
+	{ "connections_per_worker", KEY_INTEGER, SHARED, T(WORKER), "1", SERVICE(connections_per_worker),
+	  APPLY, RANGE(1, 1000000),
 	  .help = "connections that one worker serves at a time" },
-	{ "max_uses", KEY_INTEGER, SHARED, QUEUED, NOT_YET, APPLY, RANGE(1, 1000000000),
+	{ "max_uses", KEY_INTEGER, SHARED, T(WORKER), NOT_YET, APPLY, RANGE(1, 1000000000),
 	  .help = "connections after which a worker is replaced" },
-	{ "max_age", KEY_DURATION, SHARED, POOL, NOT_YET, APPLY, RANGE(SECOND, 3650 * DAY),
+	{ "max_age", KEY_DURATION, SHARED, T(WORKER), SERVICE(max_age), ROLL, RANGE(SECOND, 365 * DAY),
 	  .help = "age at which a worker is replaced" },
-	{ "max_rss", KEY_SIZE, SHARED, POOL, NOT_YET, APPLY, RANGE(1 << 20, 1LL << 50),
+	{ "max_rss", KEY_SIZE, SHARED, T(WORKER), NOT_YET, APPLY, RANGE(1 << 20, 1LL << 50),
 	  .help = "memory at which a worker is replaced" },
-	{ "idle_timeout", KEY_DURATION, SHARED, QUEUED, "10s", SERVICE(idle_timeout), ROLL,
+	{ "idle_timeout", KEY_DURATION, SHARED, T(EXEC), "10s", SERVICE(idle_timeout), ROLL,
 	  RANGE(100, DAY), .help = "an idle worker above workers.min ends after this time" },
 	{ "queue", KEY_INTEGER, SHARED, QUEUED, "256", SERVICE(queue), APPLY, RANGE(1, 16384),
 	  .help = "connections that may wait for a worker" },
@@ -254,7 +256,7 @@ const struct config_key config_keys[] = {
 	  .help = "a connection that lasts longer is ended" },
 
 	/* supervision */
-	{ "restart", KEY_ENUM, SHARED, RUNS, "always", SERVICE(restart), APPLY, .names = restart_names,
+	{ "restart", KEY_ENUM, SHARED, STAYS, "always", SERVICE(restart), APPLY, .names = restart_names,
 	  .help = "whether a worker that ended is started again" },
 	{ "restart_delay", KEY_DURATION, SHARED, RUNS, "200ms", SERVICE(restart_delay), APPLY,
 	  RANGE(10, DAY), .help = "wait after a first early death; it doubles with each further one" },
@@ -266,9 +268,9 @@ const struct config_key config_keys[] = {
 	  RANGE(0, DAY), .help = "from the stop signal to KILL" },
 	{ "stop_signal", KEY_SIGNAL, SHARED, RUNS, "TERM", SERVICE(stop_signal), APPLY, RANGE(1, 64),
 	  .help = "signal that asks a worker to end" },
-	{ "ready", KEY_ENUM, SHARED, RUNS, "exec", NO_CHOICE, ROLL, .names = ready_names,
+	{ "ready", KEY_ENUM, SHARED, STAYS, "exec", SERVICE(ready), ROLL, .names = ready_names,
 	  .help = "when a worker counts as ready" },
-	{ "watchdog", KEY_DURATION, SHARED, RUNS, NOT_YET, APPLY, RANGE(100, DAY),
+	{ "watchdog", KEY_DURATION, SHARED, T(WORKER), SERVICE(watchdog), APPLY, RANGE(100, DAY),
 	  .help = "a worker that takes nothing for so long while connections wait is restarted" },
 	{ "give_up", KEY_DEATHS, SHARED, RUNS, "none", SERVICE(give_up), APPLY,
 	  .help = "early deaths in a time after which the service counts as failed: \"5/10s\"" },

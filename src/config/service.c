@@ -69,7 +69,7 @@ static enum service_type derive_type(const struct draft *draft)
 
 static bool is_supported(enum service_type type)
 {
-	return type == SERVICE_EXEC || type == SERVICE_DAEMON;
+	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_DAEMON;
 }
 
 /* Keys of the service itself must fit its type; those of defaults hold where they fit. */
@@ -193,7 +193,7 @@ static void derive_workers(struct draft *draft, const struct lookups *lookups)
 		return;
 	}
 	if (!has_min)
-		service->workers_min = 0;
+		service->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
 	if (!has_max)
 		service->workers_max = service->workers_min > most ? service->workers_min : most;
 }
@@ -206,16 +206,15 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	check_fit(draft, service->type);
 	if (!is_supported(service->type)) {
 		draft_problem(draft, "type",
-			"type \"%s\" is not supported by this version; write \"exec\" or "
-			"\"daemon\", or "
-			"remove the service",
+			"type \"%s\" is not supported by this version; write \"exec\", "
+			"\"worker\" or \"daemon\", or remove the service",
 			service_type_name(service->type));
 		return;
 	}
 	drop_unfit(service);
 	find_account(draft, lookups);
 	find_program(draft, lookups);
-	if (service->type == SERVICE_EXEC)
+	if (service->type != SERVICE_DAEMON)
 		find_addresses(draft, lookups);
 	derive_workers(draft, lookups);
 	check_service(draft);

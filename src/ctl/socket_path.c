@@ -19,9 +19,22 @@ char *socket_path_choose(const struct socket_choice *choice)
 		return strdup(choice->option);
 	if (is_set(choice->environment))
 		return strdup(choice->environment);
-	if (choice->has_system || choice->is_root || !is_set(choice->runtime_dir))
+	bool is_for_system = choice->is_root || !is_set(choice->runtime_dir) ||
+			     (choice->has_system && !choice->has_own);
+	if (is_for_system)
 		return strdup(SOCKET_PATH_SYSTEM);
 	return asprintf(&path, "%s/fdsup/admin.sock", choice->runtime_dir) < 0 ? NULL : path;
+}
+
+/* Whether an fdsup of one's own has been started. */
+static bool has_own_socket(const char *runtime_dir)
+{
+	struct stat status;
+	char *path = NULL;
+	bool has = is_set(runtime_dir) && asprintf(&path, "%s/fdsup/admin.sock", runtime_dir) >= 0 &&
+		   stat(path, &status) == 0;
+	free(path);
+	return has;
 }
 
 char *socket_path_find(const char *option)
@@ -32,6 +45,7 @@ char *socket_path_find(const char *option)
 		.environment = getenv("FDSUP_SOCKET"),
 		.runtime_dir = getenv("XDG_RUNTIME_DIR"),
 		.is_root = geteuid() == 0,
+		.has_own = has_own_socket(getenv("XDG_RUNTIME_DIR")),
 		.has_system = stat(SOCKET_PATH_SYSTEM, &status) == 0 || errno == EACCES,
 	};
 	return socket_path_choose(&choice);

@@ -15,6 +15,7 @@ struct socket_choice {
 	const char *runtime_dir; /* $XDG_RUNTIME_DIR */
 	bool is_root;
 	bool has_system; /* SOCKET_PATH_SYSTEM exists, or may not be looked at */
+	bool has_own;    /* there is a socket below runtime_dir */
 };
 
 /* The path, to be freed; NULL without memory. Pure. */

@@ -190,9 +190,12 @@ void health_judge(const struct health_facts *facts, struct health *ret_health)
 			say_last_words(health, facts);
 		}
 		break;
+	case STATE_HUNG:
+		say(health, "connections waited and no worker took one (watchdog); the workers are restarted");
+		say_waiting(health, facts);
+		break;
 	case STATE_DEGRADED:
 	case STATE_BACKOFF:
-	case STATE_HUNG:
 	case STATE_FAILED:
 		say_death(health, facts);
 		say_last_words(health, facts);

@@ -1,12 +1,14 @@
 #include "process/environment.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 const char environment_default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { FIXED_VARIABLES = 6 };
+enum { FIXED_VARIABLES = 9, WATCHDOG_TEXT_SIZE = 24 };
 
 /* Gathers name and value pairs first, so that all of it can be one piece of memory. */
 struct variable {
@@ -37,6 +39,18 @@ static void put_fixed(struct variables *all, const char *name, const char *value
 		put(all, name, strlen(name), value);
 }
 
+/* sd_notify(3), sd_watchdog_enabled(3). */
+static void gather_channels(struct variables *all, const struct service_config *service,
+	const char *notify_socket, const char *watchdog_usec)
+{
+	if (service->type == SERVICE_WORKER)
+		put_fixed(all, "FDSUP_QUEUE", "3");
+	if (service->ready == READY_NOTIFY || service->watchdog)
+		put_fixed(all, "NOTIFY_SOCKET", notify_socket);
+	if (service->watchdog)
+		put_fixed(all, "WATCHDOG_USEC", watchdog_usec);
+}
+
 static void gather(struct variables *all, const struct service_config *service)
 {
 	const struct account *account = &service->account;
@@ -58,13 +72,16 @@ static void gather(struct variables *all, const struct service_config *service)
 	put_fixed(all, "FDSUP_SERVICE", service->name);
 }
 
-char **environment_create(const struct service_config *service)
+char **environment_create(const struct service_config *service, const char *notify_socket)
 {
+	char watchdog_usec[WATCHDOG_TEXT_SIZE];
+	snprintf(watchdog_usec, sizeof watchdog_usec, "%" PRIu64, service->watchdog * 1000);
 	size_t n_max = FIXED_VARIABLES + service->pass_environment.n + service->environment.n;
 	struct variables all = { .items = calloc(n_max, sizeof *all.items) };
 	if (!all.items)
 		return NULL;
 	gather(&all, service);
+	gather_channels(&all, service, notify_socket, watchdog_usec);
 	size_t size = (all.n + 1) * sizeof(char *);
 	for (size_t i = 0; i < all.n; i++)
 		size += all.items[i].name_length + 1 + strlen(all.items[i].value) + 1;

@@ -21,9 +21,6 @@
 /* An acceptor is never given up, and clients wait for it: its delays are short. */
 static const struct backoff_rule replace_rule = { .delay_ms = 50, .delay_max_ms = 2000 };
 
-/* One that lived for so long was of use, and is replaced at once. */
-enum { USEFUL_MS = 1000 };
-
 /* ---- its messages ---------------------------------------------------------------------------- */
 
 /* A sibling that talks nonsense is broken; its successor is told everything anew. */
@@ -38,7 +35,9 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 {
 	if (message->kind == CONTROL_READY && message->number.number == CONTROL_VERSION)
 		acceptor->is_ready = true;
-	else if (message->kind != CONTROL_SYNCED)
+	else if (message->kind == CONTROL_SYNCED)
+		acceptor->n_synced = message->number.number;
+	else
 		on_nonsense(acceptor, "unknown message on its control channel");
 }
 
@@ -81,6 +80,21 @@ void acceptor_tell(struct acceptor *acceptor, const void *message, int fd)
 		ev_io_start(acceptor->supervisor->loop, &acceptor->writable);
 }
 
+uint32_t acceptor_ask_sync(struct acceptor *acceptor)
+{
+	struct control_number message = { CONTROL_SYNC, ++acceptor->n_syncs };
+	if (acceptor->channel.socket < 0)
+		acceptor->n_synced = acceptor->n_syncs;
+	else
+		acceptor_tell(acceptor, &message, -1);
+	return acceptor->n_syncs;
+}
+
+bool acceptor_has_synced(const struct acceptor *acceptor, uint32_t number)
+{
+	return (int32_t)(acceptor->n_synced - number) >= 0;
+}
+
 /* ---- the process ----------------------------------------------------------------------------- */
 
 static void introduce_services(struct acceptor *acceptor)
@@ -114,6 +128,7 @@ static void close_channel(struct acceptor *acceptor)
 	ev_io_stop(acceptor->supervisor->loop, &acceptor->readable);
 	ev_io_stop(acceptor->supervisor->loop, &acceptor->writable);
 	channel_fini(&acceptor->channel);
+	acceptor->n_synced = acceptor->n_syncs;
 }
 
 static void plan_retry(struct acceptor *acceptor, uint64_t delay_ms)
@@ -123,12 +138,23 @@ static void plan_retry(struct acceptor *acceptor, uint64_t delay_ms)
 	ev_timer_start(acceptor->supervisor->loop, &acceptor->retry);
 }
 
+/* All that it and those before it have accepted. */
+static uint64_t n_accepted(struct acceptor *acceptor)
+{
+	uint64_t n = 0;
+	for (uint32_t slot = 0; slot < SCOREBOARD_SLOTS; slot++)
+		if (acceptor->used_slots[slot])
+			n += score_get(acceptor_score(acceptor, slot)->accepted);
+	return n;
+}
+
+/* One that has accepted anything was of use, and is replaced at once. */
 static uint64_t judge_death(struct acceptor *acceptor, uint64_t age_ms)
 {
 	struct backoff_death death = {
 		.now_ms = clock_now_ms(),
 		.age_ms = age_ms,
-		.was_useful = age_ms >= USEFUL_MS,
+		.was_useful = n_accepted(acceptor) > acceptor->accepted_before,
 		.chance = drand48(),
 	};
 	return backoff_on_death(&acceptor->backoff, &replace_rule, &death).delay_ms;
@@ -162,7 +188,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	(void)usage;
 	struct acceptor *acceptor =
 		(struct acceptor *)((char *)child - offsetof(struct acceptor, child));
-	capture_drain(acceptor->capture);
+	capture_end(acceptor->capture);
 	close_channel(acceptor);
 	acceptor->is_ready = false;
 	if (acceptor->is_stopping) {
@@ -233,6 +259,7 @@ int acceptor_start(struct acceptor *acceptor)
 	acceptor->child.on_exit = on_exit_of_acceptor;
 	children_add(&acceptor->supervisor->children, &acceptor->child);
 	acceptor->started_ms = clock_now_ms();
+	acceptor->accepted_before = n_accepted(acceptor);
 	channel_init(&acceptor->channel, fd_take(&ours));
 	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
 	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);

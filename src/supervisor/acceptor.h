@@ -31,9 +31,12 @@ struct acceptor {
 	int board_fd;
 	uint8_t *used_slots;          /* a byte a slot */
 	uint32_t n_services;
+	uint32_t n_syncs;             /* confirmations asked for */
+	uint32_t n_synced;            /* the last one that came */
 	bool is_ready;
 	bool is_stopping;
 	uint64_t started_ms;
+	uint64_t accepted_before;     /* what others had accepted when it was started */
 	unsigned n_restarts;
 };
 
@@ -61,5 +64,12 @@ struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
  * everything anew. `fd` is -1 for none, and stays the caller's.
  */
 void acceptor_tell(struct acceptor *acceptor, const void *message, int fd);
+
+/*
+ * Asks it to confirm that all it was told so far is in force; returns the number of the confirmation.
+ * Where no process runs, none is to come: the next one is told nothing but what is in force.
+ */
+uint32_t acceptor_ask_sync(struct acceptor *acceptor);
+bool acceptor_has_synced(const struct acceptor *acceptor, uint32_t number);
 
 #endif

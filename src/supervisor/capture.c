@@ -14,6 +14,7 @@
 struct capture {
 	struct ev_loop *loop;
 	ev_io watcher;
+	ev_timer quiet; /* nothing has followed an incomplete line for a while */
 	int read_fd;
 	int write_fd;
 	enum capture_kind kind;
@@ -27,6 +28,9 @@ struct capture {
 
 /* What one turn of the loop reads at most. */
 enum { TURN_BYTES = 64 * 1024 };
+
+/* A program that dies over its last line, or asks something without ending one, is heard as well. */
+static const double QUIET_S = 1;
 
 static void keep(struct capture *capture, const char *text)
 {
@@ -91,12 +95,30 @@ void capture_drain(struct capture *capture)
 		take_bytes(capture, bytes, (size_t)n);
 		total += (size_t)n;
 	}
+	ev_timer_stop(capture->loop, &capture->quiet);
+	if (capture->used) {
+		ev_timer_set(&capture->quiet, QUIET_S, 0);
+		ev_timer_start(capture->loop, &capture->quiet);
+	}
+}
+
+void capture_end(struct capture *capture)
+{
+	capture_drain(capture);
+	ev_timer_stop(capture->loop, &capture->quiet);
+	on_line(capture);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	(void)loop, (void)events;
 	capture_drain(watcher->data);
+}
+
+static void on_quiet(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	on_line(watcher->data);
 }
 
 struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
@@ -118,7 +140,8 @@ struct capture *capture_create(struct ev_loop *loop, const char *name, enum capt
 	capture->read_fd = ends[0];
 	capture->write_fd = ends[1];
 	ev_io_init(&capture->watcher, on_readable, capture->read_fd, EV_READ);
-	capture->watcher.data = capture;
+	ev_timer_init(&capture->quiet, on_quiet, QUIET_S, 0);
+	capture->watcher.data = capture->quiet.data = capture;
 	ev_io_start(loop, &capture->watcher);
 	return capture;
 }
@@ -127,8 +150,7 @@ void capture_destroy(struct capture *capture)
 {
 	if (!capture)
 		return;
-	capture_drain(capture);
-	on_line(capture);
+	capture_end(capture);
 	ev_io_stop(capture->loop, &capture->watcher);
 	fd_close(&capture->read_fd);
 	fd_close(&capture->write_fd);

@@ -30,6 +30,9 @@ int capture_write_end(const struct capture *capture);
 /* Reads what has been written until now, so that it precedes what is logged next. */
 void capture_drain(struct capture *capture);
 
+/* The same, when nobody is left to end the last line. */
+void capture_end(struct capture *capture);
+
 /* The i-th last line kept, 0 being the last; NULL if there are not so many. Escaped. */
 const char *capture_last_line(const struct capture *capture, unsigned i);
 

@@ -53,6 +53,7 @@ static int run(const struct options *options, struct config *config)
 {
 	struct supervisor supervisor = {
 		.config_path = options->config_path,
+		.pid_file = options->pid_file,
 		.config = config,
 		.started_ms = clock_now_ms(),
 		.started_wall_ms = clock_wall_ms(),
@@ -61,7 +62,7 @@ static int run(const struct options *options, struct config *config)
 	};
 	int status = EXIT_FAILURE;
 	srand48(time(NULL) ^ getpid());
-	if (start(&supervisor) == 0 && pid_file_write(options->pid_file) == 0) {
+	if (start(&supervisor) == 0) {
 		background_ready();
 		notify_send("READY=1");
 		ev_run(supervisor.loop, 0);

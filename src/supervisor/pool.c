@@ -70,12 +70,66 @@ static void await_connection(struct service *service)
 	ev_io_start(service->supervisor->loop, &service->demand);
 }
 
+/* Connections that workers have at the moment, in workers. */
+static uint32_t n_busy(const struct service *service)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint32_t live = score_get(score->live), untaken = score_get(score->waiting) + score_get(score->held);
+	uint32_t a_worker = service->config->connections_per_worker;
+	return live > untaken ? (live - untaken + a_worker - 1) / a_worker : 0;
+}
+
+/* The newest go, which have the least to finish. Idle workers of exec services leave by themselves. */
+static void shrink(struct service *service)
+{
+	if (service->config->type != SERVICE_WORKER)
+		return;
+	uint32_t surplus = growth_surplus(&service_history(service)->growth, service->n_working,
+		service->config->workers_min, n_busy(service), clock_now_ms());
+	if (surplus)
+		log_info("%s: %u of %u workers were idle for a minute; they are ended",
+			service->config->name, surplus, service->n_working);
+	for (struct worker *worker = service->workers; worker && surplus; worker = worker->next)
+		if (worker->state == WORKER_READY) {
+			worker_drain(worker);
+			service->n_working--;
+			surplus--;
+		}
+}
+
+/* Nobody takes what waits, and there may be no more workers: those that are there hang. */
+static bool is_hung(const struct service *service)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint64_t oldest_ns = score_get(score->oldest_waiting_ns), now_ns = clock_now_ns();
+	uint64_t watchdog_ns = service->config->watchdog * UINT64_C(1000000);
+	return watchdog_ns && oldest_ns && now_ns > oldest_ns && now_ns - oldest_ns > watchdog_ns;
+}
+
+static void on_hung(struct service *service)
+{
+	char text[TEXT_DURATION_SIZE];
+	log_error("%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
+		  "restarted",
+		service->config->name, text_format_duration(text, service->config->watchdog));
+	service_raise(service, EVENT_HUNG);
+}
+
+/* Until the next connection; a pool that may shrink is looked at once more when its time has come. */
+static void end_rest(struct service *service)
+{
+	await_connection(service);
+	if (service->config->type == SERVICE_WORKER && service->n_working > service->config->workers_min)
+		set_timer(service, GROWTH_MARK_MS, false);
+}
+
 static void look(struct service *service)
 {
 	struct growth *growth = &service_history(service)->growth;
-	if (growth->is_resting) {
+	shrink(service);
+	if (growth->is_resting || ev_is_active(&service->demand)) {
 		growth->is_resting = false;
-		await_connection(service);
+		end_rest(service);
 		return;
 	}
 	int depth = handoff_queue_depth(service->queue[1]);
@@ -88,12 +142,31 @@ static void look(struct service *service)
 	case GROWTH_WAIT:
 		set_timer(service, GROWTH_LOOK_MS, false);
 		break;
-	case GROWTH_REST:
 	case GROWTH_FULL:
+		if (is_hung(service)) {
+			on_hung(service);
+			break;
+		}
+		/* fall through */
+	case GROWTH_REST:
 		growth->is_resting = true;
 		set_timer(service, GROWTH_REST_MS, false);
 		break;
 	}
+}
+
+void pool_replace(struct service *service, struct worker *old)
+{
+	const char *step;
+	int r = worker_start(service, &step);
+	if (r < 0) {
+		log_warning("%s: worker %d has reached max_age, and no other can be started: %s: %s; it "
+			    "stays",
+			service->config->name, old->pid, step, strerror(-r));
+		return;
+	}
+	worker_drain(old);
+	service->n_working--;
 }
 
 void pool_watch(struct service *service)
@@ -228,6 +301,16 @@ void pool_fill(struct service *service)
 		forget_looks(service);
 		set_timer(service, GROWTH_LOOK_MS, false);
 	}
+	pool_check_ready(service);
+}
+
+void pool_check_ready(struct service *service)
+{
+	if (service->n_working < n_wanted(service))
+		return;
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker->state == WORKER_STARTING)
+			return;
 	service_raise(service, EVENT_READY);
 }
 
@@ -240,9 +323,8 @@ static void forget_worker(struct service *service, struct worker *worker)
 		link = &(*link)->next;
 	*link = worker->next;
 	service->n_workers--;
-	if (worker->state == WORKER_READY)
+	if (worker_is_working(worker))
 		service->n_working--;
-	ev_timer_stop(service->supervisor->loop, &worker->kill_timer);
 }
 
 static void tell_acceptor(struct service *service, int pid, int status)
@@ -292,12 +374,15 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	service_history(service)->last_death = (struct last_death){
 		.is_known = true,
 		.was_spawned = true,
+		.was_ready = worker->state == WORKER_READY,
 		.pid = pid,
 		.status = status,
 		.age_ms = age_ms,
 	};
-	if (service->capture)
+	if (service->capture && service->n_working)
 		capture_drain(service->capture);
+	else if (service->capture)
+		capture_end(service->capture);
 	if (is_left_ended(service->config, is_clean) && service->n_working == 0) {
 		char text[HEALTH_STATUS_SIZE];
 		log_notice("%s: daemon %d %s; restart leaves it at that", service->config->name, pid,
@@ -326,7 +411,7 @@ void service_on_worker_exit(struct service *service, struct worker *worker, int 
 	forget_worker(service, worker);
 	tell_acceptor(service, pid, status);
 	bool is_idle_exit = service->config->type == SERVICE_EXEC && status == 0;
-	if (was != WORKER_READY)
+	if (was != WORKER_READY && was != WORKER_STARTING)
 		pool_check_empty(service);
 	else if (!is_idle_exit)
 		on_death(service, worker, pid, status);
@@ -349,6 +434,9 @@ static void sweep_one(void *context, pid_t pid, const char *name)
 	if (!name || strcmp(name, sweep->service->config->name))
 		return;
 	sweep->n_left++;
+	/* What it descends from may have told it to ignore one of the two. */
+	if (sweep->signal == SIGTERM)
+		kill(pid, sweep->service->config->stop_signal);
 	if (sweep->signal)
 		kill(pid, sweep->signal);
 }
@@ -372,7 +460,7 @@ static bool has_successor(const struct service *service)
 void pool_drain_workers(struct service *service)
 {
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
-		if (worker->state == WORKER_READY)
+		if (worker_is_working(worker))
 			worker_drain(worker);
 	service->n_working = 0;
 }
@@ -383,7 +471,9 @@ static bool has_accepted_ones(const struct service *service)
 	if (service->queue[1] < 0 || !service->acceptor)
 		return false;
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
-	return handoff_queue_depth(service->queue[1]) > 0 || score_get(score->held) > 0;
+	bool has_in_hand = score_get(score->paused) & SCORE_PAUSED_QUEUE;
+	return handoff_queue_depth(service->queue[1]) > 0 || has_in_hand ||
+	       score_get(score->held) > 0;
 }
 
 /* Lets the workers go when there is nothing left to take; starts one for what is left. */
@@ -400,6 +490,12 @@ static void drain(struct service *service)
 void pool_check_empty(struct service *service)
 {
 	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
+	if (is_draining && service->acceptor &&
+		!acceptor_has_synced(service->acceptor, service->close_sync)) {
+		/* Until then it may still accept, and hand off. */
+		set_timer(service, SWEEP_MS, true);
+		return;
+	}
 	if (is_draining)
 		drain(service);
 	else if (!service->terminate_ms)

@@ -20,6 +20,12 @@ void pool_unwatch(struct service *service);
 /* Starts workers until there are as many as there should be: workers.min, at least one. */
 void pool_fill(struct service *service);
 
+/* Raises EVENT_READY when there are as many workers as there should be and all are ready. */
+void pool_check_ready(struct service *service);
+
+/* Starts a worker in the place of one that is then drained. */
+void pool_replace(struct service *service, struct worker *old);
+
 /* Raises EVENT_RETRY, once. */
 void pool_retry_after(struct service *service, uint64_t delay_ms);
 void pool_retry_cancel(struct service *service);

@@ -12,12 +12,13 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/pool.h"
+#include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
 
 static bool has_queue(const struct service *service)
 {
-	return service->config->type == SERVICE_EXEC;
+	return service->config->type == SERVICE_EXEC || service->config->type == SERVICE_WORKER;
 }
 
 struct service *service_create(struct supervisor *supervisor, struct service_config *config)
@@ -144,6 +145,8 @@ static void close_listeners(struct service *service)
 {
 	for (uint32_t i = 0; i < service->n_listeners; i++)
 		tell_listener(service, &service->listeners[i], CONTROL_LISTENER_CLOSE);
+	if (service->n_listeners)
+		service->close_sync = acceptor_ask_sync(service->acceptor);
 	listeners_close(service->listeners, service->n_listeners);
 	service->listeners = NULL;
 	service->n_listeners = 0;
@@ -303,6 +306,17 @@ static void apply_limits(struct service *service)
 	tell_limits(service, -1);
 }
 
+/* workers.min may have been raised. */
+static void fill_up(struct service *service)
+{
+	if (service->n_working >= service->config->workers_min)
+		return;
+	if (service->state == STATE_UP)
+		pool_fill(service);
+	else if (service->state == STATE_ON_DEMAND)
+		service_raise(service, EVENT_DEMAND);
+}
+
 void service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened)
 {
@@ -316,6 +330,8 @@ void service_reconfigure(struct service *service, struct service_config *config,
 			apply_limits(service);
 		if (change >= CHANGE_ROLL)
 			roll(service);
+		else
+			fill_up(service);
 	} else {
 		listeners_close(opened, n_opened);
 	}
@@ -337,7 +353,8 @@ struct capture *service_capture(struct service *service)
 char **service_environment(struct service *service)
 {
 	if (!service->environment)
-		service->environment = environment_create(service->config);
+		service->environment = environment_create(
+			service->config, readiness_path(service->supervisor));
 	return service->environment;
 }
 

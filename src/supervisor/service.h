@@ -27,6 +27,7 @@ struct capture;
 struct last_death {
 	bool is_known;
 	bool was_spawned;
+	bool was_ready;
 	const char *step; /* a constant */
 	int pid;
 	int status;
@@ -51,6 +52,7 @@ struct service {
 	bool is_leaving;               /* no longer configured: freed when STOPPED */
 	struct acceptor *acceptor;     /* NULL: has no listeners */
 	uint32_t slot;                 /* its row on the acceptor's scoreboard */
+	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
 	uint32_t n_listeners;
 	struct listener *listeners;    /* an array; bound, empty while STOPPED */
 	int queue[2];                  /* acceptor's end, workers' end; -1 while STOPPED */

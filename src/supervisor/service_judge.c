@@ -43,7 +43,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 	facts->death = (struct health_death){
 		.is_known = death->is_known,
 		.was_spawned = death->was_spawned,
-		.was_ready = true,
+		.was_ready = death->was_ready,
 		.program = service->config->type == SERVICE_DAEMON ? "daemon" : "worker",
 		.stage = death->step,
 		.pid = death->pid,

@@ -176,9 +176,10 @@ void snapshot_add_workers(const struct service *service, json_t *array)
 	uint64_t now_ms = clock_now_ms();
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
 		json_array_append_new(array,
-			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s}", "service", config->name, "pid",
+			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?}", "service", config->name, "pid",
 				worker->pid, "state", worker_state_name(worker->state), "generation",
 				worker->generation, "user", config->account.user ? config->account.user : "-",
 				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
-				worker->command ? worker->command : config->command_path));
+				worker->command ? worker->command : config->command_path, "status",
+				worker->status));
 }

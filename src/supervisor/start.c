@@ -13,6 +13,8 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
+#include "supervisor/pid_file.h"
+#include "supervisor/readiness.h"
 #include "supervisor/reload.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
@@ -209,6 +211,12 @@ static int open_log(struct supervisor *supervisor)
 
 /* ---- the processes --------------------------------------------------------------------------- */
 
+/* Before anything runs that would have to be ended if it cannot be written. */
+static int write_pid_file(struct supervisor *supervisor)
+{
+	return pid_file_write(supervisor->pid_file);
+}
+
 static int start_processes(struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
@@ -232,7 +240,8 @@ int start(struct supervisor *supervisor)
 {
 	static int (*const steps[])(struct supervisor *supervisor) = {
 		prepare_process, lock,          open_log,        start_loop,      create_acceptors,
-		create_services, bind_services, open_admin,      start_processes,
+		create_services, bind_services, open_admin,      readiness_open,
+		write_pid_file,  start_processes,
 	};
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
 		int r = steps[i](supervisor);
@@ -270,6 +279,7 @@ void start_undo(struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		acceptor_destroy(supervisor->acceptors[i]);
 	if (supervisor->loop) {
+		readiness_close(supervisor);
 		stop_watchers(supervisor);
 		ev_loop_destroy(supervisor->loop);
 	}

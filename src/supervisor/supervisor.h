@@ -14,6 +14,7 @@
 
 struct acceptor;
 struct admin_server;
+struct readiness;
 struct reload;
 struct service;
 struct wait;
@@ -22,12 +23,14 @@ struct supervisor {
 	struct ev_loop *loop;
 	struct children children;
 	const char *config_path;
+	const char *pid_file;       /* NULL: none was asked for */
 	struct config *config;      /* the global keys; the services have taken theirs */
 	struct service **services;  /* by name; those that are leaving behind all others */
 	size_t n_services;
 	struct acceptor **acceptors;
 	size_t n_acceptors;
 	struct admin_server *admin;
+	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */
 	char *acceptor_path;        /* of the two helper programs */

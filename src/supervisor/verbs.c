@@ -78,8 +78,9 @@ static json_t *named_services(struct supervisor *supervisor, struct admin_call *
 	const json_t *parameters, bool is_all_meant)
 {
 	const json_t *given = json_object_get(parameters, "services");
+	bool is_list = !given || json_is_null(given) || json_is_array(given);
 	json_t *names = json_array();
-	if (json_array_size(given) == 0 && is_all_meant) {
+	if (is_list && json_array_size(given) == 0 && is_all_meant) {
 		for (size_t i = 0; i < supervisor->n_services; i++)
 			json_array_append_new(
 				names, json_string(supervisor->services[i]->config->name));
@@ -260,8 +261,14 @@ static void on_restart(void *context, struct admin_call *call, const json_t *par
 static void on_reload(void *context, struct admin_call *call, const json_t *parameters)
 {
 	struct supervisor *supervisor = context;
-	if (!refuse_while_stopping(supervisor, call))
-		reload_request(supervisor, call, json_is_true(json_object_get(parameters, "dry_run")));
+	const json_t *dry_run = json_object_get(parameters, "dry_run");
+	if (refuse_while_stopping(supervisor, call))
+		return;
+	/* A dry run that is asked for wrongly must not become a real one. */
+	if (dry_run && !json_is_boolean(dry_run) && !json_is_null(dry_run))
+		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "dry_run"));
+	else
+		reload_request(supervisor, call, json_is_true(dry_run));
 }
 
 const struct admin_verb verbs_table[] = {

@@ -12,6 +12,7 @@
 struct service;
 
 enum worker_state {
+	WORKER_STARTING, /* runs, and has not yet said that it is ready */
 	WORKER_READY,
 	WORKER_DRAINING, /* takes no more connections, finishes those it has */
 	WORKER_STOPPING, /* told to end */
@@ -27,7 +28,9 @@ struct worker {
 	char *command;         /* what it was started with; owned */
 	uint64_t started_ms;
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */
-	ev_timer kill_timer;
+	ev_timer timer;        /* what it stands for follows from the state: see on_timer */
+	ev_timer watchdog;     /* active once it has sent WATCHDOG=1 */
+	char *status;          /* STATUS= as it last told, escaped; owned; NULL: nothing */
 };
 
 /* Adds a worker to the service and starts its process. 0 or -errno with the step that failed. */
@@ -41,6 +44,14 @@ void worker_stop(struct worker *worker);
 
 /* Lets it finish what it has. A daemon cannot: it is stopped. */
 void worker_drain(struct worker *worker);
+
+/* What it told through NOTIFY_SOCKET. `text` is as it came. */
+void worker_on_ready(struct worker *worker);
+void worker_on_status(struct worker *worker, const char *text);
+void worker_on_watchdog(struct worker *worker);
+
+/* Takes connections, or will as soon as it is ready. */
+bool worker_is_working(const struct worker *worker);
 
 /* Asks it to report its running commands again, for a new acceptor. */
 void worker_ask_reports(struct worker *worker);

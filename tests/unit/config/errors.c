@@ -232,13 +232,11 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		"socket_mode = \"0660\";", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
 		"limits = { core = \"unlimited\"; as = \"1G\"; };", "no_new_privileges = true;",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
-		"connections_per_worker = 4;", "max_uses = 10;", "max_age = \"1h\";",
-		"max_rss = \"64M\";", "allow = [ \"192.0.2.0/24\" ];", "deny = \"::/0\";",
+		"allow = [ \"192.0.2.0/24\" ];", "deny = \"::/0\";",
 		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
 		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
-		"silence_timeout = 5;", "max_duration = 5;", "watchdog = 5;", "after = [ \"b\" ];",
-		"protocol = \"udp\";", "ready = \"notify\";", "ready = \"fd\";",
-		"log_address = \"prefix\";", "log_address = \"none\";",
+		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
+		"protocol = \"udp\";", "log_address = \"prefix\";", "log_address = \"none\";",
 		"worker_socket = \"/run/x\";" };
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char text[256];
@@ -247,7 +245,13 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		assert_refused(
 			text, "services.a.", "not supported by this version; remove the key");
 	}
-	static const char *const types[] = { "worker", "listen", "external", "redirect",
+	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
+		       "max_uses = 10; }; };",
+		"services.a.max_uses", "not supported by this version; remove the key");
+	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
+		       "ready = \"fd\"; }; };",
+		"services.a.ready", "not supported by this version");
+	static const char *const types[] = { "listen", "external", "redirect",
 		"builtin" };
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		char text[256];

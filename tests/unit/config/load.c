@@ -61,9 +61,9 @@ Test(load, every_supported_key_reaches_its_field)
 		"pass_environment = \"TZ\"; stderr = \"null\"; workers = { min = 2; max = 5; };\n"
 		"idle_timeout = 2.5; queue = 9; max_connections = 8; max_per_source = 7;\n"
 		"rate = \"10/s burst 20\"; rate_per_source = \"1/min\"; overflow = \"reset\";\n"
-		"overflow_wait = \"500ms\"; restart = \"on-failure\"; restart_delay = 1;\n"
+		"overflow_wait = \"500ms\"; restart_delay = 1;\n"
 		"restart_delay_max = \"2min\"; start_timeout = \"3s\"; stop_timeout = 0;\n"
-		"stop_signal = \"sigint\"; give_up = \"5/10s\"; ready = \"exec\"; log_address = "
+		"stop_signal = \"sigint\"; give_up = \"5/10s\"; log_address = "
 		"\"full\";\n"
 		"log = [ \"start\" ]; }; };");
 	const struct service_config *a = config->services[0];
@@ -95,7 +95,6 @@ Test(load, every_supported_key_reaches_its_field)
 	cr_expect_eq(a->rate_per_source.per_ms, 60000);
 	cr_expect_eq(a->overflow, OVERFLOW_RESET);
 	cr_expect_eq(a->overflow_wait, 500);
-	cr_expect_eq(a->restart, RESTART_ON_FAILURE);
 	cr_expect_eq(a->restart_delay, 1000);
 	cr_expect_eq(a->restart_delay_max, 120000);
 	cr_expect_eq(a->start_timeout, 3000);
@@ -266,4 +265,22 @@ Test(load, hundreds_of_services_load_in_pieces_with_their_lines)
 	cr_expect(strstr(errors.items[1], "main.conf:1003: acceptrs: unknown key"));
 	config_errors_free(&errors);
 	free(text);
+}
+
+Test(load, a_worker_that_stays_has_keys_of_its_own)
+{
+	struct config *config = load_good(
+		"services = { a = { port = 7070; type = \"worker\"; command = \"cat\";\n"
+		"restart = \"on-failure\"; ready = \"notify\"; watchdog = \"5s\"; max_age = \"1h\";\n"
+		"connections_per_worker = 50; workers = { max = 4; }; }; };");
+	const struct service_config *a = config->services[0];
+	cr_expect_eq(a->type, SERVICE_WORKER);
+	cr_expect_eq(a->restart, RESTART_ON_FAILURE);
+	cr_expect_eq(a->ready, READY_NOTIFY);
+	cr_expect_eq(a->watchdog, 5000);
+	cr_expect_eq(a->max_age, 3600000);
+	cr_expect_eq(a->connections_per_worker, 50);
+	cr_expect_eq(a->workers_min, 1);
+	cr_expect_eq(a->workers_max, 4);
+	config_free(config);
 }

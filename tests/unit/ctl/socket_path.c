@@ -16,6 +16,8 @@ Test(socket_path, the_first_that_is_given_is_taken)
 		{ { "", "", "/run/user/7", false, true }, SOCKET_PATH_SYSTEM },
 		{ { NULL, NULL, "/run/user/7", true, false }, SOCKET_PATH_SYSTEM },
 		{ { NULL, NULL, "/run/user/7", false, false }, USER_PATH },
+		{ { NULL, NULL, "/run/user/7", false, true, true }, USER_PATH },
+		{ { NULL, NULL, "/run/user/7", true, true, true }, SOCKET_PATH_SYSTEM },
 		{ { NULL, NULL, NULL, false, false }, SOCKET_PATH_SYSTEM },
 		{ { NULL, NULL, "", false, false }, SOCKET_PATH_SYSTEM },
 	};

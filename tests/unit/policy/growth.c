@@ -21,3 +21,26 @@ Test(growth, stops_at_the_limit)
 	growth_look(&growth, 9, 4, 4);
 	cr_expect_eq(growth_look(&growth, 9, 4, 4), GROWTH_FULL);
 }
+
+Test(shrinking, takes_what_was_idle_at_every_look_of_a_minute)
+{
+	struct growth growth = { 0 };
+	cr_expect_eq(growth_surplus(&growth, 5, 1, 0, 1000), 0);
+	cr_expect_eq(growth_surplus(&growth, 5, 1, 3, 30000), 0);
+	cr_expect_eq(growth_surplus(&growth, 5, 1, 1, 60999), 0);
+	cr_expect_eq(growth_surplus(&growth, 5, 1, 1, 61000), 2);
+	/* and begins anew */
+	cr_expect_eq(growth_surplus(&growth, 3, 1, 0, 61001), 0);
+	cr_expect_eq(growth_surplus(&growth, 3, 1, 0, 121001), 2);
+}
+
+Test(shrinking, keeps_the_least_number_and_whoever_is_busy)
+{
+	struct growth growth = { 0 };
+	growth_surplus(&growth, 4, 3, 0, 1);
+	cr_expect_eq(growth_surplus(&growth, 4, 3, 0, 60001), 1);
+	growth_surplus(&growth, 3, 3, 0, 60002);
+	cr_expect_eq(growth_surplus(&growth, 3, 3, 0, 120002), 0);
+	growth_surplus(&growth, 4, 1, 9, 120003);
+	cr_expect_eq(growth_surplus(&growth, 4, 1, 0, 180003), 0);
+}

@@ -1,0 +1,19 @@
+/*
+ * What long-lived programs tell of themselves: READY=1, STATUS=, WATCHDOG=1, one datagram of text to
+ * NOTIFY_SOCKET, as sd_notify(3) defines it.
+ *
+ * Only the main process of a worker is heard: the kernel says who sent a datagram (SCM_CREDENTIALS).
+ */
+#ifndef FDSUP_SUPERVISOR_READINESS_H
+#define FDSUP_SUPERVISOR_READINESS_H
+
+struct supervisor;
+
+/* Binds "notify.sock" in the runtime directory and listens. 0 or -errno, which was logged. */
+int readiness_open(struct supervisor *supervisor);
+void readiness_close(struct supervisor *supervisor);
+
+/* The path for NOTIFY_SOCKET, which stays; NULL if it could not be made. */
+const char *readiness_path(const struct supervisor *supervisor);
+
+#endif
