@@ -100,7 +100,8 @@ static void set_taken(struct service *service, uint32_t place, int worker)
 		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
 }
 
-static void set_started(struct service *service, uint32_t place, int32_t pid, int worker)
+static void set_started(
+	struct service *service, uint32_t place, const struct report *report, int worker)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
@@ -108,8 +109,10 @@ static void set_started(struct service *service, uint32_t place, int32_t pid, in
 		return;
 	set_taken(service, place, worker);
 	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
-	ledger_set_pid(ledger, place, pid);
-	service_log_start(service, entry);
+	ledger_set_pid(ledger, place, report->pid);
+	/* One that is told again was logged by the acceptor before us. */
+	if (!report->duration_us)
+		service_log_start(service, entry);
 }
 
 static void set_ended(
@@ -130,8 +133,11 @@ static void set_ended(
 static bool apply(struct service *service, const struct report *report, int worker, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	if (report->kind < REPORT_TAKEN || report->kind > REPORT_EXEC_FAILED || report->pid < 0)
+	if (report->kind < REPORT_TAKEN || report->pid < 0)
 		return false;
+	/* Free slots decide nothing here, and later kinds are none of our business. */
+	if (report->kind > REPORT_EXEC_FAILED)
+		return true;
 	uint32_t place = ledger_find(ledger, service->number, report->connection);
 	if (!place)
 		place = adopt(service, report, now_ns);
@@ -143,7 +149,7 @@ static bool apply(struct service *service, const struct report *report, int work
 		set_taken(service, place, worker);
 		break;
 	case REPORT_STARTED:
-		set_started(service, place, report->pid, worker);
+		set_started(service, place, report, worker);
 		break;
 	case REPORT_ENDED:
 		set_ended(service, place, report, now_ns);

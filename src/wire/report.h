@@ -23,6 +23,7 @@ enum report_kind {
 	REPORT_STARTED = 2,     /* pid serves it */
 	REPORT_ENDED = 3,       /* pid ended: status, duration, usage */
 	REPORT_EXEC_FAILED = 4, /* no command could be started: status is the errno */
+	REPORT_SLOTS = 5,       /* of no connection: status is how many more the worker could serve */
 };
 
 struct report {
@@ -32,9 +33,10 @@ struct report {
 	int32_t pid;             /* of the command, 0 if there is none */
 	uint64_t connection;
 	uint64_t accepted_ns;    /* as in the hand-off */
-	uint64_t duration_us;    /* from the start of the command to its end */
+	uint64_t duration_us;    /* from the start of the command to its end; of a start that is told
+	                            again, to a new acceptor, until now */
 	uint64_t cpu_us;         /* user and system time of the command */
-	int32_t status;          /* as waitpid(2) gives it; an errno for REPORT_EXEC_FAILED */
+	int32_t status;          /* as waitpid(2) gives it; see REPORT_EXEC_FAILED, REPORT_SLOTS */
 	uint32_t max_rss_kib;
 	uint64_t bytes_in;       /* from the client, as far as the worker knows; 0: it does not */
 	uint64_t bytes_out;      /* to the client */

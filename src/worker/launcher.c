@@ -255,6 +255,8 @@ void launcher_signal_all(const struct launcher *launcher, int signal_number)
 
 static void report_again(struct child *child, void *data)
 {
+	uint64_t age_us = (clock_now_ns() - child->started_ns) / 1000;
+	child->report.duration_us = age_us ? age_us : 1;
 	reports_started(data, child);
 }
 

@@ -88,7 +88,9 @@ static void gather_one(struct reports *reports)
 		child->owes_start = false;
 		struct report start = child->report;
 		/* The report of a child that has ended since tells these. */
-		start.duration_us = start.cpu_us = 0;
+		if (!child->is_running)
+			start.duration_us = 0;
+		start.cpu_us = 0;
 		start.status = 0;
 		start.max_rss_kib = 0;
 		put_in_batch(reports, &start, REPORT_STARTED);

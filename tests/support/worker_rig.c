@@ -54,15 +54,19 @@ static void become_worker(
 	const struct worker_rig *rig, char *const words[], int log_fd, unsigned long nofile)
 {
 	struct rlimit limit = { nofile, nofile + RIG_NOFILE_ROOM };
-	/* Moved up first, so that neither stands where the other must go. */
+	/* Moved up first, so that none stands where another must go. */
 	int queue = rig->worker_end >= 0 ? fcntl(rig->worker_end, F_DUPFD, 100) : -1;
+	int extra = rig->extra_fd > 0 ? fcntl(rig->extra_fd, F_DUPFD, 100) : -1;
 	int log = fcntl(log_fd, F_DUPFD, 100);
+	unsigned first_unused = 3;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (queue >= 0)
-		dup2(queue, 3);
+		dup2(queue, (int)first_unused++);
+	if (extra >= 0)
+		dup2(extra, (int)first_unused++);
 	dup2(log, STDERR_FILENO);
 	/* All else of ours: the worker must not rely on it, but a small limit would. */
-	syscall(SYS_close_range, queue >= 0 ? 4 : 3, ~0U, 0);
+	syscall(SYS_close_range, first_unused, ~0U, 0);
 	if (nofile && setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		_exit(126);
 	execv(words[0], words);
@@ -72,7 +76,8 @@ static void become_worker(
 /* The queue's ends, if any, are the rig's already. */
 static void start_worker(struct worker_rig *rig, const char *const words[], unsigned long nofile)
 {
-	const char *all[40] = { rig_program("fdsup-worker"), "--queue", "3", "--service", "test" };
+	const char *name = rig->program ? rig->program : "fdsup-worker";
+	const char *all[40] = { rig_program(name), "--queue", "3", "--service", "test" };
 	size_t n = rig->worker_end >= 0 ? 5 : 1;
 	int log[2];
 	for (size_t i = 0; words[i]; i++)
@@ -90,7 +95,18 @@ static void start_worker(struct worker_rig *rig, const char *const words[], unsi
 void rig_start(
 	struct worker_rig *rig, bool with_queue, const char *const words[], unsigned long nofile)
 {
-	*rig = (struct worker_rig){ .acceptor_end = -1, .worker_end = -1 };
+	rig_start_program(rig, NULL, -1, with_queue, words, nofile);
+}
+
+void rig_start_program(struct worker_rig *rig, const char *program, int extra_fd, bool with_queue,
+	const char *const words[], unsigned long nofile)
+{
+	*rig = (struct worker_rig){
+		.program = program,
+		.extra_fd = extra_fd,
+		.acceptor_end = -1,
+		.worker_end = -1,
+	};
 	if (with_queue) {
 		int ends[2];
 		cr_assert_eq(handoff_queue_open(250, ends), 0);

@@ -19,6 +19,8 @@ enum { RIG_TIMEOUT_MS = 20000, RIG_TEXT_SIZE = 65536 };
 enum { RIG_NOFILE_ROOM = 1000 };
 
 struct worker_rig {
+	const char *program; /* NULL: fdsup-worker */
+	int extra_fd;        /* passed behind the queue; not owned; 0 or -1: none */
 	pid_t pid;
 	int acceptor_end; /* of the queue; -1 when the worker runs by hand */
 	int worker_end;
@@ -43,6 +45,13 @@ void rig_remove(const char *directory);
  */
 void rig_start(
 	struct worker_rig *rig, bool with_queue, const char *const words[], unsigned long nofile);
+
+/*
+ * The same with another program that is a worker, and with one more descriptor: 4, or 3 where there
+ * is no queue.
+ */
+void rig_start_program(struct worker_rig *rig, const char *program, int extra_fd, bool with_queue,
+	const char *const words[], unsigned long nofile);
 
 /* Starts another worker on the queue of the first. */
 void rig_join(struct worker_rig *rig, const struct worker_rig *first, const char *const words[]);
