@@ -1,0 +1,218 @@
+"""Starting in the background, telling a service manager, and the init script."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from support import BIN, LONG, Test, children, free_port, is_running, main, run, wait_until
+
+SOURCE = os.environ.get("FDSUP_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
+
+
+class Background(Test):
+    def setUp(self):
+        super().setUp()
+        self.one = self.unstarted()
+        self.directory = self.one.directory
+        self.pid_file = os.path.join(self.directory, "fdsup.pid")
+        self.port = free_port()
+
+    def cat(self, name="cat", port=None):
+        return '%s = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };\n' % (name, port or self.port)
+
+    def start(self, *arguments):
+        return run("fdsup", "-c", self.one.path, "--background", "--pid-file", self.pid_file, *arguments)
+
+    def pid(self):
+        with open(self.pid_file) as f:
+            return int(f.read())
+
+    def reap(self, pid):
+        """It is our child, since its parent has gone."""
+        wait_until("it ends", lambda: not is_running(pid))
+        return os.waitpid(pid, 0)[1]
+
+    # -- the background
+
+    def test_it_returns_when_it_is_ready(self):
+        self.one.write(self.cat())
+        code, output, error = self.start()
+        self.assertEqual(code, 0, error)
+        self.assertEqual(self.talk(self.port, b"x"), b"x")
+        pid = self.pid()
+        self.assertEqual(self.one.status()["daemon"]["pid"], pid)
+        os.kill(pid, signal.SIGTERM)
+        self.assertEqual(self.reap(pid), 0)
+        self.assertFalse(os.path.exists(self.pid_file))
+        self.assertEqual(os.listdir(self.one.runtime_dir), [])
+
+    def test_it_lets_go_of_terminal_session_and_descriptors(self):
+        self.one.write(self.cat())
+        self.assertEqual(self.start()[0], 0)
+        pid = self.pid()
+        self.assertEqual([os.readlink("/proc/%d/fd/%d" % (pid, n)) for n in range(3)], ["/dev/null"] * 3)
+        self.assertNotEqual(os.getsid(pid), os.getsid(0))
+        os.kill(pid, signal.SIGTERM)
+        self.reap(pid)
+
+    def test_what_is_wrong_is_printed_and_the_code_says_so(self):
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", self.port))
+            holder.listen()
+            for services, expected in ((self.cat(), "address in use"), ("a = { prot = 1; };", "services.a.prot")):
+                self.one.write(services)
+                code, _, error = self.start()
+                self.assertEqual(code, 1)
+                self.assertIn(expected, error)
+                self.assertFalse(os.path.exists(self.pid_file))
+                self.assertEqual(children(), {})
+
+    def test_a_pid_file_that_cannot_be_written_is_an_error(self):
+        self.one.write(self.cat())
+        self.pid_file = os.path.join(self.directory, "no/such/directory/pid")
+        code, _, error = self.start()
+        self.assertEqual(code, 1)
+        self.assertIn("cannot write the pid file %s" % self.pid_file, error)
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(self.port)
+        self.assertEqual(children(), {})
+
+    def test_a_pid_file_follows_no_link(self):
+        precious = os.path.join(self.directory, "precious")
+        with open(precious, "w") as f:
+            f.write("precious")
+        os.symlink(precious, self.pid_file)
+        self.one.write(self.cat())
+        code, _, error = self.start()
+        with open(precious) as f:
+            self.assertEqual(f.read(), "precious")
+        if code == 0:
+            pid = self.pid()
+            os.kill(pid, signal.SIGTERM)
+            self.reap(pid)
+
+    def test_a_second_one_leaves_the_pid_file_of_the_first_alone(self):
+        self.one.write(self.cat())
+        self.assertEqual(self.start()[0], 0)
+        pid = self.pid()
+        code, _, error = self.start()
+        self.assertEqual(code, 1)
+        self.assertIn("fdsup runs already", error)
+        self.assertEqual(self.pid(), pid)
+        os.kill(pid, signal.SIGTERM)
+        self.reap(pid)
+
+    def test_the_pid_file_works_in_the_foreground(self):
+        self.one.write(self.cat())
+        self.one.start(["--pid-file", self.pid_file])
+        self.assertEqual(self.pid(), self.one.pid)
+        self.one.stop()
+        self.assertFalse(os.path.exists(self.pid_file))
+
+    # -- a service manager
+
+    def receive(self, s):
+        return s.recv(4096).decode().split("\n")
+
+    def test_a_service_manager_is_told(self):
+        for name in (os.path.join(self.directory, "manager"), "\0fdsup-test-%d" % os.getpid()):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.bind(name)
+                s.settimeout(LONG)
+                self.one.write(self.cat())
+                process = subprocess.Popen(
+                    [os.path.join(BIN, "fdsup"), "-c", self.one.path], stdin=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, env=dict(os.environ, NOTIFY_SOCKET=name.replace("\0", "@")))
+                try:
+                    self.assertIn("READY=1", self.receive(s))
+                    self.assertEqual(self.talk(self.port, b"x"), b"x")
+                    for services in (self.cat(), "wrong"):
+                        self.one.write(services)
+                        before = time.monotonic_ns() // 1000
+                        process.send_signal(signal.SIGHUP)
+                        lines = self.receive(s)
+                        self.assertIn("RELOADING=1", lines)
+                        stamp = int(re.search(r"MONOTONIC_USEC=(\d+)", "\n".join(lines))[1])
+                        self.assertLessEqual(before, stamp)
+                        self.assertLessEqual(stamp, time.monotonic_ns() // 1000)
+                        self.assertIn("READY=1", self.receive(s))
+                finally:
+                    process.terminate()
+                    self.assertIn("STOPPING=1", self.receive(s))
+                    self.assertEqual(process.wait(LONG), 0)
+
+    # -- the init script
+
+    def script(self):
+        """A copy of the init script that works with this test's files; returns a function that runs it."""
+        with open(os.path.join(SOURCE, "etc", "fdsup.sysv")) as f:
+            text = f.read()
+        for name, value in (("PATH", "%s:%s" % (BIN, os.environ["PATH"])), ("CONFIG", self.one.path),
+                            ("PIDFILE", self.pid_file)):
+            text, n = re.subn(r"(?m)^%s=.*$" % name, "%s='%s'" % (name, value), text)
+            self.assertEqual(n, 1, name)
+        text = text.replace("/etc/default/fdsup", os.path.join(self.directory, "default"))
+        path = os.path.join(self.directory, "init")
+        with open(path, "w") as f:
+            f.write(text)
+
+        def call(verb):
+            done = subprocess.run(["sh", path, verb], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=4 * LONG, env=dict(os.environ, FDSUP_SOCKET=self.one.socket_path))
+            return done.returncode, (done.stdout + done.stderr).decode()
+        return call
+
+    def test_the_init_script(self):
+        init = self.script()
+        other = free_port()
+        self.one.write(self.cat())
+        self.assertEqual(init("status")[0], 3)
+        code, output = init("start")
+        self.assertEqual(code, 0, output)
+        self.assertEqual(self.talk(self.port, b"x"), b"x")
+        pid = self.pid()
+        self.assertEqual(init("status")[0], 0)
+        code, output = init("start")
+        self.assertEqual(code, 0)
+        self.assertIn("runs already (pid %d)" % pid, output)
+        self.one.write(self.cat() + self.cat("other", other))
+        self.assertEqual(init("reload")[0], 0)
+        self.assertEqual(self.talk(other, b"x"), b"x")
+        self.assertEqual(self.pid(), pid)
+        self.one.write("wrong")
+        for verb in ("reload", "restart"):
+            code, output = init(verb)
+            self.assertNotEqual(code, 0)
+            self.assertIn(self.one.path, output)
+            self.assertEqual(self.talk(self.port, b"x"), b"x")
+        self.assertEqual(init("nonsense")[0], 64)
+        self.one.write(self.cat())
+        self.stop_by(init, pid)
+        self.assertEqual(init("stop")[0], 0)
+        self.assertEqual(init("status")[0], 3)
+
+    def stop_by(self, init, pid):
+        """`stop` waits until the process has gone, and its zombie is ours to reap."""
+        reaper = threading.Thread(target=os.waitpid, args=(pid, 0))
+        reaper.start()
+        code, output = init("stop")
+        reaper.join()
+        self.assertEqual(code, 0, output)
+        self.assertFalse(os.path.exists(self.pid_file))
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(self.port)
+
+    def test_the_init_script_says_what_is_wrong(self):
+        init = self.script()
+        self.one.write("a = { prot = 1; };")
+        code, output = init("start")
+        self.assertEqual(code, 1)
+        self.assertIn("services.a.prot", output)
+        self.assertEqual(init("status")[0], 3)
+
+
+if __name__ == "__main__":
+    main()

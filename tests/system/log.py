@@ -1,0 +1,359 @@
+"""The log: one line an event, wherever it goes; what programs say is part of it, and harmless."""
+import fcntl
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+
+from support import BIN, LONG, Test, free_port, main, needs_root, run, wait_until
+
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+ENDS = r"id=[0-9a-f]{16} peer=127\.0\.0\.1:%d local=127\.0\.0\.1:%d"
+
+
+class Log(Test):
+    def cat(self, port, keys="", name="cat"):
+        return '%s = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; %s };\n' % (name, port, keys)
+
+    def saying(self, text, keys="", name="says", port=None):
+        """A service or a daemon whose program is this shell script."""
+        where = 'address = "127.0.0.1"; port = %d;' % port if port else ""
+        return '%s = { %s command = "%s"; %s };\n' % (name, where, text, keys)
+
+    def read(self, path):
+        with open(path) as f:
+            return f.read()
+
+    # -- events
+
+    def test_every_line_is_one_event_with_time_and_level(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'log = [ "start", "end" ];') + 'bad = { command = "/bin/false"; };',
+                           top='log = { level = "debug"; };')
+        self.talk(port, b"x")
+        fdsup.wait_log("bad: daemon .* exited 1", 2)
+        fdsup.wait_log("cat: END ")
+        fdsup.stop()
+        for line in fdsup.lines:
+            self.assertRegex(line, r"^%s (error|warning|notice|info|debug) \S.*\S$" % STAMP)
+
+    def test_start_and_end_tell_who_what_and_how_long(self):
+        port = free_port()
+        fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; log = [ "start", "end" ];'
+                           ' command = [ "/bin/sh", "-c", "read x; exit 3" ]; };' % port)
+        s = self.connect(port)
+        ends = ENDS % (s.getsockname()[1], port)
+        pid = fdsup.wait_log(r" info sh: START %s pid=(\d+)$" % ends)[1]
+        s.sendall(b"\n")
+        fdsup.wait_log(r" info sh: END %s pid=%s duration=\d+\.\d{3}s cpu=\d+\.\d{3}s status=3$" % (ends, pid))
+        ids = set(re.findall(r"(?:START|END) id=(\w+)", fdsup.log()))
+        self.assertEqual(len(ids), 1)
+
+    def test_refused_tells_who_and_why(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'max_connections = 1; overflow = "refuse";'))
+        first = self.connect(port)
+        first.sendall(b"x")
+        first.recv(1)
+        second = self.connect(port)
+        own = second.getsockname()[1]
+        self.assertEqual(self.read_all(second), b"")
+        fdsup.wait_log(r" info cat: REFUSED %s reason=max_connections$" % (ENDS % (own, port)))
+
+    def test_only_the_events_of_the_file_get_a_line(self):
+        ports = [free_port() for _ in range(3)]
+        fdsup = self.fdsup(self.cat(ports[0], 'log = [ "start" ];', "a") + self.cat(ports[1], 'log = [ "end" ];', "b")
+                           + self.cat(ports[2], 'log = [ ];', "c"))
+        for port in ports:
+            self.talk(port, b"x")
+        for name in "abc":
+            fdsup.wait_status(name, lambda s: s["served"] == 1, "served")
+        fdsup.wait_log("a: START")
+        fdsup.wait_log("b: END")
+        for pattern in ("a: END", "b: START", "c: START", "c: END"):
+            self.assertEqual(fdsup.count_log(pattern), 0, pattern)
+
+    def test_a_start_is_told_once_though_the_acceptor_dies(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'log = [ "start", "end" ];'))
+        s = self.connect(port)
+        fdsup.wait_log("cat: START")
+        os.kill(fdsup.acceptor_pid(), signal.SIGKILL)
+        fdsup.wait_log("acceptor killed by SIGKILL")
+        fdsup.wait_status("cat", lambda s: s["connections"]["used"] == 1, "taken over")
+        s.close()
+        fdsup.wait_log("cat: END")
+        self.assertEqual(fdsup.count_log("cat: START"), 1)
+
+    def test_the_level_leaves_out_what_is_less_important(self):
+        port = free_port()
+        services = self.cat(port) + 'bad = { command = "/bin/false"; restart = "never"; };'
+        fdsup = self.unstarted()
+        path = os.path.join(fdsup.directory, "fdsup.log")
+        fdsup.write(services, 'log = { to = "%s"; level = "warning"; };' % path)
+        fdsup.start()
+        self.talk(port, b"x")
+        os.kill(fdsup.acceptor_pid(), signal.SIGKILL)
+        wait_until("the error", lambda: "acceptor killed" in self.read(path))
+        self.talk(port, b"x")
+        fdsup.stop()
+        for line in self.read(path).splitlines():
+            self.assertRegex(line, r"^%s (error|warning) " % STAMP)
+
+    def test_the_level_changes_with_a_reload(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port), top='log = { level = "error"; };')
+        self.talk(port, b"x")
+        fdsup.wait_status("cat", lambda s: s["served"] == 1, "served")
+        fdsup.write(self.cat(port), 'log = { level = "info"; };')
+        fdsup.order("reload")
+        self.talk(port, b"x")
+        fdsup.wait_log("cat: END")
+        self.assertEqual(fdsup.count_log("cat: END"), 1)
+
+    # -- what programs say
+
+    def test_output_of_commands_and_daemons_is_captured(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        script = fdsup.script("says", "echo one >&2; echo two >&2\n")
+        fdsup.write(self.saying(script, port=port) + self.saying(script, 'restart = "never";', "daemon"))
+        fdsup.start()
+        self.assertEqual(self.talk(port), b"")
+        for name in ("says", "daemon"):
+            for word in ("one", "two"):
+                fdsup.wait_log(r" info %s: stderr: %s$" % (name, word))
+        self.assertEqual(fdsup.status("says")["last_words"], ["one", "two"])
+
+    def test_control_characters_are_escaped(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        script = fdsup.script("says", r"printf 'a\033[2Jb\007c\000d\rerror forged\tx\177\377\n' >&2; echo end >&2" + "\n")
+        fdsup.write(self.saying(script, port=port))
+        fdsup.start()
+        self.talk(port)
+        fdsup.wait_log("says: stderr: end$")
+        line = fdsup.wait_log("says: stderr: a.*forged.*")[0]
+        self.assertNotRegex(line, r"[\x00-\x1f\x7f]")
+        self.assertNotIn("�", line)
+
+    def test_a_line_of_64_kilobytes_is_told_in_pieces_and_what_follows_as_well(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        script = fdsup.script("says", "head -c 65536 /dev/zero | tr '\\0' y >&2; echo >&2; echo end >&2\n")
+        fdsup.write(self.saying(script, port=port))
+        fdsup.start()
+        self.talk(port)
+        fdsup.wait_log("says: stderr: end$")
+        self.assertEqual(sum(map(len, re.findall(r"(?m)says: stderr: (y+)$", fdsup.log()))), 65536)
+        self.assertLess(max(map(len, fdsup.lines)), 8192)
+
+    def test_last_words_without_a_newline_are_told(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        script = fdsup.script("says", "printf 'no newline' >&2; exit 1\n")
+        fdsup.write(self.saying(script, 'restart = "never";', "daemon") + self.saying(script, port=port))
+        fdsup.start()
+        fdsup.wait_log("daemon: stderr: no newline$")
+        self.talk(port)
+        fdsup.wait_log("says: stderr: no newline$")
+
+    def test_a_flood_of_output_stops_nobody(self):
+        port, other = free_port(), free_port()
+        fdsup = self.unstarted()
+        script = fdsup.script("says", "yes 'the sky is falling' >&2\n")
+        fdsup.write(self.saying(script, 'stop_timeout = "500ms";', "flood") + self.cat(other))
+        fdsup.start()
+        fdsup.wait_log("flood: stderr: the sky is falling", 1000)
+        for _ in range(10):
+            self.assertEqual(self.talk(other, b"x"), b"x")
+        self.assertEqual(fdsup.ctl("stop", "flood")[0], 0)
+        fdsup.lines = []
+
+    # -- where it goes
+
+    def test_a_log_file_is_appended_to_and_not_readable_for_everybody(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        path = os.path.join(fdsup.directory, "fdsup.log")
+        with open(path, "w") as f:
+            f.write("what was there\n")
+        os.unlink(path)
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % path)
+        for starts in (1, 2):
+            fdsup.start()
+            self.talk(port, b"x")
+            wait_until("a line", lambda: self.read(path).count("cat: END") == starts)
+            fdsup.stop()
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o007, 0)
+        self.assertEqual(fdsup.lines, [])
+
+    def test_a_log_file_that_is_a_link_or_cannot_be_opened_is_refused(self):
+        fdsup = self.unstarted()
+        precious = os.path.join(fdsup.directory, "precious")
+        link = os.path.join(fdsup.directory, "link")
+        with open(precious, "w") as f:
+            f.write("precious")
+        os.symlink(precious, link)
+        fifo = os.path.join(fdsup.directory, "fifo")
+        os.mkfifo(fifo)
+        for path in (link, fdsup.directory + "/no/such/directory/log", fdsup.directory, fifo):
+            fdsup.write(self.cat(free_port()), 'log = { to = "%s"; };' % path)
+            code, _, error = run("fdsup", "-c", fdsup.path)
+            self.assertEqual(code, 1, path)
+            self.assertIn("cannot open the log file %s" % path, error)
+        self.assertEqual(self.read(precious), "precious")
+
+    def test_a_reload_that_cannot_open_the_new_log_stays_with_the_old_one(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port))
+        fdsup.write(self.cat(port), 'log = { to = "/no/such/directory/log"; };')
+        fdsup.ctl("reload")
+        fdsup.wait_log("cannot open the log file /no/such/directory/log")
+        self.talk(port, b"x")
+        fdsup.wait_log("cat: END")
+
+    def test_a_log_that_nobody_reads_stops_no_service_and_the_loss_is_told(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        fdsup.write(self.cat(port, 'log = [ "start", "end" ];'))
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        process = subprocess.Popen([os.path.join(BIN, "fdsup"), "-c", fdsup.path],
+                                   stdin=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        try:
+            wait_until("it answers", lambda: fdsup.ctl("status")[0] == 0)
+            for _ in range(60):
+                self.assertEqual(self.talk(port, b"x"), b"x")
+            fdsup.wait_status("cat", lambda s: s["served"] == 60, "all served")
+            text = os.read(reader, 65536).decode()
+            self.assertEqual(self.talk(port, b"x"), b"x")
+            fdsup.wait_status("cat", lambda s: s["served"] == 61, "all served")
+        finally:
+            process.terminate()
+            with os.fdopen(reader, "rb") as f:
+                text += f.read().decode()
+            self.assertEqual(process.wait(LONG), 0)
+        self.assertRegex(text, r"\d+ log lines were lost before this one")
+        for line in text.splitlines():
+            self.assertRegex(line, r"^%s \w+ \S" % STAMP)
+
+    def test_a_log_whose_reader_has_gone_stops_no_service(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        fdsup.write(self.cat(port))
+        reader, writer = os.pipe()
+        process = subprocess.Popen([os.path.join(BIN, "fdsup"), "-c", fdsup.path],
+                                   stdin=subprocess.DEVNULL, stderr=writer)
+        os.close(writer)
+        os.close(reader)
+        try:
+            wait_until("it answers", lambda: fdsup.ctl("status")[0] == 0)
+            for _ in range(5):
+                self.assertEqual(self.talk(port, b"x"), b"x")
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(LONG), 0)
+
+    def test_it_starts_with_all_standard_descriptors_closed(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        path = os.path.join(fdsup.directory, "fdsup.log")
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % path)
+        process = subprocess.Popen(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-',
+                                    os.path.join(BIN, "fdsup"), fdsup.path])
+        try:
+            wait_until("it answers", lambda: fdsup.ctl("status")[0] == 0)
+            self.assertEqual(self.talk(port, b"x"), b"x")
+            self.assertEqual([os.readlink("/proc/%d/fd/%d" % (process.pid, n)) for n in range(3)],
+                             ["/dev/null"] * 3)
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(LONG), 0)
+
+    # -- syslog
+
+    def syslog(self, fdsup):
+        """A /dev of its own, whose log is a socket of ours; the beginning of a command line to use it."""
+        directory = os.path.join(fdsup.directory, "dev")
+        os.mkdir(directory, 0o755)
+        open(os.path.join(directory, "null"), "w").close()
+        return directory, ["unshare", "--mount", "sh", "-c",
+                           'mount --bind /dev/null "$0/null" && mount --rbind "$0" /dev && exec "$@"', directory]
+
+    def listen(self, directory):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.bind(os.path.join(directory, "log"))
+        s.settimeout(LONG)
+        self.sockets.append(s)
+        return s
+
+    def receive(self, s, pattern):
+        while True:
+            text = s.recv(65536).decode()
+            found = re.search(pattern, text)
+            if found:
+                return text
+
+    @needs_root
+    def test_syslog_gets_every_line_with_facility_level_and_pid(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        directory, prefix = self.syslog(fdsup)
+        fdsup.prefix = prefix
+        s = self.listen(directory)
+        fdsup.write(self.cat(port), 'log = { to = "syslog"; };')
+        fdsup.start()
+        self.receive(s, r"^<29>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d fdsup\[%d\]: fdsup [\d.]+: 1 services" % fdsup.pid)
+        self.talk(port, b"x")
+        text = self.receive(s, r"^<30>.* fdsup\[%d\]: cat: END id=\w+ " % fdsup.pid)
+        self.assertNotIn("\n", text)
+        os.unlink(os.path.join(directory, "log"))
+        s.close()
+        again = self.listen(directory)
+        self.talk(port, b"x")
+        self.receive(again, "cat: END")
+        self.assertEqual(fdsup.lines, [])
+
+    @needs_root
+    def test_no_syslog_daemon_is_no_reason_not_to_serve(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        directory, prefix = self.syslog(fdsup)
+        fdsup.prefix = prefix
+        fdsup.write(self.cat(port), 'log = { to = "syslog"; };')
+        fdsup.start()
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        fdsup.wait_status("cat", lambda s: s["served"] == 1, "served")
+        s = self.listen(directory)
+        self.talk(port, b"x")
+        self.receive(s, "cat: END")
+
+    @needs_root
+    def test_a_syslog_daemon_that_does_not_read_stops_no_service(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        directory, prefix = self.syslog(fdsup)
+        fdsup.prefix = prefix
+        s = self.listen(directory)
+        fdsup.write(self.cat(port), 'log = { to = "syslog"; };')
+        fdsup.start()
+        for _ in range(30):
+            self.assertEqual(self.talk(port, b"x"), b"x")
+        fdsup.wait_status("cat", lambda s: s["served"] == 30, "served")
+        s.setblocking(False)
+        try:
+            while True:
+                s.recv(65536)
+        except BlockingIOError:
+            s.setblocking(True)
+        s.settimeout(LONG)
+        self.talk(port, b"x")
+        self.receive(s, r"\d+ log lines were lost before this one")
+
+
+if __name__ == "__main__":
+    main()
