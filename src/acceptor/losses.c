@@ -131,12 +131,9 @@ void losses_expect_reports(struct service *service, uint64_t now_ns)
 		service->silent_ns = now_ns + silence_ns;
 }
 
-void losses_judge_silence(struct service *service, uint64_t now_ns)
+/* The n oldest of those that left the queue are the business of workers that tell us nothing. */
+static void drop(struct service *service, uint32_t n_gone, uint64_t now_ns)
 {
-	uint32_t n = n_out_of_queue(service);
-	uint32_t n_gone = n < service->silent_left ? n : service->silent_left;
-	service->silent_ns = NEVER_NS;
-	service->silent_left = n - n_gone;
 	if (n_gone && !service->is_unfollowed)
 		log_notice("%s: its workers do not report: max_connections and max_per_source "
 			   "count only connections that wait for a worker",
@@ -147,4 +144,22 @@ void losses_judge_silence(struct service *service, uint64_t now_ns)
 		service->adoptable++;
 		reports_drop(service, service->account.first_waiting, now_ns);
 	}
+}
+
+void losses_judge_silence(struct service *service, uint64_t now_ns)
+{
+	uint32_t n = n_out_of_queue(service);
+	uint32_t n_gone = n < service->silent_left ? n : service->silent_left;
+	service->silent_ns = NEVER_NS;
+	service->silent_left = n - n_gone;
+	drop(service, n_gone, now_ns);
+}
+
+bool losses_drop_unfollowed(struct service *service, uint64_t now_ns)
+{
+	uint32_t n_gone = n_out_of_queue(service);
+	if (!service->may_be_silent || service->has_reports || n_gone == 0)
+		return false;
+	drop(service, n_gone, now_ns);
+	return true;
 }

@@ -28,4 +28,10 @@ void losses_judge_suspects(struct service *service, uint64_t now_ns);
 void losses_judge_silence(struct service *service, uint64_t now_ns);
 void losses_expect_reports(struct service *service, uint64_t now_ns);
 
+/*
+ * Drops what silent workers have taken, before their silence has lasted long enough to be sure of, since
+ * a limit is reached. False: there is nothing to drop, or they do report.
+ */
+bool losses_drop_unfollowed(struct service *service, uint64_t now_ns);
+
 #endif

@@ -42,6 +42,7 @@ static int apply_limits(
 	};
 	service->overflow_wait_ms = settings->overflow_wait_ms;
 	service->log_events = settings->log_events;
+	service->may_be_silent = settings->may_be_silent;
 	service->written.rate_count = settings->rate_count;
 	service->written.rate_per_ms = settings->rate_per_ms;
 	service->written.source_rate_count = settings->source_rate_count;
@@ -198,6 +199,9 @@ void service_pause(struct service *service, bool is_paused)
 uint32_t service_gate(struct service *service, uint64_t now_ns)
 {
 	uint32_t paused = admission_gate(&service->admission, now_ns, &service->open_ns);
+	/* Workers that have not said a word would keep it closed; what they took is theirs. */
+	if ((paused & SCORE_PAUSED_FULL) && losses_drop_unfollowed(service, now_ns))
+		paused = admission_gate(&service->admission, now_ns, &service->open_ns);
 	if (service->in_hand.fd >= 0)
 		paused |= SCORE_PAUSED_QUEUE;
 	if (service->acceptor->is_short)

@@ -67,6 +67,7 @@ struct service {
 
 	/* Reports and losses. */
 	bool has_reports;     /* its workers do report */
+	bool may_be_silent;   /* they need not */
 	bool has_odd_reports; /* that has been logged */
 	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
 	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */

@@ -92,6 +92,7 @@ static void tell_limits(struct service *service, int queue_fd)
 		.overflow_wait_ms = (uint32_t)config->overflow_wait,
 		.log_events = config->log_events,
 		.queue_depth = config->queue,
+		.may_be_silent = config->type == SERVICE_WORKER,
 	};
 	strncpy(message.name, config->name, sizeof message.name - 1);
 	acceptor_tell(service->acceptor, &message, queue_fd);

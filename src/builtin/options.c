@@ -1,0 +1,115 @@
+#include "builtin/options.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+enum { UDP_RATE = 100, UDP_RATE_MAX = 100000 };
+
+static const char usage_text[] =
+	"Usage: fdsup-builtin --queue FD --service NAME [OPTION...] PROTOCOL\n"
+	"       fdsup-builtin --udp FD --service NAME [OPTION...] PROTOCOL\n"
+	"\n"
+	"Serves echo, discard, chargen, daytime or time: by TCP the connections that an acceptor\n"
+	"hands over, by UDP what arrives on a bound socket. fdsup starts it for services of type\n"
+	"builtin.\n"
+	"\n"
+	"  --idle-timeout MS  end a connection on which nothing moved for so long (default 0: "
+	"never)\n"
+	"  --idle-exit MS     exit when there was nothing to do for so long (default 0: never)\n"
+	"  --udp-rate N       answers by UDP a second, at most (default 100)\n"
+	"  --avoid-port PORT  UDP port of another small service, never answered\n"
+	"  --verbose          one line an event on standard error\n"
+	"  --help, --version\n"
+	"\n"
+	"TERM ends the connections and then us, HUP waits until they have ended by themselves.\n";
+
+enum option_id { OPTION_UDP = ARGUMENT_OWN, OPTION_UDP_RATE, OPTION_AVOID_PORT };
+
+static const struct option long_options[] = {
+	ARGUMENTS_COMMON,
+	{ "udp", required_argument, NULL, OPTION_UDP },
+	{ "udp-rate", required_argument, NULL, OPTION_UDP_RATE },
+	{ "avoid-port", required_argument, NULL, OPTION_AVOID_PORT },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool parse_udp(struct options *options)
+{
+	uint64_t number;
+	if (options->n_udp == OPTIONS_UDP_MAX)
+		return arguments_complain(
+			&options->common, "--udp can be given %d times", OPTIONS_UDP_MAX);
+	if (!arguments_number(&options->common, "udp", 3, INT_MAX, &number))
+		return false;
+	options->udp_fds[options->n_udp++] = (int)number;
+	return true;
+}
+
+static bool parse_avoided(struct options *options)
+{
+	struct caution *caution = &options->caution;
+	uint64_t number;
+	if (!arguments_number(&options->common, "avoid-port", 1, UINT16_MAX, &number))
+		return false;
+	if (caution->n_ports == CAUTION_PORTS_MAX)
+		return arguments_complain(
+			&options->common, "--avoid-port can be given %d times", CAUTION_PORTS_MAX);
+	caution->ports[caution->n_ports++] = (uint16_t)number;
+	return true;
+}
+
+static bool parse_option(struct options *options, int id)
+{
+	switch (id) {
+	case OPTION_UDP:
+		return parse_udp(options);
+	case OPTION_UDP_RATE:
+		return arguments_number(
+			&options->common, "udp-rate", 1, UDP_RATE_MAX, &options->udp_rate);
+	case OPTION_AVOID_PORT:
+		return parse_avoided(options);
+	default:
+		return arguments_take(&options->common, id);
+	}
+}
+
+static bool parse_rest(struct options *options, int n, char *rest[])
+{
+	const struct arguments *common = &options->common;
+	if (common->queue_fd < 0 && options->n_udp == 0)
+		return arguments_complain(common, "--queue FD or --udp FD is needed: fdsup gives "
+						  "its workers their sockets");
+	if (!common->service)
+		return arguments_complain(common, "--service NAME is needed");
+	if (n != 1)
+		return arguments_complain(
+			common, "one of echo, discard, chargen, daytime and time is needed");
+	if (!protocol_from_name(rest[0], &options->protocol))
+		return arguments_complain(
+			common, "%s is none of echo, discard, chargen, daytime and time", rest[0]);
+	return true;
+}
+
+bool builtin_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
+{
+	int id;
+	*options = (struct options){
+		.common = { .program = "fdsup-builtin", .queue_fd = -1 },
+		.udp_rate = UDP_RATE,
+	};
+	*ret_status = EX_USAGE;
+	while ((id = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
+		if (id == ARGUMENT_HELP || id == ARGUMENT_VERSION) {
+			*ret_status = EXIT_SUCCESS;
+			fputs(id == ARGUMENT_HELP ? usage_text
+						  : "fdsup-builtin " FDSUP_VERSION "\n",
+				stdout);
+			return false;
+		}
+		if (!parse_option(options, id))
+			return false;
+	}
+	return parse_rest(options, argc - optind, argv + optind);
+}

@@ -1,0 +1,28 @@
+/*
+ * The command line of fdsup-builtin.
+ */
+#ifndef FDSUP_BUILTIN_OPTIONS_H
+#define FDSUP_BUILTIN_OPTIONS_H
+
+#include "builtin/caution.h"
+#include "builtin/protocol.h"
+#include "taker/arguments.h"
+
+enum { OPTIONS_UDP_MAX = 16 };
+
+struct options {
+	struct arguments common;
+	enum protocol protocol;
+	int udp_fds[OPTIONS_UDP_MAX];
+	size_t n_udp;
+	uint64_t udp_rate; /* answers a second */
+	struct caution caution;
+};
+
+/*
+ * Fills in the options. True; or false with the exit status of the program in *ret_status, after
+ * help or an explanation has been written.
+ */
+bool builtin_options_parse(struct options *options, int argc, char *argv[], int *ret_status);
+
+#endif

@@ -1,0 +1,89 @@
+#include "redirect/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+enum { CONNECT_TIMEOUT_MS = 10000 };
+
+static const char usage_text[] =
+	"Usage: fdsup-redirect --queue FD --service NAME --to TARGET [OPTION...]\n"
+	"\n"
+	"Forwards each connection that an acceptor hands over to TARGET: \"host:port\",\n"
+	"\"[IPv6]:port\", \"unix:/path\" or \"unix:@name\". fdsup starts it for services of type\n"
+	"redirect.\n"
+	"\n"
+	"  --connect-timeout MS  how long to look for an address that answers (default 10000)\n"
+	"  --idle-timeout MS     end a connection on which nothing moved for so long (default 0:\n"
+	"                        never)\n"
+	"  --idle-exit MS        exit when there was no connection for so long (default 0: never)\n"
+	"  --verbose             one line an event on standard error\n"
+	"  --help, --version\n"
+	"\n"
+	"TERM ends the connections and then us, HUP waits until they have ended by themselves.\n";
+
+enum option_id { OPTION_TO = ARGUMENT_OWN, OPTION_CONNECT_TIMEOUT };
+
+static const struct option long_options[] = {
+	ARGUMENTS_COMMON,
+	{ "to", required_argument, NULL, OPTION_TO },
+	{ "connect-timeout", required_argument, NULL, OPTION_CONNECT_TIMEOUT },
+	{ NULL, 0, NULL, 0 },
+};
+
+static bool parse_target(struct options *options)
+{
+	char error[TARGET_ERROR_SIZE];
+	return target_parse(&options->target, optarg, error) ||
+	       arguments_complain(&options->common, "--to %s: %s", optarg, error);
+}
+
+static bool parse_option(struct options *options, int id)
+{
+	switch (id) {
+	case OPTION_TO:
+		return parse_target(options);
+	case OPTION_CONNECT_TIMEOUT:
+		return arguments_number(&options->common, "connect-timeout", 1, ARGUMENT_MS_MAX,
+			&options->connect_timeout_ms);
+	default:
+		return arguments_take(&options->common, id);
+	}
+}
+
+static bool check(const struct options *options, int n_left, char *left[])
+{
+	const struct arguments *common = &options->common;
+	if (n_left > 0)
+		return arguments_complain(common, "%s: there are only options here", left[0]);
+	if (common->queue_fd < 0)
+		return arguments_complain(common, "--queue FD is needed: fdsup gives its workers "
+						  "their end of the queue");
+	if (!common->service)
+		return arguments_complain(common, "--service NAME is needed");
+	if (!options->target.text)
+		return arguments_complain(common, "--to TARGET is needed, such as \"mail:25\"");
+	return true;
+}
+
+bool redirect_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
+{
+	int id;
+	*options = (struct options){
+		.common = { .program = "fdsup-redirect", .queue_fd = -1 },
+		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+	};
+	*ret_status = EX_USAGE;
+	while ((id = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
+		if (id == ARGUMENT_HELP || id == ARGUMENT_VERSION) {
+			*ret_status = EXIT_SUCCESS;
+			fputs(id == ARGUMENT_HELP ? usage_text
+						  : "fdsup-redirect " FDSUP_VERSION "\n",
+				stdout);
+			return false;
+		}
+		if (!parse_option(options, id))
+			return false;
+	}
+	return check(options, argc - optind, argv + optind);
+}

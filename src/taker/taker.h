@@ -1,0 +1,96 @@
+/*
+ * A worker that serves connections itself, many in one event loop: takes them from the queue,
+ * reports them to the acceptor, and ends the way fdsup's workers end.
+ *
+ * What is done with a connection is the owner's business. TERM ends the connections and then the
+ * process, HUP waits until they have ended by themselves, USR1 reports them all once more for an
+ * acceptor that is new. No connection is taken where no descriptors are free for it.
+ */
+#ifndef FDSUP_TAKER_TAKER_H
+#define FDSUP_TAKER_TAKER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "taker/outbox.h"
+#include "wire/handoff.h"
+
+struct taker;
+
+struct taker_methods {
+	/* Serves a connection, which becomes the owner's. It is non-blocking: it stays with us. */
+	void (*take)(struct taker *taker, const struct handoff *record, int connection);
+	/* Ends all connections now, taker_ended for each. */
+	void (*stop)(struct taker *taker);
+};
+
+/* What is remembered of a connection while it is served: a part of the owner's own struct. */
+struct taken {
+	struct taken *next; /* list: of struct taker */
+	struct taken *previous;
+	struct handoff record;
+	uint64_t taken_ns;
+};
+
+struct ending {
+	int status; /* as waitpid(2) gives it */
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+};
+
+struct taker_settings {
+	int queue_fd; /* the workers' end of a queue, or -1 */
+	unsigned
+		n_room; /* descriptors that must be free for one more connection, itself included */
+	uint64_t idle_exit_ms; /* 0: never */
+};
+
+enum taker_mode { TAKER_SERVING, TAKER_DRAINING, TAKER_STOPPING };
+
+enum { TAKER_ROOM_MAX = 16, TAKER_SIGNALS = 4 };
+
+struct taker {
+	const struct taker_methods *methods;
+	struct taker_settings settings;
+	struct ev_loop *loop; /* owned */
+	ev_io connections;    /* the queue has some */
+	ev_io reports;        /* the queue has room for them */
+	ev_signal signals[TAKER_SIGNALS];
+	ev_timer resume; /* running while something is lacking */
+	ev_timer idle;
+	ev_prepare before_wait;
+	struct outbox outbox;
+	struct taken *first; /* newest first */
+	size_t n_taken;
+	uint64_t busy_ms; /* when there was last something to do */
+	enum taker_mode mode;
+	bool is_over;  /* nobody is left who could send a connection */
+	bool is_short; /* of descriptors or the like, and that has been said */
+	bool is_bad;   /* the last message was no connection, and that has been said */
+};
+
+/* 0; -ENOMEM; -ENOTSOCK, -EBADF; -EPROTOTYPE: a socket, but no queue. */
+int taker_open(struct taker *taker, const struct taker_methods *methods,
+	const struct taker_settings *settings);
+
+/* Serves until the end. */
+void taker_run(struct taker *taker);
+
+void taker_close(struct taker *taker);
+
+/* Lists and reports a connection as taken, at once: our death must not make it unknown. */
+void taker_took(struct taker *taker, struct taken *taken, const struct handoff *record);
+
+/* The connection is closed; reports that, and forgets it. */
+void taker_ended(struct taker *taker, struct taken *taken, const struct ending *ending);
+
+/* There was something to do besides connections: idleness counts anew from now. */
+static inline void taker_touch(struct taker *taker)
+{
+	taker->busy_ms = clock_now_ms();
+}
+
+#endif
