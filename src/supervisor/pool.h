@@ -1,8 +1,5 @@
 /*
- * The workers of a service: how many run, when one more is started, and what a death means.
- *
- * The decisions are those of policy/backoff.h and policy/growth.h; here they meet the queue, the
- * timers and the processes.
+ * The workers of a service: as many as there should be, started again when it is time, and replaced.
  */
 #ifndef FDSUP_SUPERVISOR_POOL_H
 #define FDSUP_SUPERVISOR_POOL_H
@@ -13,18 +10,20 @@
 
 void pool_init(struct service *service);
 
-/* Watches the queue: the first connection starts a worker, waiting ones add more. */
-void pool_watch(struct service *service);
-void pool_unwatch(struct service *service);
+/* How many workers there should be at least, once it runs: workers.min, and one. */
+uint32_t pool_n_wanted(const struct service *service);
 
-/* Starts workers until there are as many as there should be: workers.min, at least one. */
+/* Starts workers until there are as many. */
 void pool_fill(struct service *service);
 
-/* Raises EVENT_READY when there are as many workers as there should be and all are ready. */
+/* Raises EVENT_READY when there are as many and all are ready. */
 void pool_check_ready(struct service *service);
 
 /* Starts a worker in the place of one that is then drained. */
 void pool_replace(struct service *service, struct worker *old);
+
+/* Tells the workers to take no more connections and to finish those they have. */
+void pool_drain_workers(struct service *service);
 
 /* Raises EVENT_RETRY, once. */
 void pool_retry_after(struct service *service, uint64_t delay_ms);
@@ -33,14 +32,10 @@ void pool_retry_cancel(struct service *service);
 /* The delay that the last death has earned. */
 uint64_t pool_next_delay_ms(const struct service *service);
 
-/* Tells the workers to take no more connections and to finish those they have. */
-void pool_drain_workers(struct service *service);
+/* The one timer of a service: for the next look at its queue, or (is_retry) for the next try. */
+void pool_set_timer(struct service *service, uint64_t ms, bool is_retry);
 
-/*
- * Brings a service that is draining nearer to its end: what was accepted is still served, then its
- * workers finish. Raises EVENT_EMPTY when a service that is being ended has no process left, orphans
- * included.
- */
-void pool_check_empty(struct service *service);
+/* Stops it if it stands for that. */
+void pool_stop_timer(struct service *service, bool is_retry);
 
 #endif

@@ -11,9 +11,11 @@
 #include "process/environment.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/ending.h"
 #include "supervisor/pool.h"
 #include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/watch.h"
 #include "wire/handoff.h"
 
 static bool has_queue(const struct service *service)
@@ -48,7 +50,7 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 
 void service_destroy(struct service *service)
 {
-	pool_unwatch(service);
+	watch_stop(service);
 	pool_retry_cancel(service);
 	listeners_close(service->listeners, service->n_listeners);
 	fd_close(&service->queue[0]);
@@ -173,7 +175,7 @@ static void close_queue(struct service *service)
 static void terminate_workers(struct service *service)
 {
 	service->terminate_ms = clock_now_ms();
-	pool_unwatch(service);
+	watch_stop(service);
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
 		worker_stop(worker);
 	service->n_working = 0;
@@ -192,17 +194,17 @@ static void carry_out(struct service *service, unsigned actions)
 	if (actions & ACTION_TERMINATE)
 		terminate_workers(service);
 	if (actions & ACTION_DRAIN)
-		pool_unwatch(service);
+		watch_stop(service);
 	if (actions & ACTION_DELAY)
 		pool_retry_after(service, pool_next_delay_ms(service));
 	if (actions & ACTION_DELAY_LONG)
 		pool_retry_after(service, STATE_FAILED_RETRY_MS);
 	if (actions & ACTION_WATCH)
-		pool_watch(service);
+		watch_start(service);
 	if (actions & ACTION_SPAWN)
 		pool_fill(service);
 	if (actions & (ACTION_TERMINATE | ACTION_DRAIN))
-		pool_check_empty(service);
+		ending_check(service);
 }
 
 void service_raise(struct service *service, enum service_event event)
@@ -290,7 +292,7 @@ static void roll(struct service *service)
 		return;
 	}
 	bool is_kept_ready = service->config->workers_min > 0;
-	pool_unwatch(service);
+	watch_stop(service);
 	pool_drain_workers(service);
 	if (service->state == STATE_ON_DEMAND)
 		service_raise(service, is_kept_ready ? EVENT_DEMAND : EVENT_RESTART);

@@ -93,9 +93,6 @@ void service_start(struct service *service);
 void service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened);
 
-/* The process of a worker is gone. Frees the worker. */
-void service_on_worker_exit(struct service *service, struct worker *worker, int pid, int status);
-
 /* Tells a new acceptor all that it must know of the service. */
 void service_introduce(struct service *service);
 

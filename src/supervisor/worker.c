@@ -12,6 +12,7 @@
 #include "process/spawn.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/deaths.h"
 #include "supervisor/pool.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -31,7 +32,7 @@ static void on_exit_of_worker(struct child *child, int status, const struct rusa
 {
 	(void)usage;
 	struct worker *worker = (struct worker *)((char *)child - offsetof(struct worker, child));
-	service_on_worker_exit(worker->service, worker, worker->pid, status);
+	deaths_on_worker_exit(worker->service, worker, worker->pid, status);
 }
 
 static void set_timer(struct worker *worker, uint64_t ms)

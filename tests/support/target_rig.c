@@ -15,7 +15,10 @@ void target_listen(struct target_rig *rig, const char *address)
 	socklen_t size = sizeof rig->address;
 	rig->address = (struct sockaddr_in){ .sin_family = AF_INET };
 	cr_assert_eq(inet_pton(AF_INET, address, &rig->address.sin_addr), 1);
+	int on = 1;
 	rig->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* So that the address can be taken once more while connections of it linger. */
+	setsockopt(rig->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	cr_assert_eq(bind(rig->listener, (struct sockaddr *)&rig->address, size), 0);
 	cr_assert_eq(listen(rig->listener, 512), 0);
 	cr_assert_eq(getsockname(rig->listener, (struct sockaddr *)&rig->address, &size), 0);

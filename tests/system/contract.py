@@ -47,7 +47,7 @@ class Found:
         self.environment = dict(v.split("=", 1) for v in variables)
         self.has_doubles = len(variables) != len(self.environment)
         self.arguments = read(pid, "cmdline").split("\0")[:-1]
-        self.status = dict(re.findall(r"^(\w+):\s*(.*)$", read(pid, "status"), re.M))
+        self.status = dict(re.findall(r"^(\w+):[ \t]*(.*)$", read(pid, "status"), re.M))
         stat = read(pid, "stat").rpartition(")")[2].split()
         self.group, self.session, self.nice = int(stat[2]), int(stat[3]), int(stat[16])
         self.directory = os.readlink("/proc/%d/cwd" % pid)

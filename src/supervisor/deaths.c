@@ -1,0 +1,165 @@
+#include "supervisor/deaths.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/capture.h"
+#include "supervisor/ending.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+
+static struct backoff_verdict judge_death(
+	struct service *service, uint64_t age_ms, bool was_useful, bool is_clean)
+{
+	const struct service_config *config = service->config;
+	struct backoff_rule rule = {
+		.delay_ms = config->restart_delay,
+		.delay_max_ms = config->restart_delay_max,
+		.give_up_deaths = config->give_up.count,
+		.give_up_within_ms = config->give_up.per_ms,
+	};
+	struct backoff_death death = {
+		.now_ms = clock_now_ms(),
+		.age_ms = age_ms,
+		.was_useful = was_useful,
+		.is_clean = is_clean,
+		.chance = drand48(),
+	};
+	struct history *history = service_history(service);
+	struct backoff_verdict verdict = backoff_on_death(&history->backoff, &rule, &death);
+	history->last_death.delay_ms = verdict.delay_ms;
+	return verdict;
+}
+
+static void log_failed_start(struct service *service, const char *step, int error)
+{
+	char delay[TEXT_DURATION_SIZE];
+	log_error("%s: cannot start %s: %s: %s; next try in %s", service->config->name,
+		service->config->command.items[0], step, strerror(error),
+		text_format_duration(delay, pool_next_delay_ms(service)));
+}
+
+void deaths_on_failed_start(struct service *service, const char *step, int error)
+{
+	service->n_deaths++;
+	service_history(service)->last_death = (struct last_death){
+		.is_known = true,
+		.step = step,
+		.status = error,
+	};
+	struct backoff_verdict verdict = judge_death(service, 0, false, false);
+	log_failed_start(service, step, error);
+	if (service->n_working > 0)
+		service_raise(service, EVENT_SHORT);
+	else
+		service_raise(service, verdict.give_up ? EVENT_GAVE_UP : EVENT_GONE_EARLY);
+}
+
+static void forget_worker(struct service *service, struct worker *worker)
+{
+	struct worker **link = &service->workers;
+	while (*link != worker)
+		link = &(*link)->next;
+	*link = worker->next;
+	service->n_workers--;
+	if (worker_is_working(worker))
+		service->n_working--;
+}
+
+static void tell_acceptor(struct service *service, int pid, int status)
+{
+	struct control_process message = {
+		.kind = CONTROL_WORKER_GONE,
+		.service = service->slot,
+		.pid = pid,
+		.status = status,
+	};
+	if (service->acceptor)
+		acceptor_tell(service->acceptor, &message, -1);
+}
+
+static void log_death(struct service *service, const struct backoff_verdict *verdict)
+{
+	const struct last_death *death = &service_history(service)->last_death;
+	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
+	health_format_status(status, death->status);
+	text_format_duration(age, death->age_ms);
+	const char *program = service->config->type == SERVICE_DAEMON ? "daemon" : "worker";
+	if (verdict->give_up)
+		log_error("%s: %s %d %s after %s: given up (give_up); tried again in 10min, or by "
+			  "fdsupctl start %s",
+			service->config->name, program, death->pid, status, age, service->config->name);
+	else if (verdict->delay_ms)
+		log_warning("%s: %s %d %s after %s; next try in %s", service->config->name, program,
+			death->pid, status, age, text_format_duration(delay, verdict->delay_ms));
+	else
+		log_warning("%s: %s %d %s after %s; replaced at once", service->config->name, program,
+			death->pid, status, age);
+}
+
+static bool is_left_ended(const struct service_config *config, bool is_clean)
+{
+	return config->type == SERVICE_DAEMON &&
+	       (config->restart == RESTART_NEVER ||
+		       (config->restart == RESTART_ON_FAILURE && is_clean));
+}
+
+static void on_death(struct service *service, const struct worker *worker, int pid, int status)
+{
+	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool was_useful = service_taken(service) > worker->taken_before;
+	uint64_t age_ms = clock_now_ms() - worker->started_ms;
+	service->n_deaths++;
+	service_history(service)->last_death = (struct last_death){
+		.is_known = true,
+		.was_spawned = true,
+		.was_ready = worker->state == WORKER_READY,
+		.pid = pid,
+		.status = status,
+		.age_ms = age_ms,
+	};
+	if (service->capture && service->n_working)
+		capture_drain(service->capture);
+	else if (service->capture)
+		capture_end(service->capture);
+	if (is_left_ended(service->config, is_clean) && service->n_working == 0) {
+		char text[HEALTH_STATUS_SIZE];
+		log_notice("%s: daemon %d %s; restart leaves it at that", service->config->name, pid,
+			health_format_status(text, status));
+		service_raise(service, EVENT_GONE_FOR_GOOD);
+		return;
+	}
+	struct backoff_verdict verdict = judge_death(service, age_ms, was_useful, is_clean);
+	log_death(service, &verdict);
+	if (service->n_working >= pool_n_wanted(service))
+		return;
+	service->n_restarts++;
+	if (service->n_working > 0)
+		service_raise(service, EVENT_SHORT);
+	else if (verdict.give_up)
+		service_raise(service, EVENT_GAVE_UP);
+	else if (verdict.is_early)
+		service_raise(service, EVENT_GONE_EARLY);
+	else /* an exec service waits for the next connection, which may be waiting already */
+		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
+}
+
+void deaths_on_worker_exit(struct service *service, struct worker *worker, int pid, int status)
+{
+	enum worker_state was = worker->state;
+	forget_worker(service, worker);
+	tell_acceptor(service, pid, status);
+	bool is_idle_exit = service->config->type == SERVICE_EXEC && status == 0;
+	if (was != WORKER_READY && was != WORKER_STARTING)
+		ending_check(service);
+	else if (!is_idle_exit)
+		on_death(service, worker, pid, status);
+	else if (service->n_working == 0)
+		service_raise(service, EVENT_GONE_IDLE);
+	worker_free(worker);
+}

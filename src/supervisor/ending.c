@@ -1,0 +1,101 @@
+#include "supervisor/ending.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "process/orphans.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+#include "wire/handoff.h"
+
+/* How often a service that ends is looked through for what is left of it. */
+enum { SWEEP_MS = 50, SWEEP_DRAINING_MS = 1000 };
+
+struct sweep {
+	const struct service *service;
+	int signal; /* 0: count only */
+	unsigned n_left;
+};
+
+static void sweep_one(void *context, pid_t pid, const char *name)
+{
+	struct sweep *sweep = context;
+	if (!name || strcmp(name, sweep->service->config->name))
+		return;
+	sweep->n_left++;
+	/* What it descends from may have told it to ignore one of the two. */
+	if (sweep->signal == SIGTERM)
+		kill(pid, sweep->service->config->stop_signal);
+	if (sweep->signal)
+		kill(pid, sweep->signal);
+}
+
+/* TERM at first, KILL when the time is over; nothing for those that may finish. */
+static int sweep_signal(const struct service *service)
+{
+	if (!service->terminate_ms)
+		return 0;
+	uint64_t since_ms = clock_now_ms() - service->terminate_ms;
+	return since_ms >= service->config->stop_timeout ? SIGKILL : SIGTERM;
+}
+
+/* A new service of the same name: its processes cannot be told from what is left of this one. */
+static bool has_successor(const struct service *service)
+{
+	return service->is_leaving &&
+	       supervisor_find(service->supervisor, service->config->name) != NULL;
+}
+
+/* Connections that were accepted before the listeners were closed, and that no worker has yet. */
+static bool has_accepted_ones(const struct service *service)
+{
+	if (service->queue[1] < 0 || !service->acceptor)
+		return false;
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	bool has_in_hand = score_get(score->paused) & SCORE_PAUSED_QUEUE;
+	return handoff_queue_depth(service->queue[1]) > 0 || has_in_hand ||
+	       score_get(score->held) > 0;
+}
+
+/* Lets the workers go when there is nothing left to take; starts one for what is left. */
+static void drain(struct service *service)
+{
+	const char *step;
+	if (!has_accepted_ones(service))
+		pool_drain_workers(service);
+	else if (service->n_working == 0 && worker_start(service, &step) < 0)
+		log_warning("%s: cannot start a worker for what it has still accepted: %s; tried again",
+			service->config->name, step);
+}
+
+void ending_check(struct service *service)
+{
+	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
+	if (is_draining && service->acceptor &&
+		!acceptor_has_synced(service->acceptor, service->close_sync)) {
+		/* Until then it may still accept, and hand off. */
+		pool_set_timer(service, SWEEP_MS, true);
+		return;
+	}
+	if (is_draining)
+		drain(service);
+	else if (!service->terminate_ms)
+		return;
+	if (service->n_workers) {
+		if (is_draining)
+			pool_set_timer(service, service->n_working ? SWEEP_MS : SWEEP_DRAINING_MS, true);
+		return;
+	}
+	if (service->has_spawned && !has_successor(service)) {
+		struct sweep sweep = { service, sweep_signal(service), 0 };
+		if (orphans_walk(sweep_one, &sweep) == 0 && sweep.n_left) {
+			pool_set_timer(service, is_draining ? SWEEP_DRAINING_MS : SWEEP_MS, true);
+			return;
+		}
+		service->has_spawned = false;
+	}
+	service_raise(service, EVENT_EMPTY);
+}

@@ -1,0 +1,16 @@
+/*
+ * The end of a service: what was accepted is still served, workers finish or are ended, and nothing
+ * that descends from it is left.
+ */
+#ifndef FDSUP_SUPERVISOR_ENDING_H
+#define FDSUP_SUPERVISOR_ENDING_H
+
+#include "supervisor/service.h"
+
+/*
+ * Brings a service that is draining or being ended nearer to its end, and raises EVENT_EMPTY when it
+ * has no process left, orphans included. Asked whenever that may have changed, and by the timer.
+ */
+void ending_check(struct service *service);
+
+#endif

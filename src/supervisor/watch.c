@@ -1,0 +1,157 @@
+#include "supervisor/watch.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "supervisor/acceptor.h"
+#include "supervisor/pool.h"
+#include "supervisor/supervisor.h"
+#include "wire/handoff.h"
+
+static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)events;
+	struct service *service = watcher->data;
+	ev_io_stop(loop, watcher);
+	if (service->n_working == 0)
+		service_raise(service, EVENT_DEMAND);
+	else
+		pool_set_timer(service, GROWTH_LOOK_MS, false);
+}
+
+static void grow(struct service *service)
+{
+	const char *step;
+	int r = worker_start(service, &step);
+	if (r < 0)
+		log_warning("%s: cannot start one more worker: %s: %s; those that run go on",
+			service->config->name, step, strerror(-r));
+}
+
+static void forget_looks(struct service *service)
+{
+	if (service->history)
+		memset(&service->history->growth, 0, sizeof service->history->growth);
+}
+
+static void await_connection(struct service *service)
+{
+	if (ev_is_active(&service->demand))
+		return;
+	ev_io_set(&service->demand, service->queue[1], EV_READ);
+	ev_io_start(service->supervisor->loop, &service->demand);
+}
+
+/* Connections that workers have at the moment, in workers. */
+static uint32_t n_busy(const struct service *service)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint32_t live = score_get(score->live), untaken = score_get(score->waiting) + score_get(score->held);
+	uint32_t a_worker = service->config->connections_per_worker;
+	return live > untaken ? (live - untaken + a_worker - 1) / a_worker : 0;
+}
+
+/* The newest go, which have the least to finish. Idle workers of exec services leave by themselves. */
+static void shrink(struct service *service)
+{
+	if (service->config->type != SERVICE_WORKER)
+		return;
+	uint32_t surplus = growth_surplus(&service_history(service)->growth, service->n_working,
+		service->config->workers_min, n_busy(service), clock_now_ms());
+	if (surplus)
+		log_info("%s: %u of %u workers were idle for a minute; they are ended",
+			service->config->name, surplus, service->n_working);
+	for (struct worker *worker = service->workers; worker && surplus; worker = worker->next)
+		if (worker->state == WORKER_READY) {
+			worker_drain(worker);
+			service->n_working--;
+			surplus--;
+		}
+}
+
+/* Nobody takes what waits, and there may be no more workers: those that are there hang. */
+static bool is_hung(const struct service *service)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint64_t oldest_ns = score_get(score->oldest_waiting_ns), now_ns = clock_now_ns();
+	uint64_t watchdog_ns = service->config->watchdog * UINT64_C(1000000);
+	return watchdog_ns && oldest_ns && now_ns > oldest_ns && now_ns - oldest_ns > watchdog_ns;
+}
+
+static void on_hung(struct service *service)
+{
+	char text[TEXT_DURATION_SIZE];
+	log_error("%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
+		  "restarted",
+		service->config->name, text_format_duration(text, service->config->watchdog));
+	service_raise(service, EVENT_HUNG);
+}
+
+/* Until the next connection; a pool that may shrink is looked at once more when its time has come. */
+static void end_rest(struct service *service)
+{
+	await_connection(service);
+	if (service->config->type == SERVICE_WORKER && service->n_working > service->config->workers_min)
+		pool_set_timer(service, GROWTH_MARK_MS, false);
+}
+
+void watch_look(struct service *service)
+{
+	struct growth *growth = &service_history(service)->growth;
+	shrink(service);
+	if (growth->is_resting || ev_is_active(&service->demand)) {
+		growth->is_resting = false;
+		end_rest(service);
+		return;
+	}
+	int depth = handoff_queue_depth(service->queue[1]);
+	switch (growth_look(growth, depth < 0 ? 0 : (uint32_t)depth, service->n_working,
+		service->config->workers_max)) {
+	case GROWTH_GROW:
+		grow(service);
+		pool_set_timer(service, GROWTH_LOOK_MS, false);
+		break;
+	case GROWTH_WAIT:
+		pool_set_timer(service, GROWTH_LOOK_MS, false);
+		break;
+	case GROWTH_FULL:
+		if (is_hung(service)) {
+			on_hung(service);
+			break;
+		}
+		/* fall through */
+	case GROWTH_REST:
+		growth->is_resting = true;
+		pool_set_timer(service, GROWTH_REST_MS, false);
+		break;
+	}
+}
+
+void watch_init(struct service *service)
+{
+	ev_io_init(&service->demand, on_demand, -1, EV_READ);
+	service->demand.data = service;
+}
+
+void watch_start(struct service *service)
+{
+	if (service->queue[1] < 0)
+		return;
+	pool_stop_timer(service, false);
+	forget_looks(service);
+	await_connection(service);
+}
+
+void watch_stop(struct service *service)
+{
+	ev_io_stop(service->supervisor->loop, &service->demand);
+	pool_stop_timer(service, false);
+}
+
+void watch_begin(struct service *service)
+{
+	forget_looks(service);
+	pool_set_timer(service, GROWTH_LOOK_MS, false);
+}
