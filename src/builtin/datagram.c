@@ -52,13 +52,18 @@ static struct endpoint end_at_ipv4(struct in_addr address, uint16_t port)
 	return endpoint_from_sockaddr((const struct sockaddr *)&in);
 }
 
-/* A broadcast is received for an address (ipi_spec_dst) that it was not sent to (ipi_addr). */
+/*
+ * A broadcast is received for an address (ipi_spec_dst) that it was not sent to (ipi_addr). For a
+ * message that came before the kernel was asked it says only the latter, and refuses to send from
+ * that if it is none of this host.
+ */
 static void note_ipv4(struct datagram *datagram, const struct in_pktinfo *info, uint16_t port)
 {
+	bool is_told = info->ipi_spec_dst.s_addr != 0;
 	datagram->has_source4 = true;
-	datagram->source4 = (struct in_pktinfo){ .ipi_spec_dst = info->ipi_spec_dst };
+	datagram->source4.ipi_spec_dst = is_told ? info->ipi_spec_dst : info->ipi_addr;
 	datagram->local = end_at_ipv4(info->ipi_addr, port);
-	datagram->is_unicast = info->ipi_addr.s_addr == info->ipi_spec_dst.s_addr;
+	datagram->is_unicast = info->ipi_addr.s_addr == datagram->source4.ipi_spec_dst.s_addr;
 }
 
 /* The interface matters where an address does not say it: link-local ones. */

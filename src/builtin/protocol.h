@@ -42,7 +42,7 @@ enum { PROTOCOL_ANSWER_MAX = 80 };
 
 /*
  * The answer of daytime or time to whatever was asked: its length. Daytime is one line such as
- * "Tuesday, February 22, 1982 17:37:43-PST", in the local time zone; time is four bytes in network
+ * "Monday, February 22, 1982 17:37:43-PST", in the local time zone; time is four bytes in network
  * order, the seconds since 1900 modulo 2^32.
  */
 size_t protocol_answer(enum protocol protocol, time_t now, char ret[PROTOCOL_ANSWER_MAX]);

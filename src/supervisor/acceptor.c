@@ -15,6 +15,8 @@
 #include "policy/health.h"
 #include "process/spawn.h"
 #include "supervisor/capture.h"
+#include "supervisor/ending.h"
+#include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
@@ -31,12 +33,23 @@ static void on_nonsense(struct acceptor *acceptor, const char *what)
 	kill(acceptor->child.pid, SIGKILL);
 }
 
+/* Services that are ending may have waited for this. */
+static void on_synced(struct acceptor *acceptor, uint32_t number)
+{
+	struct supervisor *supervisor = acceptor->supervisor;
+	acceptor->n_synced = number;
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (supervisor->services[i]->acceptor == acceptor)
+			ending_check(supervisor->services[i]);
+	reload_on_confirmation(supervisor);
+}
+
 static void on_message(struct acceptor *acceptor, const union control_message *message)
 {
 	if (message->kind == CONTROL_READY && message->number.number == CONTROL_VERSION)
 		acceptor->is_ready = true;
 	else if (message->kind == CONTROL_SYNCED)
-		acceptor->n_synced = message->number.number;
+		on_synced(acceptor, message->number.number);
 	else
 		on_nonsense(acceptor, "unknown message on its control channel");
 }

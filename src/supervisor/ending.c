@@ -14,6 +14,9 @@
 /* How often a service that ends is looked through for what is left of it. */
 enum { SWEEP_MS = 50, SWEEP_DRAINING_MS = 1000 };
 
+/* How long the acceptor may take to confirm that it has closed the listeners. */
+enum { SYNC_MAX_MS = 2000 };
+
 struct sweep {
 	const struct service *service;
 	int signal; /* 0: count only */
@@ -71,12 +74,22 @@ static void drain(struct service *service)
 			service->config->name, step);
 }
 
+/*
+ * Whether its listeners are closed in the acceptor, too: until then it may still accept, and hand off.
+ * An acceptor that does not answer is not waited for.
+ */
+static bool is_closed(const struct service *service)
+{
+	if (service->state != STATE_DRAINING || !service->acceptor)
+		return true;
+	return acceptor_has_synced(service->acceptor, service->close_sync) ||
+	       clock_now_ms() - service->state_since_ms >= SYNC_MAX_MS;
+}
+
 void ending_check(struct service *service)
 {
 	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
-	if (is_draining && service->acceptor &&
-		!acceptor_has_synced(service->acceptor, service->close_sync)) {
-		/* Until then it may still accept, and hand off. */
+	if (!is_closed(service)) {
 		pool_set_timer(service, SWEEP_MS, true);
 		return;
 	}

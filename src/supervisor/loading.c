@@ -1,6 +1,7 @@
 #include "supervisor/loading.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 #include <ev.h>
 
+#include "base/fd.h"
 #include "config/pack.h"
 #include "policy/health.h"
 #include "supervisor/children.h"
@@ -63,18 +65,32 @@ static void leave_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/*
+ * Returns when the new process has let go of our descriptors: a listener that we close meanwhile must
+ * not live on in it. (It shares them, for it executes nothing.)
+ */
 static pid_t fork_loader(const char *path, struct result *result)
 {
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	fd_auto int closed_fd = ends[0];
+	fd_auto int open_fd = ends[1];
 	sigset_t all, before;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
 	if (pid == 0) {
+		fd_close_from(3);
 		leave_signals();
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		load(path, result);
 	}
 	int saved = errno;
+	fd_close(&open_fd);
+	char byte;
+	while (pid > 0 && read(closed_fd, &byte, 1) < 0 && errno == EINTR)
+		;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = saved;
 	return pid;

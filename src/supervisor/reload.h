@@ -18,6 +18,9 @@ struct supervisor;
  */
 void reload_request(struct supervisor *supervisor, struct admin_call *call, bool is_dry_run);
 
+/* An acceptor has confirmed something: perhaps it is what a reload waits for. */
+void reload_on_confirmation(struct supervisor *supervisor);
+
 /* Answers all that wait, and ends the loading that is under way. */
 void reload_end(struct supervisor *supervisor);
 

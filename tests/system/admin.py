@@ -403,7 +403,10 @@ class Admin(Test):
         self.answered(fdsup)
 
     def test_remote_text_is_harmless_on_a_terminal(self):
-        fdsup = self.fdsup('a = { command = [ "/bin/sh", "-c", "printf \'\\\\033[2J\\\\007evil\\\\n\' >&2; exit 1" ]; };')
+        fdsup = self.unstarted()
+        script = fdsup.script("it", r"printf '\033[2J\007evil\n' >&2; exit 1" "\n")
+        fdsup.write('a = { command = "%s"; };' % script)
+        fdsup.start()
         fdsup.wait_status("a", lambda s: s["last_words"], "last words")
         for arguments in (["status"], ["--json", "status"]):
             output = fdsup.ctl(*arguments)[1]

@@ -130,7 +130,8 @@ class Log(Test):
     def test_control_characters_are_escaped(self):
         port = free_port()
         fdsup = self.unstarted()
-        script = fdsup.script("says", r"printf 'a\033[2Jb\007c\000d\rerror forged\tx\177\377\n' >&2; echo end >&2" + "\n")
+        script = fdsup.script("says", r"printf 'a\033[2Jb\007c\000d\rerror forged\tx\177\377\n' >&2"
+                              "\necho end >&2\n")
         fdsup.write(self.saying(script, port=port))
         fdsup.start()
         self.talk(port)

@@ -45,7 +45,8 @@ class Stopping(Test):
 
     def test_running_commands_are_asked_before_they_are_killed(self):
         port = free_port()
-        fdsup = self.fdsup(self.sh("a", port, "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 1000 & wait; done"))
+        fdsup = self.fdsup(self.sh("a", port, "trap 'echo bye; exit 5' TERM; echo ready;"
+                                   " while :; do sleep 1000 & wait; done"))
         s = self.ready(port)
         fdsup.signal(signal.SIGTERM)
         self.assertEqual(self.read_all(s), b"bye\n")

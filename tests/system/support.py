@@ -7,6 +7,7 @@ becomes its child, and is found.
 """
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import random
@@ -185,6 +186,8 @@ class Fdsup:
                 [*self.prefix, os.path.join(BIN, "fdsup"), "-c", self.path, *arguments],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env=dict(os.environ, NOTIFY_SOCKET=notify_path))
+            # fdsup waits for no reader: under load, what does not fit would be missing here.
+            fcntl.fcntl(self.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)
             self.reader = threading.Thread(target=self._read, daemon=True)
             self.reader.start()
             notify.settimeout(0.2)
