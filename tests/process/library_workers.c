@@ -148,15 +148,16 @@ static uint16_t read_port(int log)
 	char text[256];
 	ssize_t n;
 	size_t length = 0;
+	static const char words[] = "listening on 127.0.0.1:";
 	char *found;
 	do {
 		n = read(log, text + length, sizeof text - 1 - length);
 		cr_assert_gt(n, 0);
 		length += (size_t)n;
 		text[length] = 0;
-		found = strstr(text, "listening on 127.0.0.1:");
+		found = strstr(text, words);
 	} while (!found || !strchr(found, '\n'));
-	return (uint16_t)atoi(strrchr(found, ':') + 1);
+	return (uint16_t)atoi(found + strlen(words));
 }
 
 static void serve_by_hand(const char *program)
@@ -173,6 +174,7 @@ static void serve_by_hand(const char *program)
 	const char *const acceptor_words[] = { acceptor_path, "127.0.0.1", "0", socket_name, NULL };
 	pid_t worker = example_start(-1, -1, -1, words);
 	pid_t acceptor = example_start(-1, log[1], log[1], acceptor_words);
+	close(log[1]);
 	uint16_t port = read_port(log[0]);
 	for (int i = 0; i < 10; i++) {
 		int client = rig_connect(port, NULL);
@@ -186,7 +188,6 @@ static void serve_by_hand(const char *program)
 	/* The socket file is gone with its owner. */
 	cr_assert_eq(rmdir(directory), 0);
 	close(log[0]);
-	close(log[1]);
 }
 
 Test(library_by_hand, in_c, .timeout = 120)
