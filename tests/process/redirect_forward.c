@@ -194,8 +194,8 @@ Test(redirect_forward, a_hundred_megabytes_go_both_ways_byte_for_byte)
 	};
 	pthread_t threads[4];
 	for (int i = 0; i < 4; i++)
-		cr_assert_eq(pthread_create(&threads[i], NULL,
-				     i % 2 ? check_pattern : send_pattern, &jobs[i]),
+		cr_assert_eq(pthread_create(&threads[i], NULL, i % 2 ? check_pattern : send_pattern,
+				     &jobs[i]),
 			0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
