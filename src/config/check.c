@@ -2,10 +2,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What fits into sun_path: unix(7). */
+enum { UNIX_NAME_MAX = 107 };
 
 static void check_workers(struct draft *draft)
 {
@@ -139,8 +143,49 @@ static void check_stderr(struct draft *draft)
 			service_type_name(service->type));
 }
 
+/* Whether "host:port" ends in a port, whose host, if it holds colons, is in brackets. */
+static bool is_host_and_port(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	if (!colon || colon == text || !colon[1])
+		return false;
+	bool is_bracketed = text[0] == '[' && colon[-1] == ']';
+	bool is_plain = memchr(text, ':', (size_t)(colon - text)) == NULL;
+	char *end;
+	unsigned long port = strtoul(colon + 1, &end, 10);
+	bool is_port = *end ? !isdigit((unsigned char)colon[1]) : port >= 1 && port <= 65535;
+	return (is_bracketed || is_plain) && is_port;
+}
+
+static void check_target(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	char shown[QUOTE_SIZE];
+	if (service->type == SERVICE_BUILTIN && !draft_has_own(draft, "builtin"))
+		draft_problem(draft, "builtin",
+			"is missing; write \"echo\", \"discard\", \"chargen\", \"daytime\" or \"time\"");
+	if (service->type != SERVICE_REDIRECT)
+		return;
+	const char *to = service->to;
+	if (!to) {
+		draft_problem(draft, "to", "is missing; add to = \"host:port\" or \"unix:/path\"");
+		return;
+	}
+	bool is_unix = !strncmp(to, "unix:", 5);
+	bool is_unix_name = is_unix && (to[5] == '/' || to[5] == '@') && to[6];
+	if (is_unix_name && strlen(to + 5) > UNIX_NAME_MAX)
+		draft_problem(draft, "to", "the path has %zu bytes, a socket's may have %d; shorten it",
+			strlen(to + 5), UNIX_NAME_MAX);
+	else if (is_unix ? !is_unix_name : !is_host_and_port(to))
+		draft_problem(draft, "to",
+			"%s is no target; write \"host:port\", \"[IPv6 address]:port\", "
+			"\"unix:/path\" or \"unix:@name\"",
+			quote(shown, to));
+}
+
 void check_service(struct draft *draft)
 {
+	check_target(draft);
 	check_stderr(draft);
 	check_workers(draft);
 	check_delays(draft);

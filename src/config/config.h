@@ -27,6 +27,15 @@ enum service_type {
 	SERVICE_DAEMON,   /* long-lived, no sockets */
 };
 
+/* The small services of RFC 862 to 868. */
+enum builtin_protocol {
+	BUILTIN_ECHO,
+	BUILTIN_DISCARD,
+	BUILTIN_CHARGEN,
+	BUILTIN_DAYTIME,
+	BUILTIN_TIME,
+};
+
 enum service_protocol { PROTOCOL_TCP, PROTOCOL_UDP };
 enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
 enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -92,6 +101,8 @@ struct service_config {
 	struct text_list command; /* argv; items[0] as written */
 	char *command_path;       /* absolute path of items[0] */
 	char *worker_socket;
+	char *to;                 /* of a redirect: "host:port", "unix:/path" */
+	enum builtin_protocol builtin;
 
 	/* as whom */
 	char *user;  /* as written; NULL: whoever runs fdsup */
@@ -203,5 +214,21 @@ void config_show(const struct config *config, void (*print)(void *context, const
 
 /* "exec", "worker", ... */
 const char *service_type_name(enum service_type type);
+
+/* "echo", "discard", ... */
+const char *builtin_name(enum builtin_protocol protocol);
+
+/* Connections reach it through a queue of ours. */
+static inline bool service_type_has_queue(enum service_type type)
+{
+	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_REDIRECT ||
+	       type == SERVICE_BUILTIN;
+}
+
+/* Its workers are programs of fdsup's own: they report, drain and leave when they are idle. */
+static inline bool service_type_is_ours(enum service_type type)
+{
+	return type == SERVICE_EXEC || type == SERVICE_REDIRECT || type == SERVICE_BUILTIN;
+}
 
 #endif

@@ -18,8 +18,8 @@ const struct key_name service_type_names[] = {
 	{ "worker", SERVICE_WORKER },
 	{ "listen", SERVICE_LISTEN, .is_future = true },
 	{ "external", SERVICE_EXTERNAL, .is_future = true },
-	{ "redirect", SERVICE_REDIRECT, .is_future = true },
-	{ "builtin", SERVICE_BUILTIN, .is_future = true },
+	{ "redirect", SERVICE_REDIRECT },
+	{ "builtin", SERVICE_BUILTIN },
 	{ NULL },
 };
 
@@ -27,7 +27,8 @@ static const struct key_name protocol_names[] = {
 	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP, .is_future = true }, { NULL },
 };
 static const struct key_name builtin_names[] = {
-	{ "echo", 0 }, { "discard", 1 }, { "chargen", 2 }, { "daytime", 3 }, { "time", 4 }, { NULL },
+	{ "echo", BUILTIN_ECHO }, { "discard", BUILTIN_DISCARD }, { "chargen", BUILTIN_CHARGEN },
+	{ "daytime", BUILTIN_DAYTIME }, { "time", BUILTIN_TIME }, { NULL },
 };
 static const struct key_name stderr_names[] = {
 	{ "log", STDERR_LOG }, { "connection", STDERR_CONNECTION }, { "null", STDERR_NULL }, { NULL },
@@ -64,12 +65,15 @@ static const struct key_name log_level_names[] = {
 
 /* Which types of service a key has a meaning for. */
 #define T(type) (1U << SERVICE_##type)
-#define QUEUED  (T(EXEC) | T(WORKER))                                    /* has our queue */
-#define SOCKETS (QUEUED | T(LISTEN) | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN)) /* has an address */
-#define ADMITS  (QUEUED | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN))        /* we accept for it */
-#define RUNS    (QUEUED | T(LISTEN) | T(DAEMON))                         /* runs a program */
-#define POOL    (QUEUED | T(DAEMON))                                     /* may run several */
-#define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))                      /* is meant to run on */
+#define TAKERS  (T(EXEC) | T(WORKER))                     /* the command takes part in serving */
+#define OURS    (T(EXEC) | T(REDIRECT) | T(BUILTIN))      /* the workers are programs of fdsup */
+#define QUEUED  (TAKERS | OURS)                           /* has our queue */
+#define SOCKETS (QUEUED | T(LISTEN) | T(EXTERNAL))        /* has an address */
+#define ADMITS  (QUEUED | T(EXTERNAL))                    /* we accept for it */
+#define RUNS    (TAKERS | T(LISTEN) | T(DAEMON))          /* runs a program of the administrator's */
+#define TENDED  (QUEUED | T(LISTEN) | T(DAEMON))          /* has processes that we look after */
+#define POOL    (QUEUED | T(DAEMON))                      /* may run several */
+#define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))       /* is meant to run on */
 #define EVERY   (SOCKETS | T(DAEMON))
 
 /* A key of services alone, one that defaults = { } may hold as well, and one at the top. */
@@ -153,11 +157,11 @@ const struct config_key config_keys[] = {
 	  .help = "what the command is; by default exec with a port or an address, else daemon" },
 	{ "command", KEY_COMMAND, ALONE, RUNS, SERVICE(command), ROLL,
 	  .help = "program and arguments, a list or one string that is split into words" },
-	{ "worker_socket", KEY_SOCKET, ALONE, QUEUED | T(EXTERNAL), NOT_YET, REBIND,
+	{ "worker_socket", KEY_SOCKET, ALONE, TAKERS | T(EXTERNAL), NOT_YET, REBIND,
 	  .help = "Unix socket, path or \"@name\", on which connections are handed over" },
-	{ "to", KEY_STRING, ALONE, T(REDIRECT), NOT_YET, APPLY,
+	{ "to", KEY_STRING, ALONE, T(REDIRECT), SERVICE(to), ROLL,
 	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },
-	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN), NOT_YET, REPLACE, .names = builtin_names,
+	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN), SERVICE(builtin), ROLL, .names = builtin_names,
 	  .help = "which of the small services" },
 	{ "inetd", KEY_BOOLEAN, SHARED, T(LISTEN), NOT_YET, ROLL,
 	  .help = "the listening socket is descriptor 0" },
@@ -205,9 +209,9 @@ const struct config_key config_keys[] = {
 	/* how many */
 	{ "workers", KEY_GROUP, SHARED, POOL, NO_CHOICE, APPLY, .help = "how many worker processes" },
 	{ "workers.min", KEY_INTEGER, SHARED, POOL, SERVICE(workers_min), APPLY, RANGE(0, 1000),
-	  .help = "kept running; by default 0 for exec, 1 for worker and daemon" },
+	  .help = "kept running; by default 1 for worker and daemon, else 0" },
 	{ "workers.max", KEY_INTEGER, SHARED, POOL, SERVICE(workers_max), APPLY, RANGE(1, 1000),
-	  .help = "at most; by default one a CPU up to 16 for exec and worker, 1 for daemon" },
+	  .help = "at most; by default one a CPU up to 16 for exec and worker, else 1" },
 	{ "spares", KEY_INTEGER, SHARED, T(EXEC), NOT_YET, APPLY, RANGE(0, 1000),
 	  .help = "children kept ready for the next connections" },
 	{ "connections_per_worker", KEY_INTEGER, SHARED, T(WORKER), "1", SERVICE(connections_per_worker),
@@ -219,7 +223,7 @@ const struct config_key config_keys[] = {
 	  .help = "age at which a worker is replaced" },
 	{ "max_rss", KEY_SIZE, SHARED, T(WORKER), NOT_YET, APPLY, RANGE(1 << 20, 1LL << 50),
 	  .help = "memory at which a worker is replaced" },
-	{ "idle_timeout", KEY_DURATION, SHARED, T(EXEC), "10s", SERVICE(idle_timeout), ROLL,
+	{ "idle_timeout", KEY_DURATION, SHARED, OURS, "10s", SERVICE(idle_timeout), ROLL,
 	  RANGE(100, DAY), .help = "an idle worker above workers.min ends after this time" },
 	{ "queue", KEY_INTEGER, SHARED, QUEUED, "256", SERVICE(queue), APPLY, RANGE(1, 16384),
 	  .help = "connections that may wait for a worker" },
@@ -244,7 +248,7 @@ const struct config_key config_keys[] = {
 	{ "banner", KEY_STRING, SHARED, ADMITS, NOT_YET, APPLY, .help = "sent to whom is accepted" },
 	{ "max_load", KEY_NUMBER, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 100000),
 	  .help = "load average above which connections are refused" },
-	{ "redeliver", KEY_ENUM, SHARED, QUEUED | T(EXTERNAL), NOT_YET, APPLY, .names = redeliver_names,
+	{ "redeliver", KEY_ENUM, SHARED, TAKERS | T(EXTERNAL), NOT_YET, APPLY, .names = redeliver_names,
 	  .help = "whether a connection whose worker died goes to another" },
 
 	/* how long */
@@ -258,13 +262,13 @@ const struct config_key config_keys[] = {
 	/* supervision */
 	{ "restart", KEY_ENUM, SHARED, STAYS, "always", SERVICE(restart), APPLY, .names = restart_names,
 	  .help = "whether a worker that ended is started again" },
-	{ "restart_delay", KEY_DURATION, SHARED, RUNS, "200ms", SERVICE(restart_delay), APPLY,
+	{ "restart_delay", KEY_DURATION, SHARED, TENDED, "200ms", SERVICE(restart_delay), APPLY,
 	  RANGE(10, DAY), .help = "wait after a first early death; it doubles with each further one" },
-	{ "restart_delay_max", KEY_DURATION, SHARED, RUNS, "60s", SERVICE(restart_delay_max), APPLY,
+	{ "restart_delay_max", KEY_DURATION, SHARED, TENDED, "60s", SERVICE(restart_delay_max), APPLY,
 	  RANGE(10, DAY), .help = "longest such wait" },
-	{ "start_timeout", KEY_DURATION, SHARED, RUNS, "30s", SERVICE(start_timeout), APPLY,
+	{ "start_timeout", KEY_DURATION, SHARED, TENDED, "30s", SERVICE(start_timeout), APPLY,
 	  RANGE(100, DAY), .help = "a worker that is not ready by then is ended" },
-	{ "stop_timeout", KEY_DURATION, SHARED, RUNS, "10s", SERVICE(stop_timeout), APPLY,
+	{ "stop_timeout", KEY_DURATION, SHARED, TENDED, "10s", SERVICE(stop_timeout), APPLY,
 	  RANGE(0, DAY), .help = "from the stop signal to KILL" },
 	{ "stop_signal", KEY_SIGNAL, SHARED, RUNS, "TERM", SERVICE(stop_signal), APPLY, RANGE(1, 64),
 	  .help = "signal that asks a worker to end" },
@@ -272,7 +276,7 @@ const struct config_key config_keys[] = {
 	  .help = "when a worker counts as ready" },
 	{ "watchdog", KEY_DURATION, SHARED, T(WORKER), SERVICE(watchdog), APPLY, RANGE(100, DAY),
 	  .help = "a worker that takes nothing for so long while connections wait is restarted" },
-	{ "give_up", KEY_DEATHS, SHARED, RUNS, "none", SERVICE(give_up), APPLY,
+	{ "give_up", KEY_DEATHS, SHARED, TENDED, "none", SERVICE(give_up), APPLY,
 	  .help = "early deaths in a time after which the service counts as failed: \"5/10s\"" },
 	{ "after", KEY_STRINGS, ALONE, EVERY, NOT_YET, APPLY, .help = "services that are started before" },
 
@@ -344,10 +348,20 @@ const char *key_closest(const char *name, enum key_place place)
 	return text_closest(name, names, n);
 }
 
-const char *service_type_name(enum service_type type)
+static const char *name_of(const struct key_name *names, int value)
 {
-	for (const struct key_name *name = service_type_names; name->name; name++)
-		if (name->value == (int)type)
+	for (const struct key_name *name = names; name->name; name++)
+		if (name->value == value)
 			return name->name;
 	return "?";
+}
+
+const char *service_type_name(enum service_type type)
+{
+	return name_of(service_type_names, (int)type);
+}
+
+const char *builtin_name(enum builtin_protocol protocol)
+{
+	return name_of(builtin_names, (int)protocol);
 }

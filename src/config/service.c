@@ -69,7 +69,7 @@ static enum service_type derive_type(const struct draft *draft)
 
 static bool is_supported(enum service_type type)
 {
-	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_DAEMON;
+	return service_type_has_queue(type) || type == SERVICE_DAEMON;
 }
 
 /* Keys of the service itself must fit its type; those of defaults hold where they fit. */
@@ -192,6 +192,9 @@ static void derive_workers(struct draft *draft, const struct lookups *lookups)
 			service->workers_max = service->workers_min;
 		return;
 	}
+	/* One process of these serves many connections. */
+	if (service->type == SERVICE_REDIRECT || service->type == SERVICE_BUILTIN)
+		most = 1;
 	if (!has_min)
 		service->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
 	if (!has_max)
@@ -207,13 +210,15 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	if (!is_supported(service->type)) {
 		draft_problem(draft, "type",
 			"type \"%s\" is not supported by this version; write \"exec\", "
-			"\"worker\" or \"daemon\", or remove the service",
+			"\"worker\", \"redirect\", \"builtin\" or \"daemon\", or remove the service",
 			service_type_name(service->type));
 		return;
 	}
 	drop_unfit(service);
-	find_account(draft, lookups);
-	find_program(draft, lookups);
+	if (service->type != SERVICE_REDIRECT && service->type != SERVICE_BUILTIN) {
+		find_account(draft, lookups);
+		find_program(draft, lookups);
+	}
 	if (service->type != SERVICE_DAEMON)
 		find_addresses(draft, lookups);
 	derive_workers(draft, lookups);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/command_line.h"
 #include "supervisor/ending.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
@@ -40,7 +41,7 @@ static void log_failed_start(struct service *service, const char *step, int erro
 {
 	char delay[TEXT_DURATION_SIZE];
 	log_error("%s: cannot start %s: %s: %s; next try in %s", service->config->name,
-		service->config->command.items[0], step, strerror(error),
+		command_line_name(service->config), step, strerror(error),
 		text_format_duration(delay, pool_next_delay_ms(service)));
 }
 
@@ -154,7 +155,7 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 	enum worker_state was = worker->state;
 	forget_worker(service, worker);
 	tell_acceptor(service, pid, status);
-	bool is_idle_exit = service->config->type == SERVICE_EXEC && status == 0;
+	bool is_idle_exit = service_type_is_ours(service->config->type) && status == 0;
 	if (was != WORKER_READY && was != WORKER_STARTING)
 		ending_check(service);
 	else if (!is_idle_exit)

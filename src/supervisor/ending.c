@@ -42,7 +42,7 @@ static int sweep_signal(const struct service *service)
 	if (!service->terminate_ms)
 		return 0;
 	uint64_t since_ms = clock_now_ms() - service->terminate_ms;
-	return since_ms >= service->config->stop_timeout ? SIGKILL : SIGTERM;
+	return service->is_hurried || since_ms >= service->config->stop_timeout ? SIGKILL : SIGTERM;
 }
 
 /* A new service of the same name: its processes cannot be told from what is left of this one. */

@@ -20,7 +20,7 @@
 
 static bool has_queue(const struct service *service)
 {
-	return service->config->type == SERVICE_EXEC || service->config->type == SERVICE_WORKER;
+	return service_type_has_queue(service->config->type);
 }
 
 struct service *service_create(struct supervisor *supervisor, struct service_config *config)
@@ -174,6 +174,7 @@ static void close_queue(struct service *service)
 
 static void terminate_workers(struct service *service)
 {
+	service->is_hurried = service->terminate_ms != 0;
 	service->terminate_ms = clock_now_ms();
 	watch_stop(service);
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
@@ -222,8 +223,10 @@ void service_raise(struct service *service, enum service_event event)
 	/* Whatever was planned before the event is planned anew by it, or not at all. */
 	if (step.actions || step.next != before)
 		pool_retry_cancel(service);
-	if (event == EVENT_EMPTY)
+	if (event == EVENT_EMPTY) {
 		service->terminate_ms = 0;
+		service->is_hurried = false;
+	}
 	if (step.next == STATE_STOPPED) {
 		close_listeners(service);
 		close_queue(service);

@@ -67,6 +67,7 @@ struct service {
 	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
 	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
 	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
+	bool is_hurried;               /* it was told so twice: without grace */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	unsigned n_deaths;
 	unsigned n_restarts;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/command_line.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
@@ -61,7 +62,7 @@ void service_judge(const struct service *service, struct health *ret_health)
 		.state = service->state,
 		.is_wanted = service->is_wanted,
 		.in_state_ms = now_ms - service->state_since_ms,
-		.command = service->config->command.n ? service->config->command.items[0] : "",
+		.command = command_line_name(service->config),
 		.max_connections = service->config->max_connections,
 		.overflow_wait_ms = service->config->overflow_wait,
 		.last_words = capture_last_line(service->capture, 0),

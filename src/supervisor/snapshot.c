@@ -7,6 +7,7 @@
 #include "net/listener.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/command_line.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
@@ -173,13 +174,14 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 void snapshot_add_workers(const struct service *service, json_t *array)
 {
 	const struct service_config *config = service->config;
+	const struct account *account = worker_account(service);
 	uint64_t now_ms = clock_now_ms();
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
 		json_array_append_new(array,
 			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?}", "service", config->name, "pid",
 				worker->pid, "state", worker_state_name(worker->state), "generation",
-				worker->generation, "user", config->account.user ? config->account.user : "-",
+				worker->generation, "user", account->user ? account->user : "-",
 				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
-				worker->command ? worker->command : config->command_path, "status",
+				worker->command ? worker->command : command_line_name(config), "status",
 				worker->status));
 }

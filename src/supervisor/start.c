@@ -102,13 +102,24 @@ static int start_loop(struct supervisor *supervisor)
 
 static int find_helpers(struct supervisor *supervisor)
 {
-	supervisor->acceptor_path = helpers_find("fdsup-acceptor");
-	supervisor->worker_path = helpers_find("fdsup-worker");
-	if (supervisor->acceptor_path && supervisor->worker_path)
-		return 0;
-	log_error("cannot find %s beside fdsup, in ../libexec/fdsup or in %s; install it there",
-		supervisor->acceptor_path ? "fdsup-worker" : "fdsup-acceptor", FDSUP_LIBEXECDIR);
-	return -ENOENT;
+	const struct {
+		const char *name;
+		char **path;
+	} programs[] = {
+		{ "fdsup-acceptor", &supervisor->acceptor_path },
+		{ "fdsup-worker", &supervisor->worker_path },
+		{ "fdsup-redirect", &supervisor->redirect_path },
+		{ "fdsup-builtin", &supervisor->builtin_path },
+	};
+	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+		*programs[i].path = helpers_find(programs[i].name);
+		if (*programs[i].path)
+			continue;
+		log_error("cannot find %s beside fdsup, in ../libexec/fdsup or in %s; install it there",
+			programs[i].name, FDSUP_LIBEXECDIR);
+		return -ENOENT;
+	}
+	return 0;
 }
 
 static int prepare_process(struct supervisor *supervisor)
@@ -288,6 +299,8 @@ void start_undo(struct supervisor *supervisor)
 	free(supervisor->acceptors);
 	free(supervisor->acceptor_path);
 	free(supervisor->worker_path);
+	free(supervisor->redirect_path);
+	free(supervisor->builtin_path);
 	free(supervisor->reload_error);
 	fd_close(&supervisor->null_fd);
 	config_free(supervisor->config);

@@ -33,8 +33,10 @@ struct supervisor {
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */
-	char *acceptor_path;        /* of the two helper programs */
+	char *acceptor_path;        /* of our other programs */
 	char *worker_path;
+	char *redirect_path;
+	char *builtin_path;
 	unsigned long nofile;       /* the soft limit that programs get */
 	int null_fd;                /* /dev/null, standard input of programs */
 	uint64_t started_ms;

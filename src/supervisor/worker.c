@@ -12,6 +12,7 @@
 #include "process/spawn.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/command_line.h"
 #include "supervisor/deaths.h"
 #include "supervisor/pool.h"
 #include "supervisor/service.h"
@@ -85,88 +86,19 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *watcher, int events)
 	kill(-worker->pid, SIGKILL);
 }
 
-/* ---- the command line of fdsup-worker -------------------------------------------------------- */
-
-enum { WORKER_OPTIONS = 20 };
-
-struct worker_argv {
-	char numbers[4][24];
-	const char *items[];
-};
-
-/* Workers that there should always be do not leave when they are idle. */
-static uint64_t idle_timeout_of(const struct service *service)
-{
-	bool is_permanent = service->n_working < service->config->workers_min;
-	return is_permanent ? 0 : service->config->idle_timeout;
-}
-
-static struct worker_argv *worker_argv_create(const struct service *service)
-{
-	const struct service_config *config = service->config;
-	static const char *const stderr_names[] = {
-		[STDERR_LOG] = "log",
-		[STDERR_CONNECTION] = "connection",
-		[STDERR_NULL] = "null",
-	};
-	size_t n_items = WORKER_OPTIONS + config->command.n + 1;
-	struct worker_argv *argv = calloc(1, sizeof *argv + n_items * sizeof *argv->items);
-	if (!argv)
-		return NULL;
-	const long long numbers[] = { (long long)idle_timeout_of(service), config->stop_signal,
-		(long long)config->stop_timeout, PROGRAM_NOFILE };
-	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		snprintf(argv->numbers[i], sizeof argv->numbers[i], "%lld", numbers[i]);
-	const char *const options[] = {
-		"fdsup-worker", "--queue", "3", "--service", config->name,
-		"--stderr", stderr_names[config->stderr_target],
-		"--idle-timeout", argv->numbers[0], "--stop-signal", argv->numbers[1],
-		"--stop-timeout", argv->numbers[2], "--nofile", argv->numbers[3],
-		"--", config->command_path,
-	};
-	_Static_assert(sizeof options / sizeof *options <= WORKER_OPTIONS, "room for the options");
-	size_t n = 0;
-	for (; n < sizeof options / sizeof *options; n++)
-		argv->items[n] = options[n];
-	for (size_t i = 0; i < config->command.n; i++)
-		argv->items[n++] = config->command.items[i];
-	return argv;
-}
-
 /* ---- starting -------------------------------------------------------------------------------- */
 
-static pid_t spawn_exec_worker(
-	const struct service *service, struct spawn_request *request, const char **ret_step)
+/* Our own programs but fdsup-worker need no rights at all, as the acceptor. */
+const struct account *worker_account(const struct service *service)
 {
-	struct worker_argv *argv = worker_argv_create(service);
-	*ret_step = "fork";
-	if (!argv)
-		return -ENOMEM;
-	request->path = service->supervisor->worker_path;
-	request->argv = (char *const *)argv->items;
-	request->descriptors[request->n_descriptors++] =
-		(struct spawn_descriptor){ service->queue[1], 3 };
-	pid_t pid = spawn(request, ret_step);
-	free(argv);
-	return pid;
+	const struct service_config *config = service->config;
+	return config->type == SERVICE_REDIRECT || config->type == SERVICE_BUILTIN
+		       ? &service->supervisor->config->acceptor_account
+		       : &config->account;
 }
 
-/* A long-lived program: a daemon, or a worker that finds the queue at descriptor 3. */
-static pid_t spawn_program(
-	const struct service *service, struct spawn_request *request, const char **ret_step)
-{
-	if (service->config->type == SERVICE_WORKER)
-		request->descriptors[request->n_descriptors++] =
-			(struct spawn_descriptor){ service->queue[1], 3 };
-	request->path = service->config->command_path;
-	request->argv = service->config->command.items;
-	request->nofile = PROGRAM_NOFILE;
-	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
-	request->parent_death_signal = service->config->stop_signal;
-	return spawn(request, ret_step);
-}
-
-static pid_t spawn_worker(struct service *service, const char **ret_step)
+static pid_t spawn_worker(
+	struct service *service, const struct command_line *line, const char **ret_step)
 {
 	const struct service_config *config = service->config;
 	bool is_logged = config->stderr_target != STDERR_NULL;
@@ -181,16 +113,25 @@ static pid_t spawn_worker(struct service *service, const char **ret_step)
 	int null_fd = service->supervisor->null_fd;
 	int output_fd = capture ? capture_write_end(capture) : null_fd;
 	struct spawn_request request = {
+		.path = line->path,
+		.argv = (char *const *)line->argv,
 		.envp = environment,
-		.account = &config->account,
+		.account = worker_account(service),
 		.directory = config->directory,
 		.umask = config->umask,
 		.nice = config->nice,
 		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
 		.n_descriptors = 3,
 	};
-	return config->type == SERVICE_EXEC ? spawn_exec_worker(service, &request, ret_step)
-					    : spawn_program(service, &request, ret_step);
+	if (service->queue[1] >= 0)
+		request.descriptors[request.n_descriptors++] =
+			(struct spawn_descriptor){ service->queue[1], 3 };
+	if (!service_type_is_ours(config->type))
+		request.nofile = PROGRAM_NOFILE;
+	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
+	if (config->type == SERVICE_DAEMON)
+		request.parent_death_signal = config->stop_signal;
+	return spawn(&request, ret_step);
 }
 
 /* A tenth either way, so that those that were started together do not go together. 0: never. */
@@ -206,15 +147,18 @@ int worker_start(struct service *service, const char **ret_step)
 	if (!worker)
 		return -ENOMEM;
 	worker->taken_before = service_taken(service);
-	pid_t pid = spawn_worker(service, ret_step);
+	struct command_line *line = command_line_create(service);
+	pid_t pid = line ? spawn_worker(service, line, ret_step) : -ENOMEM;
 	if (pid < 0) {
+		free(line);
 		free(worker);
 		return pid;
 	}
 	worker->service = service;
 	worker->pid = pid;
 	worker->state = service->config->ready == READY_EXEC ? WORKER_READY : WORKER_STARTING;
-	worker->command = strdup(service->config->command_path);
+	worker->command = strdup(command_line_name(service->config));
+	free(line);
 	worker->generation = service->generation;
 	worker->started_ms = clock_now_ms();
 	worker->child.pid = pid;
@@ -278,16 +222,17 @@ void worker_free(struct worker *worker)
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
-static bool is_exec(const struct worker *worker)
+/* Ours have signals for finishing and for ending, and end what they run themselves. */
+static bool is_ours(const struct worker *worker)
 {
-	return worker->service->config->type == SERVICE_EXEC;
+	return service_type_is_ours(worker->service->config->type);
 }
 
 void worker_stop(struct worker *worker)
 {
 	if (worker->state == WORKER_STOPPING) {
 		/* fdsup-worker takes a second TERM for "at once", and ends its commands with KILL. */
-		if (is_exec(worker))
+		if (is_ours(worker))
 			kill(worker->pid, SIGTERM);
 		else
 			kill(-worker->pid, SIGKILL);
@@ -295,14 +240,14 @@ void worker_stop(struct worker *worker)
 	}
 	const struct service_config *config = worker->service->config;
 	worker->state = WORKER_STOPPING;
-	if (is_exec(worker)) {
+	if (is_ours(worker)) {
 		kill(worker->pid, SIGTERM);
 	} else {
 		kill(-worker->pid, config->stop_signal);
 		/* A suspended program would learn of it only when it is too late. */
 		kill(-worker->pid, SIGCONT);
 	}
-	set_timer(worker, config->stop_timeout + (is_exec(worker) ? WORKER_GRACE_MS : 0) + 1);
+	set_timer(worker, config->stop_timeout + (is_ours(worker) ? WORKER_GRACE_MS : 0) + 1);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 
@@ -315,14 +260,14 @@ void worker_drain(struct worker *worker)
 		return;
 	}
 	worker->state = WORKER_DRAINING;
-	kill(worker->pid, is_exec(worker) ? SIGHUP : config->stop_signal);
-	set_timer(worker, is_exec(worker) ? 0 : DRAIN_MAX_MS);
+	kill(worker->pid, is_ours(worker) ? SIGHUP : config->stop_signal);
+	set_timer(worker, is_ours(worker) ? 0 : DRAIN_MAX_MS);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 
 void worker_ask_reports(struct worker *worker)
 {
-	if (is_exec(worker))
+	if (is_ours(worker))
 		kill(worker->pid, SIGUSR1);
 }
 

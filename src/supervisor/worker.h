@@ -56,6 +56,9 @@ bool worker_is_working(const struct worker *worker);
 /* Asks it to report its running commands again, for a new acceptor. */
 void worker_ask_reports(struct worker *worker);
 
+/* As whom the workers of a service run; the service's. */
+const struct account *worker_account(const struct service *service);
+
 const char *worker_state_name(enum worker_state state);
 
 #endif

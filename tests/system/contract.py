@@ -95,6 +95,11 @@ class Contract(Test):
         self.assertRegex(found.descriptors[0], r"^socket:")
         self.assertEqual(found.descriptors[0], found.descriptors[1])
 
+    def test_what_fdsup_inherited_is_not_passed_on(self):
+        prefix = ["sh", "-c", 'exec "$@" 5</etc/passwd 7>/dev/null', "sh"]
+        for found in (self.started(prefix=prefix), self.daemon(prefix=prefix)):
+            self.assertEqual(sorted(found.descriptors), [0, 1, 2])
+
     def test_the_connection_is_blocking(self):
         found = self.started()
         self.assertEqual([n for n in found.flags if found.flags[n] & O_NONBLOCK], [])

@@ -84,9 +84,23 @@ class Stopping(Test):
         fdsup.signal(signal.SIGTERM)
         self.assertEqual(fdsup.wait(), 0)
 
+    def test_a_second_term_hurries_what_programs_left_behind_as_well(self):
+        fdsup = self.unstarted()
+        script = fdsup.script("forks", self.FORKS)
+        fdsup.write('a = { command = "%s"; stop_timeout = "1h"; restart = "never"; };' % script)
+        fdsup.start()
+        fdsup.wait_log(r"a: stderr: (\d+)$")
+        fdsup.signal(signal.SIGTERM)
+        fdsup.wait_log("stopping 1 services")
+        fdsup.signal(signal.SIGTERM)
+        self.assertEqual(fdsup.wait(), 0)
+        self.assertEqual(children(), {})
+
     def test_stop_signal_is_the_one_of_the_file(self):
         port = free_port()
-        text = "trap 'echo USR1 >&2; exit 0' USR1; trap '' TERM; echo ready; while :; do sleep 1000 & wait; done"
+        # TERM is caught, not ignored: what the shell starts must not inherit that.
+        text = ("trap 'echo USR1 >&2; exit 0' USR1; trap : TERM; echo ready;"
+                " while :; do sleep 1000 & wait; done")
         fdsup = self.fdsup(self.sh("a", port, text, 'stop_signal = "USR1"; stop_timeout = "1h";') +
                            'b = { command = [ "/bin/sh", "-c", "%s" ]; stop_signal = "USR1"; stop_timeout = "1h"; };'
                            % text.replace("echo ready", "echo ready >&2"))

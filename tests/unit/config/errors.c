@@ -213,7 +213,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 		{ DAEMON("type = \"daemon\"; port = 80;"), "services.a.port",
 			"means nothing for type \"daemon\"" },
 		{ DAEMON("queue = 5;"), "services.a.queue", "add the key port" },
-		{ DAEMON("to = \"x:1\"; workers = { min = 1; };"), "services.a.workers",
+		{ DAEMON("to = \"x:1\"; umask = \"022\";"), "services.a.umask",
 			"means nothing for type \"redirect\"" },
 		{ "services = { a = { type = \"builtin\"; command = \"cat\"; }; };",
 			"services.a.command", "means nothing for type \"builtin\"" },
@@ -251,8 +251,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
 		       "ready = \"fd\"; }; };",
 		"services.a.ready", "not supported by this version");
-	static const char *const types[] = { "listen", "external", "redirect",
-		"builtin" };
+	static const char *const types[] = { "listen", "external" };
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		char text[256];
 		snprintf(text, sizeof text, "services = { a = { type = \"%s\"; port = 7777; }; };",
@@ -354,4 +353,25 @@ Test(errors, show_control_characters_escaped)
 			cr_expect_geq((unsigned char)*p, 0x20);
 	assert_error_of(&errors, "\\x1b[31mred\\x07", NULL);
 	config_errors_free(&errors);
+}
+
+Test(errors, a_redirect_and_a_builtin_need_their_own_key)
+{
+	static const struct wrong cases[] = {
+		{ "services = { a = { port = 7777; type = \"redirect\"; }; };", "services.a.to", "is missing" },
+		{ "services = { a = { port = 7777; to = \"host\"; }; };", "services.a.to", "is no target" },
+		{ "services = { a = { port = 7777; to = \"::1:80\"; }; };", "services.a.to", "is no target" },
+		{ "services = { a = { port = 7777; to = \"h:0\"; }; };", "services.a.to", "is no target" },
+		{ "services = { a = { port = 7777; to = \"unix:relative\"; }; };", "services.a.to",
+			"is no target" },
+		{ "services = { a = { port = 7777; type = \"builtin\"; }; };", "services.a.builtin",
+			"is missing" },
+		{ "services = { a = { port = 7777; builtin = \"finger\"; }; };", "services.a.builtin",
+			"\"echo\"" },
+		{ "services = { a = { port = 7777; to = \"h:1\"; command = \"cat\"; }; };",
+			"services.a.command", "means nothing" },
+		{ EXEC("ready = \"notify\";"), "services.a.ready", "means nothing" },
+		{ EXEC("restart = \"never\";"), "services.a.restart", "means nothing" },
+	};
+	ASSERT_ALL_REFUSED(cases);
 }

@@ -1,0 +1,100 @@
+#include "supervisor/command_line.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "supervisor/supervisor.h"
+
+/* A program that knows nothing of us may use select(2), which breaks above this. */
+enum { PROGRAM_NOFILE = 1024 };
+
+enum { OPTIONS_MAX = 20 };
+
+/* Workers that there should always be do not leave when they are idle. */
+static long long idle_timeout_ms(const struct service *service)
+{
+	bool is_permanent = service->n_working < service->config->workers_min;
+	return is_permanent ? 0 : (long long)service->config->idle_timeout;
+}
+
+static const char *number(struct command_line *line, size_t i, long long value)
+{
+	snprintf(line->numbers[i], sizeof line->numbers[i], "%lld", value);
+	return line->numbers[i];
+}
+
+static size_t append(struct command_line *line, size_t n, const char *const words[], size_t n_words)
+{
+	for (size_t i = 0; i < n_words; i++)
+		line->argv[n++] = words[i];
+	return n;
+}
+
+#define APPEND(line, n, ...)                                                                       \
+	append(line, n, (const char *const[]){ __VA_ARGS__ },                                      \
+		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+
+static void for_exec(const struct service *service, struct command_line *line)
+{
+	static const char *const stderr_names[] = {
+		[STDERR_LOG] = "log",
+		[STDERR_CONNECTION] = "connection",
+		[STDERR_NULL] = "null",
+	};
+	const struct service_config *config = service->config;
+	line->path = service->supervisor->worker_path;
+	size_t n = APPEND(line, 0, "fdsup-worker", "--queue", "3", "--service", config->name, "--stderr",
+		stderr_names[config->stderr_target], "--idle-timeout",
+		number(line, 0, idle_timeout_ms(service)), "--stop-signal",
+		number(line, 1, config->stop_signal), "--stop-timeout",
+		number(line, 2, (long long)config->stop_timeout), "--nofile",
+		number(line, 3, PROGRAM_NOFILE), "--", config->command_path);
+	append(line, n, (const char *const *)config->command.items, config->command.n);
+}
+
+static void for_redirect(const struct service *service, struct command_line *line)
+{
+	line->path = service->supervisor->redirect_path;
+	APPEND(line, 0, "fdsup-redirect", "--queue", "3", "--service", service->config->name, "--to",
+		service->config->to, "--idle-exit", number(line, 0, idle_timeout_ms(service)));
+}
+
+static void for_builtin(const struct service *service, struct command_line *line)
+{
+	line->path = service->supervisor->builtin_path;
+	APPEND(line, 0, "fdsup-builtin", "--queue", "3", "--service", service->config->name,
+		"--idle-exit", number(line, 0, idle_timeout_ms(service)),
+		builtin_name(service->config->builtin));
+}
+
+static void for_command(const struct service *service, struct command_line *line)
+{
+	line->path = service->config->command_path;
+	append(line, 0, (const char *const *)service->config->command.items,
+		service->config->command.n);
+}
+
+struct command_line *command_line_create(const struct service *service)
+{
+	static void (*const makers[])(const struct service *service, struct command_line *line) = {
+		[SERVICE_EXEC] = for_exec,
+		[SERVICE_WORKER] = for_command,
+		[SERVICE_REDIRECT] = for_redirect,
+		[SERVICE_BUILTIN] = for_builtin,
+		[SERVICE_DAEMON] = for_command,
+	};
+	size_t n_max = OPTIONS_MAX + service->config->command.n + 1;
+	struct command_line *line = calloc(1, sizeof *line + n_max * sizeof *line->argv);
+	if (line)
+		makers[service->config->type](service, line);
+	return line;
+}
+
+const char *command_line_name(const struct service_config *config)
+{
+	if (config->type == SERVICE_REDIRECT)
+		return "fdsup-redirect";
+	if (config->type == SERVICE_BUILTIN)
+		return "fdsup-builtin";
+	return config->command_path;
+}

@@ -1,0 +1,23 @@
+/*
+ * What is executed for a worker of a service: the administrator's command, or one of our own programs
+ * that serves it (fdsup-worker, fdsup-redirect, fdsup-builtin).
+ */
+#ifndef FDSUP_SUPERVISOR_COMMAND_LINE_H
+#define FDSUP_SUPERVISOR_COMMAND_LINE_H
+
+#include "supervisor/service.h"
+
+/* One piece of memory, but for what it borrows from the configuration and the supervisor. */
+struct command_line {
+	const char *path;
+	char numbers[4][24];
+	const char *argv[]; /* ends with a NULL */
+};
+
+/* For the next worker of the service. NULL without memory. */
+struct command_line *command_line_create(const struct service *service);
+
+/* What people know the service's program by: its command, or the name of ours. */
+const char *command_line_name(const struct service_config *config);
+
+#endif

@@ -1,0 +1,199 @@
+"""Processes that stay: workers on the queue, redirect, the builtin services."""
+import os
+import signal
+import socket
+import threading
+
+from support import Test, free_port, main, wait_until
+
+# Takes connections from descriptor 3 in the plainest way there is: one byte, one descriptor.
+WORKER = r'''
+import os, select, socket, sys, time
+queue = socket.socket(fileno=3)
+def tell(text):
+    if "NOTIFY_SOCKET" in os.environ:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(text, os.environ["NOTIFY_SOCKET"])
+%s
+tell(b"READY=1\nSTATUS=serving")
+while True:
+    select.select([queue], [], [])
+    try:
+        message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        continue
+    if not message:
+        break
+    with socket.socket(fileno=fds[0]) as connection:
+        connection.sendall(b"%%d\n" %% os.getpid())
+'''
+
+
+class Workers(Test):
+    def worker(self, keys, before=""):
+        """Starts fdsup with one service "w" of type worker; returns it and its port."""
+        port = free_port()
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "worker.py")
+        with open(path, "w") as f:
+            f.write(WORKER % before)
+        fdsup.write('w = { address = "127.0.0.1"; port = %d; type = "worker"; %s\n'
+                    ' command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };' % (port, keys, path))
+        fdsup.start()
+        return fdsup, port
+
+    def test_a_reader_of_one_byte_and_one_descriptor_serves(self):
+        fdsup, port = self.worker('workers = { min = 2; max = 2; };')
+        fdsup.wait_state("w", "UP")
+        pids = {int(self.talk(port)) for _ in range(200)}
+        self.assertLessEqual(pids, {w["pid"] for w in fdsup.workers("w")})
+        self.assertEqual(fdsup.status("w")["lost"], 0)
+
+    def test_it_is_starting_until_it_says_that_it_is_ready(self):
+        fdsup, port = self.worker('ready = "notify";', "while not os.path.exists(sys.argv[0] + '.go'): time.sleep(.01)")
+        self.assertEqual(fdsup.status("w")["state"], "STARTING")
+        self.assertEqual(fdsup.workers("w")[0]["state"], "STARTING")
+        open(os.path.join(fdsup.directory, "worker.py.go"), "w").close()
+        fdsup.wait_state("w", "UP")
+        self.assertEqual(fdsup.workers("w")[0]["status"], "serving")
+        self.assertTrue(self.talk(port))
+
+    def test_one_that_is_never_ready_is_ended_and_told(self):
+        fdsup, _ = self.worker('ready = "notify"; start_timeout = "300ms";', "time.sleep(1000)")
+        service = fdsup.wait_state("w", "BACKOFF")
+        self.assertRegex(service["explanation"][0], "before it was ready; next try in")
+        fdsup.wait_log("is not ready after 300ms .start_timeout.")
+
+    def test_a_killed_worker_is_replaced_and_no_client_sees_it(self):
+        fdsup, port = self.worker('workers = { min = 2; max = 2; };')
+        stop = threading.Event()
+        answers, failures = [], []
+
+        def client():
+            while not stop.is_set():
+                try:
+                    answers.append(self.talk(port))
+                except OSError as e:
+                    failures.append(e)
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for n in range(5):
+            before = len(answers)
+            wait_until("answers", lambda: len(answers) > before + 50)
+            os.kill(fdsup.workers("w")[0]["pid"], signal.SIGKILL)
+            fdsup.wait_status("w", lambda s: s["deaths"] > n and s["workers"]["used"] == 2, "its successor")
+        stop.set()
+        for t in threads:
+            t.join()
+        empty = sum(1 for a in answers if not a)
+        self.assertLessEqual(len(failures) + empty, 5)
+
+    def test_workers_are_replaced_at_max_age_without_a_gap(self):
+        fdsup, port = self.worker('max_age = 1; workers = { min = 1; max = 1; };')
+        first = fdsup.workers("w")[0]["pid"]
+        wait_until("another one", lambda: all(w["pid"] != first for w in fdsup.workers("w")))
+        self.assertTrue(self.talk(port))
+        self.assertEqual(fdsup.status("w")["deaths"], 0)
+
+    def test_a_worker_that_takes_nothing_is_restarted_when_somebody_waits(self):
+        hang = "if not os.path.exists(sys.argv[0] + '.once'):\n    open(sys.argv[0] + '.once', 'w'); time.sleep(1000)"
+        fdsup, port = self.worker('watchdog = "300ms"; workers = { max = 1; };', hang)
+        wait_until("it hangs", lambda: os.path.exists(os.path.join(fdsup.directory, "worker.py.once")))
+        self.assertTrue(self.talk(port))
+        fdsup.wait_log("no worker has taken one for 300ms .watchdog.")
+
+    def test_a_worker_that_stops_its_watchdog_is_killed(self):
+        fdsup, port = self.worker('watchdog = "300ms";', 'tell(b"WATCHDOG=1")')
+        fdsup.wait_log("has not sent WATCHDOG=1 for 300ms")
+        fdsup.wait_status("w", lambda s: s["deaths"] > 0, "its death")
+
+    def test_silent_workers_do_not_fill_max_connections(self):
+        fdsup, port = self.worker('max_connections = 20;')
+        for _ in range(100):
+            self.assertTrue(self.talk(port))
+
+    # -- redirect
+
+    def target(self, answer):
+        """A server on a port of its own that answers each connection with answer(bytes)."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.sockets.append(server)
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.sendall(answer(self.read_all(connection.dup())))
+                    connection.shutdown(socket.SHUT_WR)
+        threading.Thread(target=serve, daemon=True).start()
+        return server.getsockname()[1]
+
+    def test_redirect_forwards_both_ways_and_keeps_the_half_close(self):
+        port = free_port()
+        target = self.target(lambda b: b"%d" % len(b))
+        fdsup = self.fdsup('r = { address = "127.0.0.1"; port = %d; to = "127.0.0.1:%d"; };' % (port, target))
+        self.assertEqual(fdsup.status("r")["type"], "redirect")
+        self.assertEqual(self.talk(port, b"x" * 3000000), b"3000000")
+        fdsup.wait_status("r", lambda s: s["served"] == 1 and s["connections"]["used"] == 0, "served")
+        fdsup.wait_log(r"r: END .* status=0")
+
+    def test_redirect_to_nobody_is_told(self):
+        port, nobody = free_port(), free_port()
+        fdsup = self.fdsup('r = { address = "127.0.0.1"; port = %d; to = "127.0.0.1:%d"; };' % (port, nobody))
+        for _ in range(4):
+            try:
+                self.assertEqual(self.talk(port, b"x"), b"")
+            except ConnectionResetError:
+                pass
+        service = fdsup.wait_status("r", lambda s: not s["healthy"], "unhealthy")
+        self.assertEqual(service["state"], "DEGRADED")
+        self.assertTrue(any("refused" in line for line in service["explanation"]), service["explanation"])
+
+    def test_a_reload_changes_the_target(self):
+        port = free_port()
+        one, two = self.target(lambda b: b"one"), self.target(lambda b: b"two")
+        text = 'r = { address = "127.0.0.1"; port = %d; to = "127.0.0.1:%d"; };'
+        fdsup = self.fdsup(text % (port, one))
+        self.assertEqual(self.talk(port), b"one")
+        fdsup.write(text % (port, two))
+        self.assertEqual(fdsup.ctl("reload")[0], 0)
+        self.assertEqual(self.talk(port), b"two")
+
+    # -- builtin
+
+    def test_the_builtin_services_answer(self):
+        ports = {name: free_port() for name in ("echo", "discard", "chargen", "daytime", "time")}
+        fdsup = self.fdsup("\n".join('%s = { address = "127.0.0.1"; port = %d; builtin = "%s"; };' % (n, p, n)
+                                     for n, p in ports.items()))
+        self.assertEqual(self.talk(ports["echo"], b"hello"), b"hello")
+        self.assertEqual(self.talk(ports["discard"], b"hello"), b"")
+        self.assertEqual(len(self.talk(ports["time"])), 4)
+        self.assertRegex(self.talk(ports["daytime"]), rb"\d\d:\d\d:\d\d")
+        with self.connect(ports["chargen"]) as s:
+            self.assertEqual(s.recv(5), b' !"#$')
+        self.assertEqual(fdsup.status("echo")["type"], "builtin")
+
+    def test_a_builtin_leaves_when_it_is_idle_and_comes_back(self):
+        port = free_port()
+        fdsup = self.fdsup('e = { address = "127.0.0.1"; port = %d; builtin = "echo"; idle_timeout = "200ms"; };' % port)
+        self.assertEqual(self.talk(port, b"1"), b"1")
+        fdsup.wait_state("e", "ON-DEMAND")
+        self.assertEqual(self.talk(port, b"2"), b"2")
+        self.assertEqual(fdsup.status("e")["deaths"], 0)
+
+    def test_they_run_without_rights(self):
+        if os.geteuid():
+            self.skipTest("needs root")
+        port = free_port()
+        fdsup = self.fdsup('e = { address = "127.0.0.1"; port = %d; builtin = "echo"; };' % port)
+        self.talk(port, b"1")
+        with open("/proc/%d/status" % fdsup.workers("e")[0]["pid"]) as f:
+            self.assertNotIn("Uid:\t0", f.read())
+
+
+if __name__ == "__main__":
+    main()
