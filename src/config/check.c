@@ -130,13 +130,14 @@ static void check_nice(struct draft *draft)
 			service->nice, now < lowest ? now : lowest);
 }
 
-/* Only a command that is started for a connection has one. */
+/* A command that is started for a connection has one, and so has one that gets the socket as inetd's. */
 static void check_stderr(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
 	bool is_asked_for = draft_has_own(draft, "stderr");
-	if (is_asked_for && service->stderr_target == STDERR_CONNECTION &&
-		service->type != SERVICE_EXEC)
+	bool has_one = service->type == SERVICE_EXEC ||
+		       (service->type == SERVICE_LISTEN && service->is_inetd);
+	if (is_asked_for && service->stderr_target == STDERR_CONNECTION && !has_one)
 		draft_problem(draft, "stderr",
 			"a program of type \"%s\" has no connection of its own; write \"log\" or "
 			"\"null\"",
@@ -183,8 +184,47 @@ static void check_target(struct draft *draft)
 			quote(shown, to));
 }
 
+static void check_protocol(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	if (service->protocol == PROTOCOL_UDP && service->type == SERVICE_EXEC)
+		draft_problem(draft, "protocol",
+			"a datagram is no connection that a command could be started with; write type = "
+			"\"listen\" and inetd = true, as inetd's wait");
+	else if (service->protocol == PROTOCOL_UDP && service->type != SERVICE_LISTEN &&
+		 service->type != SERVICE_DAEMON)
+		draft_problem(draft, "protocol",
+			"udp is not supported by this version for type \"%s\"; remove the key, or write "
+			"type = \"listen\"",
+			service_type_name(service->type));
+	if (service->type == SERVICE_LISTEN && service->n_listen > LISTEN_SOCKETS_MAX)
+		draft_problem(draft, "address",
+			"%zu addresses are more than the %d sockets that a program is handed; use fewer, or "
+			"\"*\"",
+			service->n_listen, LISTEN_SOCKETS_MAX);
+	if (service->type == SERVICE_LISTEN && service->is_inetd && service->n_listen > 1)
+		draft_problem(draft, "inetd",
+			"descriptor 0 is one socket, and there are %zu addresses; write one address, or "
+			"remove the key",
+			service->n_listen);
+}
+
+/* All of a pool are started at once: the program itself knows how much there is to do. */
+static void check_listen_pool(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	if (service->type == SERVICE_LISTEN && service->workers_min > 0 &&
+		service->workers_max != service->workers_min)
+		draft_problem(draft, "workers.max",
+			"a program that accepts itself has no queue to grow by; write the same number as "
+			"workers.min (%u)",
+			service->workers_min);
+}
+
 void check_service(struct draft *draft)
 {
+	check_protocol(draft);
+	check_listen_pool(draft);
 	check_target(draft);
 	check_stderr(draft);
 	check_workers(draft);

@@ -36,6 +36,12 @@ enum builtin_protocol {
 	BUILTIN_TIME,
 };
 
+/* What a service has that sets none. */
+enum { MAX_CONNECTIONS_DEFAULT = 256 };
+
+/* Sockets that a program of type listen may be handed. */
+enum { LISTEN_SOCKETS_MAX = 16 };
+
 enum service_protocol { PROTOCOL_TCP, PROTOCOL_UDP };
 enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
 enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -103,6 +109,7 @@ struct service_config {
 	char *worker_socket;
 	char *to;                 /* of a redirect: "host:port", "unix:/path" */
 	enum builtin_protocol builtin;
+	bool is_inetd;            /* of listen: the socket is descriptor 0 */
 
 	/* as whom */
 	char *user;  /* as written; NULL: whoever runs fdsup */
@@ -214,6 +221,12 @@ void config_show(const struct config *config, void (*print)(void *context, const
 
 /* "exec", "worker", ... */
 const char *service_type_name(enum service_type type);
+
+/* "tcp" or "udp". */
+static inline const char *protocol_name(enum service_protocol protocol)
+{
+	return protocol == PROTOCOL_UDP ? "udp" : "tcp";
+}
 
 /* "echo", "discard", ... */
 const char *builtin_name(enum builtin_protocol protocol);

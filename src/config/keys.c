@@ -16,7 +16,7 @@ const struct key_name service_type_names[] = {
 	{ "exec", SERVICE_EXEC },
 	{ "daemon", SERVICE_DAEMON },
 	{ "worker", SERVICE_WORKER },
-	{ "listen", SERVICE_LISTEN, .is_future = true },
+	{ "listen", SERVICE_LISTEN },
 	{ "external", SERVICE_EXTERNAL, .is_future = true },
 	{ "redirect", SERVICE_REDIRECT },
 	{ "builtin", SERVICE_BUILTIN },
@@ -24,7 +24,7 @@ const struct key_name service_type_names[] = {
 };
 
 static const struct key_name protocol_names[] = {
-	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP, .is_future = true }, { NULL },
+	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP }, { NULL },
 };
 static const struct key_name builtin_names[] = {
 	{ "echo", BUILTIN_ECHO }, { "discard", BUILTIN_DISCARD }, { "chargen", BUILTIN_CHARGEN },
@@ -70,9 +70,10 @@ static const struct key_name log_level_names[] = {
 #define QUEUED  (TAKERS | OURS)                           /* has our queue */
 #define SOCKETS (QUEUED | T(LISTEN) | T(EXTERNAL))        /* has an address */
 #define ADMITS  (QUEUED | T(EXTERNAL))                    /* we accept for it */
+#define LIMITS  (ADMITS | T(LISTEN))                      /* told for listen, which accepts itself */
 #define RUNS    (TAKERS | T(LISTEN) | T(DAEMON))          /* runs a program of the administrator's */
 #define TENDED  (QUEUED | T(LISTEN) | T(DAEMON))          /* has processes that we look after */
-#define POOL    (QUEUED | T(DAEMON))                      /* may run several */
+#define POOL    (QUEUED | T(LISTEN) | T(DAEMON))          /* may run several */
 #define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))       /* is meant to run on */
 #define EVERY   (SOCKETS | T(DAEMON))
 
@@ -163,8 +164,8 @@ const struct config_key config_keys[] = {
 	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },
 	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN), SERVICE(builtin), ROLL, .names = builtin_names,
 	  .help = "which of the small services" },
-	{ "inetd", KEY_BOOLEAN, SHARED, T(LISTEN), NOT_YET, ROLL,
-	  .help = "the listening socket is descriptor 0" },
+	{ "inetd", KEY_BOOLEAN, SHARED, T(LISTEN), "false", SERVICE(is_inetd), ROLL,
+	  .help = "the socket is descriptor 0 and 1, as inetd hands it to a wait service" },
 	{ "enabled", KEY_BOOLEAN, SHARED, EVERY, "true", SERVICE(is_enabled), REPLACE,
 	  .help = "false keeps the service in the file but not running" },
 	{ "description", KEY_STRING, ALONE, EVERY, SERVICE(description), APPLY,
@@ -209,7 +210,7 @@ const struct config_key config_keys[] = {
 	/* how many */
 	{ "workers", KEY_GROUP, SHARED, POOL, NO_CHOICE, APPLY, .help = "how many worker processes" },
 	{ "workers.min", KEY_INTEGER, SHARED, POOL, SERVICE(workers_min), APPLY, RANGE(0, 1000),
-	  .help = "kept running; by default 1 for worker and daemon, else 0" },
+	  .help = "kept running; by default 1 for worker and daemon, else 0: on demand" },
 	{ "workers.max", KEY_INTEGER, SHARED, POOL, SERVICE(workers_max), APPLY, RANGE(1, 1000),
 	  .help = "at most; by default one a CPU up to 16 for exec and worker, else 1" },
 	{ "spares", KEY_INTEGER, SHARED, T(EXEC), NOT_YET, APPLY, RANGE(0, 1000),
@@ -232,13 +233,13 @@ const struct config_key config_keys[] = {
 	{ "allow", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may connect" },
 	{ "deny", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may not connect" },
 	{ "hours", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "times of day, \"08:00-18:00\"" },
-	{ "max_connections", KEY_INTEGER, SHARED, ADMITS, "256", SERVICE(max_connections), APPLY,
+	{ "max_connections", KEY_INTEGER, SHARED, LIMITS, "256", SERVICE(max_connections), APPLY,
 	  RANGE(0, 1000000), .help = "connections at a time; 0: no limit" },
-	{ "max_per_source", KEY_INTEGER, SHARED, ADMITS, "0", SERVICE(max_per_source), APPLY,
+	{ "max_per_source", KEY_INTEGER, SHARED, LIMITS, "0", SERVICE(max_per_source), APPLY,
 	  RANGE(0, 1000000), .help = "connections at a time of one IPv4 address or IPv6 /64; 0: no limit" },
-	{ "rate", KEY_RATE, SHARED, ADMITS, "none", SERVICE(rate), APPLY,
+	{ "rate", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate), APPLY,
 	  .help = "new connections in a time: \"10/s\", \"600/min\", \"10/s burst 50\"" },
-	{ "rate_per_source", KEY_RATE, SHARED, ADMITS, "none", SERVICE(rate_per_source), APPLY,
+	{ "rate_per_source", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate_per_source), APPLY,
 	  .help = "the same for one IPv4 address or IPv6 /64" },
 	{ "overflow", KEY_ENUM, SHARED, ADMITS, "wait", SERVICE(overflow), APPLY, .names = overflow_names,
 	  .help = "what becomes of connections above a limit" },

@@ -42,11 +42,22 @@ static int compare_addresses(const struct claim *a, const struct claim *b)
 	return memcmp(left->ip, right->ip, sizeof left->ip);
 }
 
+/* The ports of TCP and of UDP are not the same ports. */
+static uint32_t port_key(const struct claim *claim)
+{
+	return (uint32_t)claim->service->protocol << 16 | claim->listen->address.port;
+}
+
+static bool is_same_port(const struct claim *a, const struct claim *b)
+{
+	return port_key(a) == port_key(b);
+}
+
 static int compare_claims(const void *a, const void *b)
 {
 	const struct claim *left = a, *right = b;
-	if (left->listen->address.port != right->listen->address.port)
-		return left->listen->address.port < right->listen->address.port ? -1 : 1;
+	if (!is_same_port(left, right))
+		return port_key(left) < port_key(right) ? -1 : 1;
 	if (left->breadth != right->breadth)
 		return left->breadth < right->breadth ? -1 : 1;
 	int order = compare_addresses(left, right);
@@ -140,8 +151,7 @@ void overlap_check(const struct config *config, struct problems *problems)
 	n = collect(config, claims);
 	qsort(claims, n, sizeof *claims, compare_claims);
 	for (size_t i = 0, first = 0; i < n; i++) {
-		bool is_last = i + 1 == n ||
-			       claims[i + 1].listen->address.port != claims[i].listen->address.port;
+		bool is_last = i + 1 == n || !is_same_port(&claims[i + 1], &claims[i]);
 		if (!is_last)
 			continue;
 		check_port(claims + first, i + 1 - first, problems);

@@ -69,7 +69,7 @@ static enum service_type derive_type(const struct draft *draft)
 
 static bool is_supported(enum service_type type)
 {
-	return service_type_has_queue(type) || type == SERVICE_DAEMON;
+	return type != SERVICE_EXTERNAL;
 }
 
 /* Keys of the service itself must fit its type; those of defaults hold where they fit. */
@@ -193,7 +193,7 @@ static void derive_workers(struct draft *draft, const struct lookups *lookups)
 		return;
 	}
 	/* One process of these serves many connections. */
-	if (service->type == SERVICE_REDIRECT || service->type == SERVICE_BUILTIN)
+	if (service->type != SERVICE_EXEC && service->type != SERVICE_WORKER)
 		most = 1;
 	if (!has_min)
 		service->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
@@ -209,8 +209,8 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	check_fit(draft, service->type);
 	if (!is_supported(service->type)) {
 		draft_problem(draft, "type",
-			"type \"%s\" is not supported by this version; write \"exec\", "
-			"\"worker\", \"redirect\", \"builtin\" or \"daemon\", or remove the service",
+			"type \"%s\" is not supported by this version; write another type, "
+			"or remove the service",
 			service_type_name(service->type));
 		return;
 	}

@@ -36,16 +36,17 @@ static int set_flag(int fd, int level, int name, bool value)
 static int set_options(int fd, const struct listener_options *options, int family)
 {
 	bool is_v6only = options->is_v6only && !options->is_both_families;
+	bool is_tcp = !options->is_udp;
 	/* Without it a port stays taken for a minute by the connections of the fdsup before. */
-	if (set_flag(fd, SOL_SOCKET, SO_REUSEADDR, true) < 0)
+	if (is_tcp && set_flag(fd, SOL_SOCKET, SO_REUSEADDR, true) < 0)
 		return -1;
 	if (options->shares_port && set_flag(fd, SOL_SOCKET, SO_REUSEPORT, true) < 0)
 		return -1;
 	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, is_v6only) < 0)
 		return -1;
-	if (options->has_nodelay && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true) < 0)
+	if (is_tcp && options->has_nodelay && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true) < 0)
 		return -1;
-	if (options->has_keepalive && set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, true) < 0)
+	if (is_tcp && options->has_keepalive && set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, true) < 0)
 		return -1;
 	return 0;
 }
@@ -56,8 +57,9 @@ static int open_one(const struct listener_options *options, const struct endpoin
 	struct sockaddr_storage name;
 	socklen_t length = to_sockaddr(address, &name);
 	*ret_step = "socket";
-	fd_auto int fd =
-		socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	int type = (options->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC |
+		   (options->is_blocking ? 0 : SOCK_NONBLOCK);
+	fd_auto int fd = socket(address->family, type, 0);
 	if (fd < 0)
 		return -errno;
 	*ret_step = "setsockopt";
@@ -67,7 +69,7 @@ static int open_one(const struct listener_options *options, const struct endpoin
 	if (bind(fd, (struct sockaddr *)&name, length) < 0)
 		return -errno;
 	*ret_step = "listen";
-	if (listen(fd, options->backlog) < 0)
+	if (!options->is_udp && listen(fd, options->backlog) < 0)
 		return -errno;
 	/* Nobody else is to bind beside us later. */
 	if (options->shares_port)
@@ -93,6 +95,8 @@ void listener_share_port(int fd, bool is_shared)
 
 void listener_apply(int fd, const struct listener_options *options)
 {
+	if (options->is_udp)
+		return;
 	set_flag(fd, IPPROTO_TCP, TCP_NODELAY, options->has_nodelay);
 	set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, options->has_keepalive);
 	listen(fd, options->backlog);

@@ -16,6 +16,8 @@ struct listener_options {
 	int backlog;           /* the kernel lowers it to net.core.somaxconn */
 	bool has_nodelay;      /* inherited by accepted connections: tcp(7) */
 	bool has_keepalive;
+	bool is_udp;           /* a datagram socket: bound, there is nothing to listen for */
+	bool is_blocking;      /* as programs that accept themselves expect it */
 	bool shares_port;      /* bind beside a socket of ours: see listener_share_port */
 };
 

@@ -8,7 +8,10 @@
 const char environment_default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { FIXED_VARIABLES = 9, WATCHDOG_TEXT_SIZE = 24 };
+enum { FIXED_VARIABLES = 12, NUMBER_TEXT_SIZE = 24 };
+
+/* Room for any pid. */
+static const char pid_room[] = "          ";
 
 /* Gathers name and value pairs first, so that all of it can be one piece of memory. */
 struct variable {
@@ -39,16 +42,55 @@ static void put_fixed(struct variables *all, const char *name, const char *value
 		put(all, name, strlen(name), value);
 }
 
-/* sd_notify(3), sd_watchdog_enabled(3). */
-static void gather_channels(struct variables *all, const struct service_config *service,
-	const char *notify_socket, const char *watchdog_usec)
+/* Values that are made for one environment. */
+struct texts {
+	const char *notify_socket;
+	char watchdog_usec[NUMBER_TEXT_SIZE];
+	char n_sockets[NUMBER_TEXT_SIZE];
+	char *socket_names; /* owned; NULL: no memory */
+};
+
+/* sd_listen_fds(3): as many names as sockets, with colons between them. */
+static char *repeat_name(const char *name, size_t n)
 {
+	char *names = calloc(n, strlen(name) + 1);
+	char *end = names;
+	for (size_t i = 0; names && i < n; i++) {
+		end = stpcpy(end, name);
+		*end++ = i + 1 < n ? ':' : 0;
+	}
+	return names;
+}
+
+static bool hands_sockets_over(const struct service_config *service)
+{
+	return service->type == SERVICE_LISTEN && !service->is_inetd;
+}
+
+static void make_texts(const struct service_config *service, struct texts *texts)
+{
+	snprintf(texts->watchdog_usec, sizeof texts->watchdog_usec, "%" PRIu64,
+		service->watchdog * 1000);
+	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", service->n_listen);
+	if (hands_sockets_over(service))
+		texts->socket_names = repeat_name(service->name, service->n_listen);
+}
+
+/* sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3). */
+static void gather_channels(
+	struct variables *all, const struct service_config *service, const struct texts *texts)
+{
+	if (hands_sockets_over(service)) {
+		put_fixed(all, "LISTEN_FDS", texts->n_sockets);
+		put_fixed(all, "LISTEN_FDNAMES", texts->socket_names);
+		put_fixed(all, "LISTEN_PID", pid_room);
+	}
 	if (service->type == SERVICE_WORKER)
 		put_fixed(all, "FDSUP_QUEUE", "3");
 	if (service->ready == READY_NOTIFY || service->watchdog)
-		put_fixed(all, "NOTIFY_SOCKET", notify_socket);
+		put_fixed(all, "NOTIFY_SOCKET", texts->notify_socket);
 	if (service->watchdog)
-		put_fixed(all, "WATCHDOG_USEC", watchdog_usec);
+		put_fixed(all, "WATCHDOG_USEC", texts->watchdog_usec);
 }
 
 static void gather(struct variables *all, const struct service_config *service)
@@ -74,14 +116,16 @@ static void gather(struct variables *all, const struct service_config *service)
 
 char **environment_create(const struct service_config *service, const char *notify_socket)
 {
-	char watchdog_usec[WATCHDOG_TEXT_SIZE];
-	snprintf(watchdog_usec, sizeof watchdog_usec, "%" PRIu64, service->watchdog * 1000);
+	struct texts texts = { .notify_socket = notify_socket };
+	make_texts(service, &texts);
 	size_t n_max = FIXED_VARIABLES + service->pass_environment.n + service->environment.n;
 	struct variables all = { .items = calloc(n_max, sizeof *all.items) };
-	if (!all.items)
+	if (!all.items) {
+		free(texts.socket_names);
 		return NULL;
+	}
 	gather(&all, service);
-	gather_channels(&all, service, notify_socket, watchdog_usec);
+	gather_channels(&all, service, &texts);
 	size_t size = (all.n + 1) * sizeof(char *);
 	for (size_t i = 0; i < all.n; i++)
 		size += all.items[i].name_length + 1 + strlen(all.items[i].value) + 1;
@@ -98,5 +142,15 @@ char **environment_create(const struct service_config *service, const char *noti
 	if (environment)
 		environment[all.n] = NULL;
 	free(all.items);
+	free(texts.socket_names);
 	return environment;
+}
+
+char *environment_listen_pid(char **environment)
+{
+	static const char name[] = "LISTEN_PID=";
+	for (; *environment; environment++)
+		if (!strncmp(*environment, name, sizeof name - 1))
+			return *environment + sizeof name - 1;
+	return NULL;
 }

@@ -31,6 +31,8 @@
 /* Targets move here first, so that no descriptor still needed is overwritten. */
 enum { PARKED = 64 };
 
+enum { PID_TEXT_SIZE = 10 };
+
 struct failure {
 	int error;
 	unsigned step;
@@ -116,6 +118,20 @@ static int set_nofile(unsigned long soft)
 	return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* LISTEN_PID must be the pid of the program, which only the program itself knows before it runs. */
+static void write_pid(char *text)
+{
+	unsigned pid = (unsigned)getpid();
+	char digits[PID_TEXT_SIZE];
+	size_t n = 0;
+	do
+		digits[n++] = (char)('0' + pid % 10);
+	while ((pid /= 10));
+	for (size_t i = 0; i < n; i++)
+		text[i] = digits[n - 1 - i];
+	text[n] = 0;
+}
+
 /* Runs in the child. Returns the step that failed; on success it does not return. */
 static enum step become(const struct spawn_request *request, const struct account *account)
 {
@@ -142,6 +158,8 @@ static enum step become(const struct spawn_request *request, const struct accoun
 	/* After set*id, which clears it: prctl(2). */
 	if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal) < 0)
 		return STEP_PRIVILEGES;
+	if (request->pid_text)
+		write_pid(request->pid_text);
 	umask(request->umask);
 	reset_signals();
 	execve(request->path, request->argv, request->envp);

@@ -21,7 +21,7 @@ struct spawn_descriptor {
 	int to;
 };
 
-enum { SPAWN_DESCRIPTORS = 8 };
+enum { SPAWN_DESCRIPTORS = 24 };
 
 struct spawn_request {
 	const char *path;            /* absolute */
@@ -33,6 +33,7 @@ struct spawn_request {
 	int nice;
 	unsigned long nofile;        /* soft limit on descriptors; 0: as ours */
 	bool no_new_privileges;
+	char *pid_text;              /* in envp: ten bytes that become the program's own pid; or NULL */
 	int parent_death_signal;     /* sent to the program when we die; 0: none */
 	struct spawn_descriptor descriptors[SPAWN_DESCRIPTORS]; /* no other is inherited */
 	size_t n_descriptors;

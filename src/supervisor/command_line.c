@@ -79,6 +79,7 @@ struct command_line *command_line_create(const struct service *service)
 	static void (*const makers[])(const struct service *service, struct command_line *line) = {
 		[SERVICE_EXEC] = for_exec,
 		[SERVICE_WORKER] = for_command,
+		[SERVICE_LISTEN] = for_command,
 		[SERVICE_REDIRECT] = for_redirect,
 		[SERVICE_BUILTIN] = for_builtin,
 		[SERVICE_DAEMON] = for_command,

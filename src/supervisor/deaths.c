@@ -1,5 +1,6 @@
 #include "supervisor/deaths.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -13,6 +14,9 @@
 #include "supervisor/ending.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
+
+/* A program that ends so soon has not looked at what it was started for. */
+enum { HASTY_MS = 1000 };
 
 static struct backoff_verdict judge_death(
 	struct service *service, uint64_t age_ms, bool was_useful, bool is_clean)
@@ -135,7 +139,10 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		service_raise(service, EVENT_GONE_FOR_GOOD);
 		return;
 	}
-	struct backoff_verdict verdict = judge_death(service, age_ms, was_useful, is_clean);
+	/* To leave what one was started for is not clean, whatever the status. */
+	bool is_hasty = is_clean && service->config->type == SERVICE_LISTEN && age_ms < HASTY_MS;
+	struct backoff_verdict verdict =
+		judge_death(service, age_ms, was_useful, is_clean && !is_hasty);
 	log_death(service, &verdict);
 	if (service->n_working >= pool_n_wanted(service))
 		return;
@@ -150,12 +157,36 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
 }
 
+static bool has_arrived(const struct service *service)
+{
+	for (uint32_t i = 0; i < service->n_listeners; i++) {
+		struct pollfd look = { .fd = service->listeners[i].fd, .events = POLLIN };
+		if (poll(&look, 1, 0) == 1)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Ours leave when there is nothing to do, and so may a program that was started on demand and accepts
+ * itself (inetd's wait), unless it leaves behind at once what it was started for: that would spin.
+ */
+static bool may_leave(const struct service *service, const struct worker *worker)
+{
+	if (service_type_is_ours(service->config->type))
+		return true;
+	bool is_on_demand =
+		service->config->type == SERVICE_LISTEN && service->config->workers_min == 0;
+	bool is_hasty = clock_now_ms() - worker->started_ms < HASTY_MS && has_arrived(service);
+	return is_on_demand && !is_hasty;
+}
+
 void deaths_on_worker_exit(struct service *service, struct worker *worker, int pid, int status)
 {
 	enum worker_state was = worker->state;
 	forget_worker(service, worker);
 	tell_acceptor(service, pid, status);
-	bool is_idle_exit = service_type_is_ours(service->config->type) && status == 0;
+	bool is_idle_exit = status == 0 && may_leave(service, worker);
 	if (was != WORKER_READY && was != WORKER_STARTING)
 		ending_check(service);
 	else if (!is_idle_exit)

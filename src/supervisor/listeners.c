@@ -19,11 +19,12 @@ bool listen_address_equal(const struct listen_address *a, const struct listen_ad
 	       !memcmp(a->address.ip, b->address.ip, sizeof a->address.ip);
 }
 
-static void describe_in_use(const struct listen_address *where, char *text, size_t size)
+static void describe_in_use(
+	int protocol, const struct listen_address *where, char *text, size_t size)
 {
 	struct holder holder;
 	char who[HOLDER_TEXT_SIZE];
-	if (holder_find(IPPROTO_TCP, &where->address, &holder) == 0)
+	if (holder_find(protocol, &where->address, &holder) == 0)
 		snprintf(text, size, "address in use, held by %s; stop it, or choose another port",
 			holder_format(who, &holder));
 	else
@@ -37,7 +38,8 @@ static void describe(
 	char address[LISTENER_TEXT_SIZE], reason[HOLDER_TEXT_SIZE + 64];
 	listener_format(address, &where->address, where->is_both_families);
 	if (r == -EADDRINUSE)
-		describe_in_use(where, reason, sizeof reason);
+		describe_in_use(config->protocol == PROTOCOL_UDP ? IPPROTO_UDP : IPPROTO_TCP, where, reason,
+			sizeof reason);
 	else if (r == -EACCES && where->address.port < 1024)
 		snprintf(reason, sizeof reason,
 			"permission denied; ports below 1024 need root: start fdsup as root, "
@@ -50,8 +52,9 @@ static void describe(
 			strerror(-r));
 	else
 		snprintf(reason, sizeof reason, "%s: %s", step, strerror(-r));
-	snprintf(error, LISTENERS_ERROR_SIZE, "%.200s:%u: services.%s: cannot listen on tcp %s: %s",
-		config->file, config->line, config->name, address, reason);
+	snprintf(error, LISTENERS_ERROR_SIZE, "%.200s:%u: services.%s: cannot listen on %s %s: %s",
+		config->file, config->line, config->name,
+		protocol_name(config->protocol), address, reason);
 }
 
 static struct listener_options options_of(
@@ -64,6 +67,9 @@ static struct listener_options options_of(
 		.backlog = (int)config->backlog,
 		.has_nodelay = config->has_nodelay,
 		.has_keepalive = config->has_keepalive,
+		.is_udp = config->protocol == PROTOCOL_UDP,
+		/* Of a program that accepts itself; the acceptor never waits in accept. */
+		.is_blocking = config->type == SERVICE_LISTEN,
 	};
 }
 

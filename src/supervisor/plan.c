@@ -131,7 +131,8 @@ static int find_bound(void *context, const struct service_config *config,
 		struct service *service = supervisor->services[i];
 		for (uint32_t j = 0; j < service->n_listeners; j++) {
 			const struct listener *listener = &service->listeners[j];
-			if (listener->where.address.port != where->address.port)
+			if (listener->where.address.port != where->address.port ||
+				service->config->protocol != config->protocol)
 				continue;
 			if (listen_address_equal(&listener->where, where) &&
 				service->config->is_v6only == config->is_v6only)

@@ -18,11 +18,6 @@
 #include "supervisor/watch.h"
 #include "wire/handoff.h"
 
-static bool has_queue(const struct service *service)
-{
-	return service_type_has_queue(service->config->type);
-}
-
 struct service *service_create(struct supervisor *supervisor, struct service_config *config)
 {
 	struct service *service = calloc(1, sizeof *service);
@@ -35,7 +30,7 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 	service->state_since_ms = clock_now_ms();
 	service->generation = 1;
 	pool_init(service);
-	if (config->n_listen) {
+	if (config->n_listen && service_type_has_queue(config->type)) {
 		service->acceptor = supervisor_choose_acceptor(supervisor);
 		int slot = acceptor_take_slot(service->acceptor);
 		if (slot < 0) {
@@ -110,6 +105,8 @@ static void tell_number(struct service *service, uint32_t kind)
 static void tell_listener(struct service *service, const struct listener *listener, uint32_t kind)
 {
 	struct control_listener message = { kind, service->slot, listener->id };
+	if (!service->acceptor)
+		return;
 	acceptor_tell(service->acceptor, &message, kind == CONTROL_LISTENER ? listener->fd : -1);
 }
 
@@ -148,7 +145,7 @@ static void close_listeners(struct service *service)
 {
 	for (uint32_t i = 0; i < service->n_listeners; i++)
 		tell_listener(service, &service->listeners[i], CONTROL_LISTENER_CLOSE);
-	if (service->n_listeners)
+	if (service->n_listeners && service->acceptor)
 		service->close_sync = acceptor_ask_sync(service->acceptor);
 	listeners_close(service->listeners, service->n_listeners);
 	service->listeners = NULL;
@@ -236,11 +233,24 @@ void service_raise(struct service *service, enum service_event event)
 		supervisor_on_change(service->supervisor, service);
 }
 
+/* xinetd counted these for a wait service's command; here the command alone can. */
+static void tell_unkept_limits(const struct service *service)
+{
+	const struct service_config *config = service->config;
+	bool has_limits = config->max_connections != MAX_CONNECTIONS_DEFAULT || config->max_per_source ||
+			  config->rate.count || config->rate_per_source.count;
+	if (config->type == SERVICE_LISTEN && has_limits)
+		log_notice("%s: max_connections, max_per_source, rate and rate_per_source are left to the "
+			   "program, which accepts by itself",
+			config->name);
+}
+
 void service_start(struct service *service)
 {
+	tell_unkept_limits(service);
 	service->is_wanted = true;
 	service_forget_failures(service);
-	bool is_on_demand = has_queue(service) && service->config->workers_min == 0;
+	bool is_on_demand = service->config->n_listen && service->config->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
 }
 
@@ -285,6 +295,22 @@ static void drop_environment(struct service *service)
 	service->environment = NULL;
 }
 
+/* The sockets are shared: the new ones are there before the old ones go. */
+static void roll_listen(struct service *service)
+{
+	struct worker *next;
+	bool is_waiting = service->state == STATE_ON_DEMAND;
+	for (struct worker *worker = service->workers; worker; worker = next) {
+		next = worker->next;
+		if (worker_is_working(worker) && worker->generation < service->generation)
+			pool_replace(service, worker);
+	}
+	if (is_waiting) /* for the first client, at sockets that may be others now */
+		service_raise(service, EVENT_RESTART);
+	else if (service->state == STATE_BACKOFF || service->state == STATE_FAILED)
+		service_raise(service, EVENT_START);
+}
+
 static void roll(struct service *service)
 {
 	service->generation++;
@@ -292,6 +318,10 @@ static void roll(struct service *service)
 	service_forget_failures(service);
 	if (service->config->type == SERVICE_DAEMON) {
 		service_raise(service, EVENT_RESTART);
+		return;
+	}
+	if (service->config->type == SERVICE_LISTEN) {
+		roll_listen(service);
 		return;
 	}
 	bool is_kept_ready = service->config->workers_min > 0;

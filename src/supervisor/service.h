@@ -63,6 +63,8 @@ struct service {
 	struct capture *capture;       /* made when first needed */
 	struct history *history;       /* made by the first worker: most services on most days have none */
 	ev_io demand;                  /* a connection is in the queue */
+	ev_io *arrivals;               /* of listen, while it waits for its first client; NULL: it does not */
+	uint32_t n_arrivals;
 	ev_timer timer;                /* the next look at the queue, or what `is_retry` says */
 	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
 	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */

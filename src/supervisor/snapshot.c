@@ -65,7 +65,8 @@ static json_t *listen_texts(const struct service *service)
 		const struct listen_address *where = &service->config->listen[i];
 		char address[LISTENER_TEXT_SIZE];
 		listener_format(address, &where->address, where->is_both_families);
-		json_array_append_new(array, json_sprintf("tcp %s", address));
+		json_array_append_new(array, json_sprintf("%s %s",
+							   protocol_name(service->config->protocol), address));
 	}
 	return array;
 }
@@ -147,6 +148,8 @@ static json_t *paused_reasons(const struct service *service)
 		{ SCORE_PAUSED_ADMIN, "paused" },
 	};
 	json_t *array = json_array();
+	if (!service->acceptor)
+		return array;
 	uint32_t paused = score_get(acceptor_score(service->acceptor, service->slot)->paused);
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
 		if (paused & reasons[i].bit)
@@ -164,10 +167,11 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 		listener_format(address, &listener->where.address, listener->where.is_both_families);
 		json_array_append_new(array,
 			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i}", "service", service->config->name,
-				"protocol", "tcp", "local", address, "accept_queue",
+				"protocol", protocol_name(service->config->protocol), "local", address, "accept_queue",
 				is_known ? json_integer(waiting) : json_null(), "backlog",
 				is_known ? json_integer(backlog) : json_null(), "paused",
-				paused_reasons(service), "acceptor", service->acceptor->number + 1));
+				paused_reasons(service), "acceptor",
+				service->acceptor ? (int)service->acceptor->number + 1 : 0));
 	}
 }
 

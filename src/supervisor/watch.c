@@ -1,5 +1,6 @@
 #include "supervisor/watch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -135,8 +136,47 @@ void watch_init(struct service *service)
 	service->demand.data = service;
 }
 
+/* ---- a program that accepts itself ------------------------------------------------------------ */
+
+static void stop_arrivals(struct service *service)
+{
+	for (uint32_t i = 0; service->arrivals && i < service->n_arrivals; i++)
+		ev_io_stop(service->supervisor->loop, &service->arrivals[i]);
+	free(service->arrivals);
+	service->arrivals = NULL;
+}
+
+static void on_arrival(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct service *service = watcher->data;
+	stop_arrivals(service);
+	service_raise(service, EVENT_DEMAND);
+}
+
+/* Its listeners are looked at, never accepted from: the program that is started then does that. */
+static void start_arrivals(struct service *service)
+{
+	stop_arrivals(service);
+	service->arrivals = calloc(service->n_listeners, sizeof *service->arrivals);
+	if (!service->arrivals) {
+		service_raise(service, EVENT_DEMAND);
+		return;
+	}
+	service->n_arrivals = service->n_listeners;
+	for (uint32_t i = 0; i < service->n_arrivals; i++) {
+		ev_io_init(&service->arrivals[i], on_arrival, service->listeners[i].fd, EV_READ);
+		service->arrivals[i].data = service;
+		ev_io_start(service->supervisor->loop, &service->arrivals[i]);
+	}
+}
+
+/* ---- both ------------------------------------------------------------------------------------ */
+
 void watch_start(struct service *service)
 {
+	if (service->config->type == SERVICE_LISTEN)
+		start_arrivals(service);
 	if (service->queue[1] < 0)
 		return;
 	pool_stop_timer(service, false);
@@ -146,6 +186,7 @@ void watch_start(struct service *service)
 
 void watch_stop(struct service *service)
 {
+	stop_arrivals(service);
 	ev_io_stop(service->supervisor->loop, &service->demand);
 	pool_stop_timer(service, false);
 }

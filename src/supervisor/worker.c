@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "process/environment.h"
 #include "process/spawn.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
@@ -97,6 +98,22 @@ const struct account *worker_account(const struct service *service)
 		       : &config->account;
 }
 
+/* From descriptor 3, as sd_listen_fds(3) has it; or, as inetd, the one socket as 0 and 1. */
+static void hand_sockets_over(const struct service *service, struct spawn_request *request)
+{
+	if (service->config->is_inetd && service->n_listeners) {
+		int fd = service->listeners[0].fd;
+		request->descriptors[0].from = request->descriptors[1].from = fd;
+		if (service->config->stderr_target == STDERR_CONNECTION)
+			request->descriptors[2].from = fd;
+		return;
+	}
+	for (uint32_t i = 0; i < service->n_listeners && i < LISTEN_SOCKETS_MAX; i++)
+		request->descriptors[request->n_descriptors++] =
+			(struct spawn_descriptor){ service->listeners[i].fd, 3 + (int)i };
+	request->pid_text = environment_listen_pid((char **)request->envp);
+}
+
 static pid_t spawn_worker(
 	struct service *service, const struct command_line *line, const char **ret_step)
 {
@@ -126,6 +143,8 @@ static pid_t spawn_worker(
 	if (service->queue[1] >= 0)
 		request.descriptors[request.n_descriptors++] =
 			(struct spawn_descriptor){ service->queue[1], 3 };
+	if (config->type == SERVICE_LISTEN)
+		hand_sockets_over(service, &request);
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */

@@ -236,7 +236,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
 		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
-		"protocol = \"udp\";", "log_address = \"prefix\";", "log_address = \"none\";",
+		"log_address = \"prefix\";", "log_address = \"none\";",
 		"worker_socket = \"/run/x\";" };
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char text[256];
@@ -251,7 +251,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
 		       "ready = \"fd\"; }; };",
 		"services.a.ready", "not supported by this version");
-	static const char *const types[] = { "listen", "external" };
+	static const char *const types[] = { "external" };
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
 		char text[256];
 		snprintf(text, sizeof text, "services = { a = { type = \"%s\"; port = 7777; }; };",
@@ -370,6 +370,7 @@ Test(errors, a_redirect_and_a_builtin_need_their_own_key)
 			"\"echo\"" },
 		{ "services = { a = { port = 7777; to = \"h:1\"; command = \"cat\"; }; };",
 			"services.a.command", "means nothing" },
+		{ EXEC("protocol = \"udp\";"), "services.a.protocol", "a datagram is no connection" },
 		{ EXEC("ready = \"notify\";"), "services.a.ready", "means nothing" },
 		{ EXEC("restart = \"never\";"), "services.a.restart", "means nothing" },
 	};

@@ -1,0 +1,161 @@
+"""Programs that accept by themselves: LISTEN_FDS, and inetd's wait."""
+import os
+import signal
+import socket
+import threading
+
+from support import Test, free_port, main, wait_until
+
+# Accepts from the sockets it was handed, and answers with what it found in its environment.
+SERVER = r'''
+import os, selectors, socket, sys
+assert os.environ["LISTEN_PID"] == str(os.getpid()), os.environ
+n = int(os.environ["LISTEN_FDS"])
+selector = selectors.DefaultSelector()
+for fd in range(3, 3 + n):
+    s = socket.socket(fileno=fd)
+    selector.register(s, selectors.EVENT_READ)
+while True:
+    for key, _ in selector.select():
+        s = key.fileobj
+        if s.type == socket.SOCK_DGRAM:
+            data, peer = s.recvfrom(2000)
+            s.sendto(data.upper(), peer)
+            continue
+        connection, _ = s.accept()
+        with connection:
+            connection.sendall(("%d %d %s\n" % (os.getpid(), n, os.environ["LISTEN_FDNAMES"])).encode())
+'''
+
+
+class Listen(Test):
+    def server(self, keys, text=SERVER):
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "server.py")
+        with open(path, "w") as f:
+            f.write(text)
+        fdsup.write('s = { type = "listen"; command = [ "/usr/bin/env", "python3", "-B", "%s" ]; %s };' % (path, keys))
+        fdsup.start()
+        return fdsup
+
+    def test_the_first_client_starts_it_and_it_stays(self):
+        port = free_port()
+        fdsup = self.server('address = [ "127.0.0.1", "::1" ]; port = %d;' % port)
+        self.assertEqual(fdsup.status("s")["state"], "ON-DEMAND")
+        first = self.talk(port).split()
+        self.assertEqual(first[1:], [b"2", b"s:s"])
+        self.assertEqual(self.talk(port, host="::1").split()[0], first[0])
+        self.assertEqual(fdsup.status("s")["state"], "UP")
+
+    def test_at_once_and_several_on_one_socket(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d; workers = { min = 2; max = 2; };' % port)
+        fdsup.wait_state("s", "UP")
+        pids = {w["pid"] for w in fdsup.workers("s")}
+        self.assertEqual(len(pids), 2)
+        self.assertLessEqual({int(self.talk(port).split()[0]) for _ in range(20)}, pids)
+
+    def test_a_killed_one_is_replaced_and_the_socket_stays(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d;' % port)
+        pid = int(self.talk(port).split()[0])
+        os.kill(pid, signal.SIGKILL)
+        waiting = [self.connect(port) for _ in range(5)]
+        for s in waiting:
+            self.assertNotEqual(int(self.read_all(s).split()[0]), pid)
+        self.assertEqual(fdsup.status("s")["deaths"], 1)
+
+    def test_datagrams(self):
+        port = free_port()
+        self.server('address = "127.0.0.1"; port = %d; protocol = "udp";' % port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(30)
+            s.sendto(b"hello", ("127.0.0.1", port))
+            self.assertEqual(s.recv(100), b"HELLO")
+
+    def test_tcp_and_udp_may_have_one_port(self):
+        port = free_port()
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "server.py")
+        with open(path, "w") as f:
+            f.write(SERVER)
+        fdsup.write("\n".join(
+            '%s = { address = "127.0.0.1"; port = %d; protocol = "%s"; type = "listen";'
+            ' command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };' % (p, port, p, path) for p in ("tcp", "udp")))
+        fdsup.start()
+        self.assertTrue(self.talk(port))
+        self.assertEqual(fdsup.status("udp")["listen"], ["udp 127.0.0.1:%d" % port])
+
+    def test_inetd_wait_gets_the_datagram_socket_as_0_and_leaves_when_it_likes(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d; protocol = "udp"; inetd = true;' % port, r'''
+import os, select, socket
+s = socket.socket(fileno=0)
+assert os.path.sameopenfile(0, 1) and "LISTEN_FDS" not in os.environ
+while select.select([s], [], [], .3)[0]:
+    data, peer = s.recvfrom(2000)
+    s.sendto(b"%d" % os.getpid(), peer)
+''')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(30)
+            pids = []
+            for _ in range(2):
+                s.sendto(b"x", ("127.0.0.1", port))
+                pids.append(s.recv(100))
+                fdsup.wait_state("s", "ON-DEMAND")
+        self.assertNotEqual(pids[0], pids[1])
+        self.assertEqual(fdsup.status("s")["deaths"], 0)
+
+    def test_one_that_leaves_without_taking_the_datagram_does_not_spin(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d; protocol = "udp"; inetd = true;' % port, "")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"x", ("127.0.0.1", port))
+            service = fdsup.wait_status("s", lambda s: s["deaths"] >= 3, "three starts")
+        self.assertEqual(service["healthy"], False)
+        # 200, 400, 800 ms and so on: the next one is far away by now
+        self.assertGreater(service["next_try_ms"] or 1000, 200)
+
+    def test_a_reload_replaces_it_without_refusing_anybody(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d;' % port)
+        first = self.talk(port).split()[0]
+        stop, failures = threading.Event(), []
+
+        def client():
+            while not stop.is_set():
+                try:
+                    self.assertTrue(self.talk(port))
+                except (OSError, AssertionError) as e:
+                    failures.append(e)
+        thread = threading.Thread(target=client)
+        thread.start()
+        path = os.path.join(fdsup.directory, "server.py")
+        fdsup.write('s = { type = "listen"; command = [ "/usr/bin/env", "python3", "-B", "%s" ];'
+                    ' address = "127.0.0.1"; port = %d; environment = [ "NEW=1" ]; };' % (path, port))
+        self.assertEqual(fdsup.ctl("reload")[0], 0)
+        wait_until("another process", lambda: self.talk(port).split()[0] != first)
+        wait_until("the old one has gone", lambda: len(fdsup.workers("s")) == 1)
+        stop.set()
+        thread.join()
+        # what the old one had accepted when it was told to end is its own affair
+        self.assertLessEqual(len(failures), 1)
+
+    def test_limits_that_only_the_program_can_keep_are_told(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d; max_connections = 5;' % port)
+        fdsup.wait_log("s: max_connections.* accepts by itself")
+
+    def test_stop_closes_the_socket(self):
+        port = free_port()
+        fdsup = self.server('address = "127.0.0.1"; port = %d;' % port)
+        self.talk(port)
+        self.assertEqual(fdsup.ctl("stop", "s")[0], 0)
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(port)
+        self.assertEqual(fdsup.ctl("start", "s")[0], 0)
+        self.assertTrue(self.talk(port))
+
+
+if __name__ == "__main__":
+    main()
