@@ -107,10 +107,16 @@ static void replace_dead(pid_t children[], int n, const sigset_t *unblocked)
 {
 	int status;
 	pid_t pid;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		/* A child leaves by itself only when the queue has ended: fdsup is no more. */
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+			is_stopping = 1;
 		for (int i = 0; i < n; i++)
 			if (children[i] == pid)
 				children[i] = 0;
+	}
+	if (is_stopping)
+		return;
 	for (int i = 0; i < n; i++) {
 		if (children[i] > 0)
 			continue;

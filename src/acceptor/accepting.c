@@ -36,12 +36,16 @@ static struct endpoint local_end(int fd)
 	socklen_t length = sizeof address;
 	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
 		return (struct endpoint){ 0 };
+	if (address.ss_family == AF_UNIX)
+		return (struct endpoint){ .family = AF_UNIX };
 	return endpoint_from_sockaddr((struct sockaddr *)&address);
 }
 
 static bool is_wildcard(const struct endpoint *end)
 {
 	static const uint8_t any[16];
+	if (end->family != AF_INET && end->family != AF_INET6)
+		return false;
 	return !memcmp(end->ip, any, end->family == AF_INET ? 4 : 16);
 }
 
@@ -96,7 +100,7 @@ static bool accept_failed(struct listener *listener, int error)
 	char text[ENDPOINT_TEXT_SIZE];
 	log_error("%s: listener %s: cannot accept: %s; this listener is left alone until it is "
 		  "replaced",
-		service_name(listener->service), endpoint_format(text, &listener->local),
+		service_name(listener->service), endpoint_format_local(text, &listener->local),
 		strerror(error));
 	listener->is_broken = true;
 	ev_io_stop(acceptor->loop, &listener->io);
@@ -120,7 +124,9 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 	struct ledger_entry like = {
 		.id = connection_id(service->acceptor, connection),
 		.accepted_ns = now_ns,
-		.peer = endpoint_from_sockaddr((struct sockaddr *)&address),
+		.peer = listener->local.family == AF_UNIX
+				? endpoint_of_unix_peer(connection)
+				: endpoint_from_sockaddr((struct sockaddr *)&address),
 		.local = listener->is_wildcard ? local_end(connection) : listener->local,
 		.service = service->number,
 	};

@@ -179,6 +179,7 @@ void service_close(struct service *service)
 {
 	accepting_remove_all(service);
 	delivery_finish(service, false, clock_now_ns());
+	losses_drop_unfollowed(service, clock_now_ns());
 	forget_all(service);
 	release(service);
 }

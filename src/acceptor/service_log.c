@@ -19,7 +19,7 @@ static const char *format_ends(char text[ENDS_SIZE], const struct ledger_entry *
 {
 	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE];
 	snprintf(text, ENDS_SIZE, "id=%016" PRIx64 " peer=%s local=%s", entry->id,
-		endpoint_format(peer, &entry->peer), endpoint_format(local, &entry->local));
+		endpoint_format(peer, &entry->peer), endpoint_format_local(local, &entry->local));
 	return text;
 }
 
@@ -125,7 +125,10 @@ static void log_source_episode(
 {
 	char host[ENDPOINT_TEXT_SIZE], wait[TEXT_DURATION_SIZE];
 	const char *name = service_name(service);
-	endpoint_format_host(host, &entry->peer);
+	if (entry->peer.family == AF_UNIX)
+		snprintf(host, sizeof host, "uid=%u", entry->peer.unix_peer.uid);
+	else
+		endpoint_format_host(host, &entry->peer);
 	if (service->admission.limits.overflow != OVERFLOW_WAIT)
 		log_notice(
 			"%s: %s reached by %s: more of it is refused; raise it if that is no abuse",

@@ -2,14 +2,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What fits into sun_path: unix(7). */
-enum { UNIX_NAME_MAX = 107 };
+#include "base/unix_name.h"
 
 static void check_workers(struct draft *draft)
 {
@@ -209,6 +209,59 @@ static void check_protocol(struct draft *draft)
 			service->n_listen);
 }
 
+/* What is said of IP alone, where every address is a Unix socket. */
+static void check_unix_alone(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const struct {
+		const char *key;
+		bool is_set;
+	} keys[] = {
+		{ "port", service->port },
+		{ "v6only", service->is_v6only },
+		{ "nodelay", service->has_nodelay },
+		{ "keepalive", service->has_keepalive },
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (keys[i].is_set && draft_has_own(draft, keys[i].key))
+			draft_problem(draft, keys[i].key,
+				"means nothing for a Unix socket; remove the key, or add an IP address");
+}
+
+static bool may_give_group(gid_t gid)
+{
+	gid_t groups[NGROUPS_MAX];
+	int n = getgroups(NGROUPS_MAX, groups);
+	bool may = geteuid() == 0 || getegid() == gid;
+	for (int i = 0; i < n && !may; i++)
+		may = groups[i] == gid;
+	return may;
+}
+
+static void check_unix(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	size_t n = 0;
+	for (size_t i = 0; i < service->n_listen; i++)
+		n += service->listen[i].path != NULL;
+	if (n == 0)
+		return;
+	if (n == service->n_listen)
+		check_unix_alone(draft);
+	if (service->protocol == PROTOCOL_UDP)
+		draft_problem(draft, "protocol",
+			"a Unix socket of fdsup takes connections, not datagrams; remove the key, or the "
+			"address");
+	if (service->socket_user && geteuid() != 0 && service->socket_uid != geteuid())
+		draft_problem(draft, "socket_user",
+			"only root can give a socket to another user; start fdsup as root or remove the "
+			"key");
+	if (service->socket_group && !may_give_group(service->socket_gid))
+		draft_problem(draft, "socket_group",
+			"only root can give a socket to a group that it is not in itself; start fdsup as "
+			"root or remove the key");
+}
+
 /* All of a pool are started at once: the program itself knows how much there is to do. */
 static void check_listen_pool(struct draft *draft)
 {
@@ -224,6 +277,7 @@ static void check_listen_pool(struct draft *draft)
 void check_service(struct draft *draft)
 {
 	check_protocol(draft);
+	check_unix(draft);
 	check_listen_pool(draft);
 	check_target(draft);
 	check_stderr(draft);

@@ -22,7 +22,8 @@ static bool has_listen(const struct service_config *service, const struct listen
 	for (size_t i = 0; i < service->n_listen; i++) {
 		const struct listen_address *own = &service->listen[i];
 		if (own->is_both_families == listen->is_both_families &&
-			!memcmp(&own->address, &listen->address, sizeof own->address))
+			!memcmp(&own->address, &listen->address, sizeof own->address) &&
+			text_equal(own->path, listen->path))
 			return true;
 	}
 	return false;
@@ -36,6 +37,13 @@ static bool listens_equal(const struct service_config *a, const struct service_c
 		if (!has_listen(b, &a->listen[i]))
 			return false;
 	return true;
+}
+
+/* All addresses of a service have one port (but for Unix sockets, which have none). */
+static bool has_other_port(const struct service_config *a, const struct service_config *b)
+{
+	return a->n_listen && b->n_listen &&
+	       a->listen[0].address.port != b->listen[0].address.port;
 }
 
 /* Gathers the strongest change, and tells the names of the keys. */
@@ -60,8 +68,12 @@ static void compare_resolved(struct comparison *comparison, const struct service
 		differs(comparison, "user", CHANGE_ROLL);
 	if (!text_equal(before->command_path, after->command_path))
 		differs(comparison, "command", CHANGE_ROLL);
+	if (before->socket_uid != after->socket_uid)
+		differs(comparison, "socket_user", CHANGE_APPLY);
+	if (before->socket_gid != after->socket_gid)
+		differs(comparison, "socket_group", CHANGE_APPLY);
 	if (!listens_equal(before, after))
-		differs(comparison, "address", CHANGE_REBIND);
+		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }
 
 enum config_change service_config_changes(const struct service_config *before,

@@ -68,8 +68,9 @@ struct rate_limit {
 
 /* One address to listen on. */
 struct listen_address {
-	struct endpoint address;  /* family AF_INET or AF_INET6; AF_INET6 "::" for "*" */
+	struct endpoint address;  /* AF_INET, AF_INET6 ("::" for "*"), or AF_UNIX without more */
 	bool is_both_families;    /* "*": IPv4 as well; IPv4 alone where the kernel has no IPv6 */
+	char *path;               /* of AF_UNIX: a path or "@name"; else NULL */
 };
 
 /* As whom a program runs: resolved when the configuration is loaded. */
@@ -94,7 +95,7 @@ struct service_config {
 
 	/* where */
 	struct text_list address; /* as written */
-	char *port;               /* as written: a number or a name */
+	char *port;               /* as written: a number or a name; NULL: all addresses are unix */
 	struct listen_address *listen; /* made from address and port */
 	size_t n_listen;
 	enum service_protocol protocol;
@@ -102,6 +103,11 @@ struct service_config {
 	bool is_v6only;
 	bool has_nodelay;
 	bool has_keepalive;
+	char *socket_user;        /* as written; NULL: whoever runs fdsup */
+	char *socket_group;
+	uid_t socket_uid;         /* what they say */
+	gid_t socket_gid;
+	uint32_t socket_mode;     /* 0: no address is a path */
 
 	/* what */
 	struct text_list command; /* argv; items[0] as written */
@@ -226,6 +232,13 @@ const char *service_type_name(enum service_type type);
 static inline const char *protocol_name(enum service_protocol protocol)
 {
 	return protocol == PROTOCOL_UDP ? "udp" : "tcp";
+}
+
+/* "tcp", "udp" or "unix". */
+static inline const char *listen_protocol_name(
+	const struct service_config *service, const struct listen_address *listen)
+{
+	return listen->path ? "unix" : protocol_name(service->protocol);
 }
 
 /* "echo", "discard", ... */

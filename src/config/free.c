@@ -26,6 +26,8 @@ void service_config_free(struct service_config *service)
 	account_fini(&service->account);
 	free(service->name);
 	free(service->file);
+	for (size_t i = 0; i < service->n_listen; i++)
+		free(service->listen[i].path);
 	free(service->listen);
 	free(service->command_path);
 	free(service->worker_socket);

@@ -129,7 +129,7 @@ const struct config_key config_keys[] = {
 
 	/* where */
 	{ "address", KEY_STRINGS, SHARED, SOCKETS, "*", SERVICE(address), .is_resolved = true, REBIND,
-	  .help = "IPv4 or IPv6 addresses to listen on; \"*\" is every address of both families" },
+	  .help = "IPv4, IPv6, \"unix:/path\" or \"unix:@name\"; \"*\" is every IP address" },
 	{ "port", KEY_PORT, ALONE, SOCKETS, SERVICE(port), .is_resolved = true, REBIND,
 	  .help = "TCP port, a number or a name from /etc/services" },
 	{ "protocol", KEY_ENUM, SHARED, SOCKETS, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
@@ -148,9 +148,12 @@ const struct config_key config_keys[] = {
 	  .help = "the kernel looks after silent peers (SO_KEEPALIVE)" },
 	{ "defer_accept", KEY_DURATION, SHARED, SOCKETS, NOT_YET, APPLY, RANGE(0, HOUR),
 	  .help = "wait so long for a first byte before a connection counts as one" },
-	{ "socket_user", KEY_ID, SHARED, SOCKETS, NOT_YET, REBIND, .help = "owner of a Unix socket" },
-	{ "socket_group", KEY_ID, SHARED, SOCKETS, NOT_YET, REBIND, .help = "group of a Unix socket" },
-	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, NOT_YET, REBIND, .help = "mode of a Unix socket" },
+	{ "socket_user", KEY_ID, SHARED, SOCKETS, SERVICE(socket_user), .is_resolved = true, APPLY,
+	  .help = "owner of the Unix sockets; by default whoever runs fdsup" },
+	{ "socket_group", KEY_ID, SHARED, SOCKETS, SERVICE(socket_group), .is_resolved = true, APPLY,
+	  .help = "group of the Unix sockets; by default that of whoever runs fdsup" },
+	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, SERVICE(socket_mode), APPLY, RANGE(0, 0777),
+	  .help = "who may connect to the Unix sockets; by default 0600, their owner alone" },
 
 	/* what */
 	{ "type", KEY_ENUM, ALONE, EVERY, SERVICE(type), REPLACE, .names = service_type_names,
@@ -236,11 +239,11 @@ const struct config_key config_keys[] = {
 	{ "max_connections", KEY_INTEGER, SHARED, LIMITS, "256", SERVICE(max_connections), APPLY,
 	  RANGE(0, 1000000), .help = "connections at a time; 0: no limit" },
 	{ "max_per_source", KEY_INTEGER, SHARED, LIMITS, "0", SERVICE(max_per_source), APPLY,
-	  RANGE(0, 1000000), .help = "connections at a time of one IPv4 address or IPv6 /64; 0: no limit" },
+	  RANGE(0, 1000000), .help = "connections at a time of one IPv4 address, IPv6 /64 or local user; 0: no limit" },
 	{ "rate", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate), APPLY,
 	  .help = "new connections in a time: \"10/s\", \"600/min\", \"10/s burst 50\"" },
 	{ "rate_per_source", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate_per_source), APPLY,
-	  .help = "the same for one IPv4 address or IPv6 /64" },
+	  .help = "the same for one IPv4 address, IPv6 /64 or local user" },
 	{ "overflow", KEY_ENUM, SHARED, ADMITS, "wait", SERVICE(overflow), APPLY, .names = overflow_names,
 	  .help = "what becomes of connections above a limit" },
 	{ "overflow_wait", KEY_DURATION, SHARED, ADMITS, "10s", SERVICE(overflow_wait), APPLY,

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unix_name.h"
 #include "config/problems.h"
+
+static const char unix_prefix[] = "unix:";
 
 static int refuse(char reason[LISTEN_REASON_SIZE], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -24,15 +27,17 @@ static int refuse(char reason[LISTEN_REASON_SIZE], const char *format, ...)
 	return -EINVAL;
 }
 
-static void remember_port(struct port_cache *cache, const char *name, uint16_t port)
+static void remember_port(struct port_cache *cache, const char *name,
+	enum service_protocol protocol, uint16_t port)
 {
 	struct port_entry *entry = &cache->entries[cache->next++ % LISTEN_PORT_CACHE_SIZE];
 	snprintf(entry->name, sizeof entry->name, "%s", name);
+	entry->protocol = protocol;
 	entry->port = port;
 }
 
-int listen_find_port(struct port_cache *cache, const char *text, uint16_t *ret_port,
-	char reason[LISTEN_REASON_SIZE])
+int listen_find_port(struct port_cache *cache, const char *text, enum service_protocol protocol,
+	uint16_t *ret_port, char reason[LISTEN_REASON_SIZE])
 {
 	char shown[QUOTE_SIZE], buffer[4096];
 	struct servent record, *found = NULL;
@@ -41,18 +46,25 @@ int listen_find_port(struct port_cache *cache, const char *text, uint16_t *ret_p
 		return 0;
 	}
 	for (size_t i = 0; i < LISTEN_PORT_CACHE_SIZE; i++)
-		if (cache->entries[i].port && !strcmp(cache->entries[i].name, text)) {
+		if (cache->entries[i].port && cache->entries[i].protocol == protocol &&
+			!strcmp(cache->entries[i].name, text)) {
 			*ret_port = cache->entries[i].port;
 			return 0;
 		}
-	if (getservbyname_r(text, "tcp", &record, buffer, sizeof buffer, &found) != 0 || !found)
+	if (getservbyname_r(text, protocol_name(protocol), &record, buffer, sizeof buffer, &found) != 0 ||
+		!found)
 		return refuse(reason,
-			"%s is not a TCP port in /etc/services; write the number, or add it there",
-			quote(shown, text));
+			"%s is not a %s port in /etc/services; write the number, or add it there",
+			quote(shown, text), protocol == PROTOCOL_UDP ? "UDP" : "TCP");
 	*ret_port = ntohs((uint16_t)found->s_port);
 	if (strlen(text) < sizeof cache->entries[0].name)
-		remember_port(cache, text, *ret_port);
+		remember_port(cache, text, protocol, *ret_port);
 	return 0;
+}
+
+bool listen_is_unix(const char *text)
+{
+	return !strncmp(text, unix_prefix, strlen(unix_prefix));
 }
 
 static int refuse_address(const char *text, char reason[LISTEN_REASON_SIZE])
@@ -62,10 +74,6 @@ static int refuse_address(const char *text, char reason[LISTEN_REASON_SIZE])
 	size_t length = strcspn(text, ":");
 	char host[INET_ADDRSTRLEN];
 	quote(shown, text);
-	if (!strncmp(text, "unix:", 5))
-		return refuse(reason,
-			"%s: Unix sockets are not supported by this version; write an IP address",
-			shown);
 	snprintf(host, sizeof host, "%.*s", (int)length, text);
 	if ((text[length] && inet_pton(AF_INET, host, &in) == 1) || strstr(text, "]:"))
 		return refuse(reason, "%s holds a port; write it by the key \"port\"", shown);
@@ -126,6 +134,28 @@ static int parse_ipv6(const char *text, struct endpoint *address, char reason[LI
 	return parse_scope(text, scope, &in6, &address->scope, reason);
 }
 
+static int parse_unix(const char *text, char **ret_path, char reason[LISTEN_REASON_SIZE])
+{
+	char shown[QUOTE_SIZE];
+	const char *path = text + strlen(unix_prefix);
+	size_t length = strlen(path);
+	quote(shown, text);
+	if (length < 2 || (path[0] != '/' && path[0] != '@') || path[length - 1] == '/')
+		return refuse(reason,
+			"%s names no socket; write \"unix:/path\", or \"unix:@name\" without a file",
+			shown);
+	if (length > UNIX_NAME_MAX)
+		return refuse(reason, "this %s has %zu bytes, a socket's may have %d; shorten it",
+			path[0] == '@' ? "name (\"@\" counts)" : "path", length, UNIX_NAME_MAX);
+	for (size_t i = 0; i < length; i++)
+		if (path[i] < ' ' || path[i] > '~')
+			return refuse(reason,
+				"%s holds a character that is not printable ASCII; choose another path",
+				shown);
+	*ret_path = strdup(path);
+	return *ret_path ? 0 : -ENOMEM;
+}
+
 int listen_parse_address(const char *text, uint16_t port, struct listen_address *ret_address,
 	char reason[LISTEN_REASON_SIZE])
 {
@@ -135,6 +165,11 @@ int listen_parse_address(const char *text, uint16_t port, struct listen_address 
 		address.is_both_families = true;
 	} else if (inet_pton(AF_INET, text, address.address.ip) == 1) {
 		address.address.family = AF_INET;
+	} else if (listen_is_unix(text)) {
+		address.address = (struct endpoint){ .family = AF_UNIX };
+		int r = parse_unix(text, &address.path, reason);
+		if (r < 0)
+			return r;
 	} else {
 		int r = parse_ipv6(text, &address.address, reason);
 		if (r < 0)

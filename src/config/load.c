@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,10 +269,6 @@ static void loader_fini(struct loader *loader)
 	seen_fini(&loader->seen);
 	service_config_free(loader->template);
 	config_free(loader->config);
-	/* The trees of libconfig were larger than what is left of them: give that back. */
-#ifdef __GLIBC__
-	malloc_trim(0);
-#endif
 }
 
 int config_load(const char *path, struct config **ret_config, struct config_errors *errors)

@@ -24,6 +24,8 @@ static enum breadth breadth_of(
 {
 	static const uint8_t any[16];
 	bool is_ipv4 = listen->address.family == AF_INET;
+	if (listen->path)
+		return BREADTH_ONE;
 	if (memcmp(listen->address.ip, any, is_ipv4 ? 4 : 16))
 		return BREADTH_ONE;
 	if (is_ipv4)
@@ -35,6 +37,8 @@ static enum breadth breadth_of(
 static int compare_addresses(const struct claim *a, const struct claim *b)
 {
 	const struct endpoint *left = &a->listen->address, *right = &b->listen->address;
+	if (a->listen->path && b->listen->path)
+		return strcmp(a->listen->path, b->listen->path);
 	if (left->family != right->family)
 		return left->family < right->family ? -1 : 1;
 	if (left->scope != right->scope)
@@ -42,7 +46,7 @@ static int compare_addresses(const struct claim *a, const struct claim *b)
 	return memcmp(left->ip, right->ip, sizeof left->ip);
 }
 
-/* The ports of TCP and of UDP are not the same ports. */
+/* The ports of TCP and of UDP are not the same ports. Unix sockets have port 0 alone. */
 static uint32_t port_key(const struct claim *claim)
 {
 	return (uint32_t)claim->service->protocol << 16 | claim->listen->address.port;
@@ -87,12 +91,20 @@ static bool overlaps(const struct claim *wide, const struct claim *claim)
 static void tell(const struct claim *first, const struct claim *second, struct problems *problems)
 {
 	char path[256], written[2][QUOTE_SIZE];
-	snprintf(path, sizeof path, "services.%s.port", second->service->name);
+	bool is_unix = second->listen->path;
+	snprintf(path, sizeof path, "services.%s.%s", second->service->name,
+		is_unix ? "address" : "port");
 	quote(written[0], first->written);
 	quote(written[1], second->written);
 	if (first->service == second->service)
 		problem_add(problems, second->service->file, second->service->line, path,
 			"the addresses %s and %s overlap; remove one", written[0], written[1]);
+	else if (is_unix)
+		problem_add(problems, second->service->file, second->service->line, path,
+			"%s is taken by services.%s (%s:%u); give one of the two another address, or "
+			"set enabled = false",
+			written[1], first->service->name, first->service->file,
+			first->service->line);
 	else
 		problem_add(problems, second->service->file, second->service->line, path,
 			"%s port %u is taken by services.%s (%s:%u, address %s); give one of the "

@@ -53,7 +53,9 @@ static void pack_key(struct pack *pack, const struct config_key *key, void *fiel
 	char **text = value_owned_text(key, field);
 	struct text_list *list = value_owned_list(key, field);
 	if (text)
-		*text = put_text(pack, *text);
+		*text = key->is_resolved ? NULL : put_text(pack, *text);
+	else if (list && key->is_resolved)
+		*list = (struct text_list){ 0 };
 	else if (list)
 		list->items = put_texts(pack, list->items, list->n);
 }
@@ -74,6 +76,18 @@ static void pack_account(struct pack *pack, struct account *account)
 		put_aligned(pack, account->groups, account->n_groups * sizeof *account->groups);
 }
 
+static struct listen_address *put_listen(
+	struct pack *pack, const struct listen_address *listen, size_t n)
+{
+	struct listen_address *placed = put_aligned(pack, listen, n * sizeof *listen);
+	for (size_t i = 0; i < n; i++) {
+		char *path = put_text(pack, listen[i].path);
+		if (pack->base && placed)
+			placed[i].path = path;
+	}
+	return placed;
+}
+
 /* What a struct owns is packed through a copy of it, so that counting changes nothing. */
 static struct service_config *pack_service(struct pack *pack, const struct service_config *source)
 {
@@ -83,9 +97,13 @@ static struct service_config *pack_service(struct pack *pack, const struct servi
 	pack_account(pack, &service.account);
 	service.name = put_text(pack, service.name);
 	service.file = put_text(pack, service.file);
-	service.command_path = put_text(pack, service.command_path);
+	bool is_as_written = source->command_path && source->command.n &&
+			     !strcmp(source->command_path, source->command.items[0]);
+	service.command_path = is_as_written && pack->base && service.command.items
+				       ? service.command.items[0]
+				       : put_text(pack, is_as_written ? NULL : source->command_path);
 	service.worker_socket = put_text(pack, service.worker_socket);
-	service.listen = put_aligned(pack, service.listen, service.n_listen * sizeof *service.listen);
+	service.listen = put_listen(pack, service.listen, service.n_listen);
 	service.is_packed = true;
 	if (pack->base && placed)
 		*placed = service;

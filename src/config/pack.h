@@ -1,6 +1,9 @@
 /*
  * A configuration in one piece of memory, pointers and all: what a loading process hands to the one
  * that asked for it, and how a service is kept afterwards (five hundred services in a small heap).
+ *
+ * Of keys that resolve to something (address, port, user, group, groups) a copy has what they resolved
+ * to, and no longer how they were written.
  */
 #ifndef FDSUP_CONFIG_PACK_H
 #define FDSUP_CONFIG_PACK_H

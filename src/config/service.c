@@ -10,7 +10,7 @@
 #include "config/list.h"
 #include "config/value.h"
 
-enum { EXEC_WORKERS_MOST = 16 };
+enum { EXEC_WORKERS_MOST = 16, SOCKET_MODE = 0600 };
 
 void lookups_init(struct lookups *lookups)
 {
@@ -79,9 +79,10 @@ static void check_fit(struct draft *draft, enum service_type type)
 		const struct config_key *key = &config_keys[i];
 		const struct origin *origin = &draft->origins[i];
 		bool is_own = origin->line && !origin->is_default;
-		bool is_member = strchr(key->name, '.'); /* its group tells for all */
-		if (!is_own || is_member || key_applies(key, type))
+		if (!is_own || key_applies(key, type))
 			continue;
+		if (strchr(key->name, '.'))
+			continue; /* its group tells for all */
 		if (type == SERVICE_DAEMON && key_applies(key, SERVICE_EXEC) &&
 			!draft_has_own(draft, "type"))
 			draft_problem(draft, key->name,
@@ -146,20 +147,38 @@ static void find_program(struct draft *draft, struct lookups *lookups)
 	tell_result(draft, "command", r, reason);
 }
 
+static bool needs_port(const struct service_config *service)
+{
+	for (size_t i = 0; i < service->address.n; i++)
+		if (!listen_is_unix(service->address.items[i]))
+			return true;
+	return service->address.n == 0;
+}
+
+/* 0, or -EINVAL after having told why. */
+static int find_port(struct draft *draft, struct lookups *lookups, uint16_t *ret_port)
+{
+	const struct service_config *service = draft->fields;
+	char reason[LISTEN_REASON_SIZE];
+	if (!service->port) {
+		draft_problem(draft, "port",
+			"is missing; add port = 8080, or another number or name of a port");
+		return -EINVAL;
+	}
+	if (listen_find_port(&lookups->ports, service->port, service->protocol, ret_port, reason) < 0) {
+		draft_problem(draft, "port", "%s", reason);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static void find_addresses(struct draft *draft, struct lookups *lookups)
 {
 	struct service_config *service = draft->fields;
 	char reason[LISTEN_REASON_SIZE];
-	uint16_t port;
-	if (!service->port) {
-		draft_problem(draft, "port",
-			"is missing; add port = 8080, or another number or name of a port");
+	uint16_t port = 0;
+	if (needs_port(service) && find_port(draft, lookups, &port) < 0)
 		return;
-	}
-	if (listen_find_port(&lookups->ports, service->port, &port, reason) < 0) {
-		draft_problem(draft, "port", "%s", reason);
-		return;
-	}
 	if (service->address.n == 0)
 		draft_problem(draft, "address",
 			"the list is empty; write an address or \"*\", or remove the key");
@@ -170,12 +189,65 @@ static void find_addresses(struct draft *draft, struct lookups *lookups)
 	}
 	for (size_t i = 0; i < service->address.n; i++) {
 		struct listen_address *listen = &service->listen[service->n_listen];
-		const char *text = service->address.items[i];
-		if (listen_parse_address(text, port, listen, reason) < 0)
+		int r = listen_parse_address(service->address.items[i], port, listen, reason);
+		if (r == -EINVAL)
 			draft_item_problem(draft, "address", i, "%s", reason);
+		else if (r < 0)
+			draft->problems->is_out_of_memory = true;
 		else
 			service->n_listen++;
 	}
+}
+
+static bool has_socket_file(const struct service_config *service)
+{
+	for (size_t i = 0; i < service->n_listen; i++)
+		if (service->listen[i].path && service->listen[i].path[0] == '/')
+			return true;
+	return false;
+}
+
+/* Without a file there is nothing that could have an owner; what defaults = { } say is dropped. */
+static void drop_socket_owner(struct draft *draft)
+{
+	static const char *const keys[] = { "socket_user", "socket_group", "socket_mode" };
+	struct service_config *service = draft->fields;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (draft_has_own(draft, keys[i]))
+			draft_problem(draft, keys[i],
+				"means nothing without an address \"unix:/path\"; remove the key");
+	free(service->socket_user);
+	free(service->socket_group);
+	service->socket_user = service->socket_group = NULL;
+	service->socket_mode = 0;
+}
+
+static void find_socket_owner(struct draft *draft, struct lookups *lookups)
+{
+	struct service_config *service = draft->fields;
+	char reason[ACCOUNT_REASON_SIZE];
+	int r = 0;
+	if (!has_socket_file(service)) {
+		drop_socket_owner(draft);
+		return;
+	}
+	service->socket_uid = geteuid();
+	service->socket_gid = getegid();
+	if (!draft_has(draft, "socket_mode"))
+		service->socket_mode = SOCKET_MODE;
+	else if (service->socket_mode == 0)
+		draft_problem(draft, "socket_mode",
+			"nobody could connect; write \"0600\" for the owner alone, \"0660\" for the "
+			"group, or \"0666\" for all");
+	if (service->socket_user)
+		r = account_find_uid(&lookups->accounts, service->socket_user, &service->socket_uid,
+			reason);
+	tell_result(draft, "socket_user", r, reason);
+	r = 0;
+	if (service->socket_group)
+		r = account_find_gid(&lookups->accounts, service->socket_group,
+			&service->socket_gid, reason);
+	tell_result(draft, "socket_group", r, reason);
 }
 
 /* Defaults of the pool that depend on the type and the machine. */
@@ -219,8 +291,10 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 		find_account(draft, lookups);
 		find_program(draft, lookups);
 	}
-	if (service->type != SERVICE_DAEMON)
+	if (service->type != SERVICE_DAEMON) {
 		find_addresses(draft, lookups);
+		find_socket_owner(draft, lookups);
+	}
 	derive_workers(draft, lookups);
 	check_service(draft);
 }

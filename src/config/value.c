@@ -158,7 +158,13 @@ void value_format(const struct config_key *key, const void *field, FILE *out)
 
 bool value_is_absent(const struct config_key *key, const void *field)
 {
-	return kinds[key->kind].ownership == OWNS_STRING && !*(char *const *)field;
+	if (kinds[key->kind].ownership == OWNS_STRING)
+		return !*(char *const *)field;
+	/* Zero is what these have where there is none. */
+	if (key->default_text)
+		return false;
+	return (key->kind == KEY_MODE && !*(const uint32_t *)field) ||
+	       (key->kind == KEY_DURATION && !*(const uint64_t *)field);
 }
 
 int value_copy_owned(const struct config_key *key, void *field)

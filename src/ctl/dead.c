@@ -1,6 +1,7 @@
 #include "ctl/dead.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -50,14 +51,40 @@ void dead_parse_pid(const char *text, pid_t *ret_pid, int64_t *ret_started_at_ms
 	*ret_started_at_ms = at > 0 ? at : 0;
 }
 
+/* Cuts off the last word of the text and returns it; NULL: there is but one. */
+static char *cut_word(char *text)
+{
+	char *space = strrchr(text, ' ');
+	if (!space)
+		return NULL;
+	*space = 0;
+	return space + 1;
+}
+
+static bool is_protocol(const char *text)
+{
+	return !strcmp(text, "tcp") || !strcmp(text, "udp") || !strcmp(text, "unix");
+}
+
+/* From both ends: a path may hold blanks. */
 json_t *dead_parse_listener(const char *line)
 {
-	char protocol[8], address[64], service[256];
-	unsigned port;
-	if (sscanf(line, "%7s %63s %u %255s", protocol, address, &port, service) != 4 ||
-		port > 65535 || (strcmp(protocol, "tcp") && strcmp(protocol, "udp")))
+	char text[512];
+	if (strlen(line) >= sizeof text)
 		return NULL;
-	return json_pack("{s:s, s:s, s:i, s:s}", "protocol", protocol, "address", address, "port",
+	strcpy(text, line);
+	const char *service = cut_word(text);
+	const char *port_text = service ? cut_word(text) : NULL;
+	char *address = port_text ? strchr(text, ' ') : NULL;
+	if (!address)
+		return NULL;
+	*address++ = 0;
+	char *end;
+	unsigned long port = strtoul(port_text, &end, 10);
+	if (!*service || !*address || !isdigit((unsigned char)*port_text) || *end || port > 65535 ||
+		!is_protocol(text))
+		return NULL;
+	return json_pack("{s:s, s:s, s:i, s:s}", "protocol", text, "address", address, "port",
 		(int)port, "service", service);
 }
 
@@ -80,8 +107,10 @@ static void add_holder(json_t *listener)
 	json_int_t port = 0;
 	reply_integer(listener, "port", &port);
 	address.port = (uint16_t)port;
-	int protocol = !strcmp(reply_text(listener, "protocol"), "udp") ? IPPROTO_UDP : IPPROTO_TCP;
-	if (parse_address(reply_text(listener, "address"), &address) &&
+	const char *name = reply_text(listener, "protocol");
+	int protocol = !strcmp(name, "udp") ? IPPROTO_UDP : IPPROTO_TCP;
+	/* Whose a Unix socket is, /proc does not tell by its name. */
+	if (strcmp(name, "unix") && parse_address(reply_text(listener, "address"), &address) &&
 		holder_find(protocol, &address, &holder) == 0)
 		holder_format(text, &holder);
 	json_object_set_new(listener, "held_by", json_string(text));

@@ -16,7 +16,7 @@
 #include "library/connection.h"
 #include "wire/handoff.h"
 
-enum { QUEUE_FD_DEFAULT = 3 };
+enum { QUEUE_FD_DEFAULT = 3, BACKLOG = 128 };
 
 /* So many messages that are none are dropped in one call: a sender of nonsense must not hold us. */
 enum { BAD_IN_A_ROW = 16 };
@@ -76,7 +76,7 @@ void fdsup_close(struct fdsup_channel *channel)
 	if (channel->owner == getpid()) {
 		channel_flush(channel);
 		if (channel->listen_fd >= 0)
-			socket_file_remove(&channel->file);
+			unix_file_remove(&channel->file, channel->name.address.sun_path);
 	}
 	fd_close(&channel->listen_fd);
 	while (channel->n_acceptors > 0)
@@ -174,20 +174,20 @@ int fdsup_open(struct fdsup_channel **ret_channel)
 
 int fdsup_listen(struct fdsup_channel **ret_channel, const char *name, mode_t mode)
 {
-	struct socket_file file;
+	const struct unix_access access = { (uid_t)-1, (gid_t)-1, mode };
 	struct fdsup_channel *channel;
 	int r = channel_create(&channel);
 	if (r < 0)
 		return r;
-	int fd = socket_file_listen(&file, name, mode);
+	r = unix_name_parse(name, &channel->name);
+	int fd = r < 0 ? r : unix_name_listen(&channel->name, &access, BACKLOG, &channel->file);
 	if (fd < 0) {
 		fdsup_close(channel);
 		return fd;
 	}
-	channel->file = file;
 	r = adopt(channel, fd, KIND_LISTENER);
 	if (r < 0) {
-		socket_file_remove(&file);
+		unix_file_remove(&channel->file, channel->name.address.sun_path);
 		fd_close(&fd);
 		fdsup_close(channel);
 	}

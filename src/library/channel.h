@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "library/socket_file.h"
+#include "base/unix_name.h"
 #include "wire/report.h"
 
 enum { CHANNEL_ACCEPTORS_MAX = 64, CHANNEL_REPORTS_MAX = 1024 };
@@ -27,7 +27,8 @@ struct fdsup_channel {
 	bool is_stopped;
 	bool is_gone;        /* nobody is left at the other end of the queue */
 	bool waits_for_room; /* the set watches the queue for writing, too */
-	struct socket_file file;
+	struct unix_name name; /* of the listener */
+	struct unix_file file;
 	size_t n_acceptors;
 	int acceptors[CHANNEL_ACCEPTORS_MAX];
 	size_t n_reports; /* kept until the queue takes them, oldest first */

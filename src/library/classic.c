@@ -98,7 +98,7 @@ int classic_take(struct fdsup_channel *channel, struct handoff *ret_record, int 
 void classic_retire(struct fdsup_channel *channel)
 {
 	if (channel->listen_fd >= 0 && channel->owner == getpid())
-		socket_file_remove(&channel->file);
+		unix_file_remove(&channel->file, channel->name.address.sun_path);
 	channel_forget(channel, &channel->listen_fd);
 	for (size_t i = 0; i < channel->n_acceptors; i++)
 		shutdown(channel->acceptors[i], SHUT_RD);

@@ -36,18 +36,6 @@ static void set_peer(struct fdsup_connection *connection, const struct endpoint 
 	}
 }
 
-static struct endpoint unix_peer_of(int fd)
-{
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return (struct endpoint){ 0 };
-	return (struct endpoint){
-		.family = AF_UNIX,
-		.unix_peer = { .uid = peer.uid, .gid = peer.gid, .pid = peer.pid },
-	};
-}
-
 static int ask_kernel(struct fdsup_connection *connection, int fd)
 {
 	struct sockaddr_storage name = { .ss_family = AF_UNSPEC };
@@ -63,7 +51,7 @@ static int ask_kernel(struct fdsup_connection *connection, int fd)
 	/* After a reset there is no peer: an address that is not known. */
 	if (getpeername(fd, (struct sockaddr *)&name, &size) == 0) {
 		end = name.ss_family == AF_UNIX
-			      ? unix_peer_of(fd)
+			      ? endpoint_of_unix_peer(fd)
 			      : endpoint_from_sockaddr((const struct sockaddr *)&name);
 		set_peer(connection, &end);
 	}

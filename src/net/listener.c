@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -93,8 +94,17 @@ void listener_share_port(int fd, bool is_shared)
 	set_flag(fd, SOL_SOCKET, SO_REUSEPORT, is_shared);
 }
 
+static void set_blocking(int fd, bool is_blocking)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int wanted = is_blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+	if (flags >= 0 && flags != wanted)
+		fcntl(fd, F_SETFL, wanted);
+}
+
 void listener_apply(int fd, const struct listener_options *options)
 {
+	set_blocking(fd, options->is_blocking);
 	if (options->is_udp)
 		return;
 	set_flag(fd, IPPROTO_TCP, TCP_NODELAY, options->has_nodelay);

@@ -96,7 +96,16 @@ static bool say_failing_commands(struct health *health, const struct health_fact
 		say(health, "each connection tries again; repair the command, or correct the key command");
 		return true;
 	}
-	if (facts->failure_kind == SCORE_FAILURE_STATUS && facts->failures_in_row >= HEALTH_FAILURES) {
+	bool is_failing = facts->failure_kind == SCORE_FAILURE_STATUS &&
+			  facts->failures_in_row >= HEALTH_FAILURES;
+	if (is_failing && !facts->runs_commands) {
+		say(health, "the last %u connections ended badly, the last one %s ago",
+			facts->failures_in_row, age);
+		say_last_words(health, facts);
+		say(health, "each new connection is tried again");
+		return true;
+	}
+	if (is_failing) {
 		say(health, "the last %u commands ended badly: pid %d %s after %s, %s ago",
 			facts->failures_in_row, facts->failure_pid,
 			health_format_status(status, facts->failure_status),
@@ -154,7 +163,8 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		is_ill = true;
 	if (!is_ill && has_been_stuck(facts)) {
 		char age[TEXT_DURATION_SIZE];
-		say(health, "%u connections wait for a worker, the oldest for %s", facts->waiting,
+		say(health, "%u connection%s for a worker, the oldest for %s", facts->waiting,
+			facts->waiting == 1 ? " waits" : "s wait",
 			text_format_duration(age, facts->oldest_waiting_ms));
 		is_ill = true;
 	}

@@ -29,6 +29,7 @@ struct health_facts {
 	bool is_wanted;
 	uint64_t in_state_ms;
 	bool is_acceptor_missing;
+	bool runs_commands;        /* a command for each connection, which has a status of its own */
 	const char *command;       /* argv[0], for sentences */
 	struct health_death death;
 	uint64_t next_try_ms;      /* 0: none is planned */

@@ -24,6 +24,8 @@ void sources_fini(struct sources *sources)
 static uint64_t key_of(const struct endpoint *end)
 {
 	uint64_t key = 0;
+	if (end->family == AF_UNIX)
+		return end->unix_peer.uid;
 	memcpy(&key, end->ip, end->family == AF_INET ? 4 : 8);
 	return key;
 }
@@ -112,7 +114,7 @@ static bool make_room(struct sources *sources, uint64_t now_ns)
 
 uint32_t sources_find(struct sources *sources, const struct endpoint *end, uint64_t now_ns)
 {
-	if (end->family != AF_INET && end->family != AF_INET6)
+	if (end->family == 0)
 		return SOURCE_CROWD;
 	uint64_t key = key_of(end);
 	if (sources->capacity) {

@@ -1,6 +1,7 @@
 /*
  * The sources of one service: how many connections each has, and its token bucket. A source is an
- * IPv4 address or an IPv6 /64 (what one customer gets, so that nobody has 2^64 identities).
+ * IPv4 address, an IPv6 /64 (what one customer gets, so that nobody has 2^64 identities), or a user
+ * of this machine at a Unix socket.
  *
  * The table grows with the sources that matter and no further than SOURCES_MAX: one whose
  * connections have ended and whose bucket is full is forgotten. When the table is full of others,
@@ -43,7 +44,7 @@ struct sources {
 void sources_init(struct sources *sources, uint64_t seed);
 void sources_fini(struct sources *sources);
 
-/* The place of a source, new or known, or SOURCE_CROWD: no room, no memory, or no IP address. */
+/* The place of a source, new or known, or SOURCE_CROWD: no room, no memory, or nothing is known of it. */
 uint32_t sources_find(struct sources *sources, const struct endpoint *end, uint64_t now_ns);
 
 struct source *sources_at(struct sources *sources, uint32_t place);

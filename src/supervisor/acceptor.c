@@ -38,9 +38,11 @@ static void on_synced(struct acceptor *acceptor, uint32_t number)
 {
 	struct supervisor *supervisor = acceptor->supervisor;
 	acceptor->n_synced = number;
-	for (size_t i = 0; i < supervisor->n_services; i++)
-		if (supervisor->services[i]->acceptor == acceptor)
-			ending_check(supervisor->services[i]);
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		if (service->acceptor == acceptor && service->close_sync == number)
+			ending_check(service);
+	}
 	reload_on_confirmation(supervisor);
 }
 

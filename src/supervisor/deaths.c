@@ -94,7 +94,7 @@ static void log_death(struct service *service, const struct backoff_verdict *ver
 	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
 	health_format_status(status, death->status);
 	text_format_duration(age, death->age_ms);
-	const char *program = service->config->type == SERVICE_DAEMON ? "daemon" : "worker";
+	const char *program = worker_noun(service);
 	if (verdict->give_up)
 		log_error("%s: %s %d %s after %s: given up (give_up); tried again in 10min, or by "
 			  "fdsupctl start %s",
@@ -109,7 +109,7 @@ static void log_death(struct service *service, const struct backoff_verdict *ver
 
 static bool is_left_ended(const struct service_config *config, bool is_clean)
 {
-	return config->type == SERVICE_DAEMON &&
+	return !service_type_is_ours(config->type) &&
 	       (config->restart == RESTART_NEVER ||
 		       (config->restart == RESTART_ON_FAILURE && is_clean));
 }
@@ -134,8 +134,8 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		capture_end(service->capture);
 	if (is_left_ended(service->config, is_clean) && service->n_working == 0) {
 		char text[HEALTH_STATUS_SIZE];
-		log_notice("%s: daemon %d %s; restart leaves it at that", service->config->name, pid,
-			health_format_status(text, status));
+		log_notice("%s: %s %d %s; restart leaves it at that", service->config->name,
+			worker_noun(service), pid, health_format_status(text, status));
 		service_raise(service, EVENT_GONE_FOR_GOOD);
 		return;
 	}

@@ -9,14 +9,25 @@
 
 #include "base/fd.h"
 #include "net/holder.h"
-#include "net/listener.h"
+#include "supervisor/bound_name.h"
 
 bool listen_address_equal(const struct listen_address *a, const struct listen_address *b)
 {
+	if (a->path || b->path)
+		return a->path && b->path && !strcmp(a->path, b->path);
 	return a->is_both_families == b->is_both_families &&
 	       a->address.family == b->address.family && a->address.port == b->address.port &&
 	       a->address.scope == b->address.scope &&
 	       !memcmp(a->address.ip, b->address.ip, sizeof a->address.ip);
+}
+
+char *listen_address_format(char text[LISTEN_TEXT_SIZE], const struct listen_address *where)
+{
+	if (where->path)
+		snprintf(text, LISTEN_TEXT_SIZE, "%s", where->path);
+	else
+		listener_format(text, &where->address, where->is_both_families);
+	return text;
 }
 
 static void describe_in_use(
@@ -35,9 +46,12 @@ static void describe(
 	const struct service_config *config, const struct listen_address *where, int r,
 	const char *step, char error[LISTENERS_ERROR_SIZE])
 {
-	char address[LISTENER_TEXT_SIZE], reason[HOLDER_TEXT_SIZE + 64];
-	listener_format(address, &where->address, where->is_both_families);
-	if (r == -EADDRINUSE)
+	char address[LISTEN_TEXT_SIZE], reason[HOLDER_TEXT_SIZE + 64];
+	bool is_short = r == -EMFILE || r == -ENFILE;
+	listen_address_format(address, where);
+	if (where->path && !is_short)
+		bound_name_explain(where->path, r, reason, sizeof reason);
+	else if (r == -EADDRINUSE)
 		describe_in_use(config->protocol == PROTOCOL_UDP ? IPPROTO_UDP : IPPROTO_TCP, where, reason,
 			sizeof reason);
 	else if (r == -EACCES && where->address.port < 1024)
@@ -47,14 +61,14 @@ static void describe(
 	else if (r == -EADDRNOTAVAIL)
 		snprintf(reason, sizeof reason,
 			"this machine does not have the address; correct the key address (see ip addr)");
-	else if (r == -EMFILE || r == -ENFILE)
+	else if (is_short)
 		snprintf(reason, sizeof reason, "%s; raise the limit on open files (ulimit -n, LimitNOFILE)",
 			strerror(-r));
 	else
 		snprintf(reason, sizeof reason, "%s: %s", step, strerror(-r));
 	snprintf(error, LISTENERS_ERROR_SIZE, "%.200s:%u: services.%s: cannot listen on %s %s: %s",
 		config->file, config->line, config->name,
-		protocol_name(config->protocol), address, reason);
+		listen_protocol_name(config, where), address, reason);
 }
 
 static struct listener_options options_of(
@@ -73,15 +87,18 @@ static struct listener_options options_of(
 	};
 }
 
-static int open_one(const struct service_config *config, const struct listen_address *where,
-	bool shares_port, int *ret_fd, char error[LISTENERS_ERROR_SIZE])
+static int open_one(const struct service_config *config, struct listener *listener,
+	bool shares_port, char error[LISTENERS_ERROR_SIZE])
 {
-	struct listener_options options = options_of(config, where);
+	struct listener_options options = options_of(config, &listener->where);
 	options.shares_port = shares_port;
-	const char *step;
-	int r = listener_open(&options, ret_fd, &step);
+	const char *path = listener->where.path, *step = "socket";
+	int r = path ? bound_name_listen(config, path, &listener->fd, &listener->name)
+		     : listener_open(&options, &listener->fd, &step);
 	if (r < 0)
-		describe(config, where, r, step, error);
+		describe(config, &listener->where, r, step, error);
+	else if (path)
+		listener_apply(listener->fd, &options);
 	return r;
 }
 
@@ -90,7 +107,24 @@ void listeners_apply(const struct service_config *config, const struct listener 
 	for (uint32_t i = 0; i < n; i++) {
 		struct listener_options options = options_of(config, &listeners[i].where);
 		listener_apply(listeners[i].fd, &options);
+		if (listeners[i].name)
+			bound_name_apply(listeners[i].name, config);
 	}
+}
+
+static int take_over(const struct service_config *config, struct listener *listener,
+	const struct listener *bound, char error[LISTENERS_ERROR_SIZE])
+{
+	int fd = fd_copy(bound->fd);
+	if (fd < 0) {
+		int r = -errno;
+		describe(config, &listener->where, r, "dup", error);
+		return r;
+	}
+	listener->fd = fd;
+	listener->name = bound_name_share(bound->name);
+	listener->is_taken_over = true;
+	return 0;
 }
 
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
@@ -104,20 +138,22 @@ int listeners_open(const struct service_config *config, listeners_find_bound *fi
 	}
 	for (uint32_t i = 0; i < config->n_listen; i++) {
 		struct listener *listener = &listeners[i];
-		listener->where = config->listen[i];
-		listener->id = ++last_id;
 		bool shares_port = false;
-		int r = 0;
-		listener->fd = find ? find(context, config, &listener->where, &shares_port) : -1;
-		listener->is_taken_over = listener->fd >= 0;
-		if (listener->is_taken_over)
-			listeners_apply(config, listener, 1);
-		else
-			r = open_one(config, &listener->where, shares_port, &listener->fd, error);
+		*listener = (struct listener){
+			.fd = -1,
+			.id = ++last_id,
+			.where = config->listen[i],
+		};
+		const struct listener *bound =
+			find ? find(context, config, &listener->where, &shares_port) : NULL;
+		int r = bound ? take_over(config, listener, bound, error)
+			      : open_one(config, listener, shares_port, error);
 		if (r < 0) {
 			listeners_close(listeners, i);
 			return r;
 		}
+		/* The configuration may go before the socket does. */
+		listener->where.path = listener->name ? listener->name->text : NULL;
 	}
 	*ret_listeners = listeners;
 	return 0;
@@ -125,7 +161,10 @@ int listeners_open(const struct service_config *config, listeners_find_bound *fi
 
 void listeners_close(struct listener *listeners, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		/* First the name: who connects by it is to be served, not refused. */
+		bound_name_release(listeners[i].name);
 		fd_close(&listeners[i].fd);
+	}
 	free(listeners);
 }

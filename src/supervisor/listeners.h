@@ -7,12 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/unix_name.h"
 #include "config/config.h"
+#include "net/listener.h"
+
+struct bound_name;
 
 struct listener {
 	int fd;                        /* owned */
 	uint32_t id;                   /* unique among all, never used again */
-	struct listen_address where;
+	struct listen_address where;   /* its path is the text of `name` */
+	struct bound_name *name;       /* of a Unix socket, shared with its copies; else NULL */
 	bool is_handed;                /* replacing listeners: the acceptor has this one already */
 	bool is_taken_over;            /* a copy of a socket that was bound before: listeners_find_bound */
 };
@@ -20,24 +25,33 @@ struct listener {
 enum { LISTENERS_ERROR_SIZE = 1024 };
 
 /*
- * Finds a socket that is bound already and may be taken over: a copy, or -1. In that case
+ * Finds a socket that is bound already and may be taken over, or NULL. In that case
  * *ret_shares_port says that a socket of ours is bound to the same port, and lets another beside it.
  */
-typedef int listeners_find_bound(void *context, const struct service_config *config,
-	const struct listen_address *where, bool *ret_shares_port);
+typedef const struct listener *listeners_find_bound(void *context,
+	const struct service_config *config, const struct listen_address *where,
+	bool *ret_shares_port);
 
 /*
  * Binds every address of the configuration. 0 and a new array, or -errno with a text that names the
- * address, who holds it and what to do. `find` may be NULL.
+ * address, who holds it and what to do. `find` may be NULL. Sockets that are taken over keep their
+ * options until listeners_apply.
  */
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
 	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE]);
 
-/* Gives bound sockets the options of a new configuration: backlog, nodelay, keepalive. */
+/* Gives bound sockets the options of a new configuration: all but the address. */
 void listeners_apply(const struct service_config *config, const struct listener *listeners, uint32_t n);
 
-/* Closes and frees all n. */
+/* Closes and frees all n. The file of a Unix socket goes with its last copy. */
 void listeners_close(struct listener *listeners, uint32_t n);
+
+enum { LISTEN_TEXT_SIZE = UNIX_NAME_MAX + 1 };
+_Static_assert((int)LISTEN_TEXT_SIZE >= (int)LISTENER_TEXT_SIZE, "room for every address");
+
+/* "*:80", "[::1]:80", "/run/x.sock", "@x". Returns text. */
+char *listen_address_format(
+	char text[LISTEN_TEXT_SIZE], const struct listen_address *where);
 
 bool listen_address_equal(const struct listen_address *a, const struct listen_address *b);
 

@@ -40,7 +40,22 @@ static void on_loaded(void *context, struct config *config, const struct config_
 	*ret_config = config;
 }
 
-static struct config *load(const char *path)
+/* To be shown as it was written: in this very process, which does nothing else. */
+static struct config *load_to_show(const char *path)
+{
+	struct config *config = NULL;
+	struct config_errors errors = { 0 };
+	int r = config_load(path, &config, &errors);
+	if (r < 0)
+		config = NULL;
+	on_loaded(&config, config, &errors);
+	if (r == -ENOMEM)
+		fprintf(stderr, "fdsup: out of memory\n");
+	config_errors_free(&errors);
+	return config;
+}
+
+static struct config *load_to_run(const char *path)
 {
 	struct config *config = NULL;
 	int r = loading_wait(path, on_loaded, &config);
@@ -80,13 +95,15 @@ int main(int argc, char **argv)
 	struct options options = options_parse(argc, argv);
 	/* What whoever started us had open is not for our programs (CVE-2002-0871). */
 	fd_close_from(3);
-	struct config *config = load(options.config_path);
+	struct config *config = options.mode == MODE_RUN ? load_to_run(options.config_path)
+							 : load_to_show(options.config_path);
 	if (!config)
 		return EXIT_FAILURE;
 	if (options.mode == MODE_SHOW_CONFIG)
 		config_show(config, print, NULL);
 	if (options.mode == MODE_CHECK)
-		printf("%s: %zu services, no errors\n", options.config_path, config->n_services);
+		printf("%s: %zu service%s, no errors\n", options.config_path, config->n_services,
+			config->n_services == 1 ? "" : "s");
 	if (options.mode != MODE_RUN) {
 		config_free(config);
 		return EXIT_SUCCESS;

@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "config/pack.h"
-#include "net/listener.h"
+#include "supervisor/bound_name.h"
 #include "supervisor/log_output.h"
 #include "supervisor/reload.h"
 #include "supervisor/runtime_dir.h"
@@ -117,13 +117,21 @@ static int make_plan(struct plan *plan)
 
 /* ---- binding everything new ------------------------------------------------------------------ */
 
+/* A socket file that somebody has removed is made anew. */
+static bool is_as_wanted(const struct service *service, const struct listener *listener,
+	const struct service_config *config)
+{
+	return listener->name ? bound_name_is_there(listener->name)
+			      : service->config->is_v6only == config->is_v6only;
+}
+
 /*
  * An address that we have bound already is not bound again: its socket goes over to the service
  * that has the address now, with all that waits in it. (Two services of one configuration cannot
  * share an address, so the one that has it is giving it up, or is the same.) An address that merely
  * overlaps with one of ours, "*" with "127.0.0.1", is bound beside it, which then goes.
  */
-static int find_bound(void *context, const struct service_config *config,
+static const struct listener *find_bound(void *context, const struct service_config *config,
 	const struct listen_address *where, bool *ret_shares_port)
 {
 	struct supervisor *supervisor = context;
@@ -135,13 +143,15 @@ static int find_bound(void *context, const struct service_config *config,
 				service->config->protocol != config->protocol)
 				continue;
 			if (listen_address_equal(&listener->where, where) &&
-				service->config->is_v6only == config->is_v6only)
-				return fd_copy(listener->fd);
+				is_as_wanted(service, listener, config))
+				return listener;
+			if (where->path)
+				continue;
 			listener_share_port(listener->fd, true);
 			*ret_shares_port = true;
 		}
 	}
-	return -1;
+	return NULL;
 }
 
 static bool needs_listeners(const struct step *step)
@@ -171,6 +181,16 @@ static int bind_new(struct plan *plan)
 
 /* ---- switching ------------------------------------------------------------------------------- */
 
+/* Sockets that were taken over have the options of the service before. */
+static void give_listeners(struct service *service, struct step *step)
+{
+	service->listeners = step->opened;
+	service->n_listeners = step->n_opened;
+	step->opened = NULL;
+	step->n_opened = 0;
+	listeners_apply(service->config, service->listeners, service->n_listeners);
+}
+
 static void start_new(struct supervisor *supervisor, struct step *step)
 {
 	struct service *service = service_create(supervisor, step->config);
@@ -181,10 +201,7 @@ static void start_new(struct supervisor *supervisor, struct step *step)
 	step->config = NULL;
 	if (!service->config->is_enabled)
 		return;
-	service->listeners = step->opened;
-	service->n_listeners = step->n_opened;
-	step->opened = NULL;
-	step->n_opened = 0;
+	give_listeners(service, step);
 	service_start(service);
 }
 
@@ -215,8 +232,7 @@ static void carry_out(struct supervisor *supervisor, struct step *step)
 			is_started ? 0 : step->n_opened);
 		step->config = NULL;
 		if (is_started) {
-			service->listeners = step->opened;
-			service->n_listeners = step->n_opened;
+			give_listeners(service, step);
 			service_start(service);
 		} else if (!strcmp(step->action, "stop")) {
 			service->is_wanted = false;

@@ -213,8 +213,9 @@ void reload_publish_listeners(const struct supervisor *supervisor)
 			char host[ENDPOINT_TEXT_SIZE] = "*";
 			if (!where->is_both_families)
 				endpoint_format_host(host, &where->address);
-			fprintf(stream, "%s %s %u %s\n", protocol_name(service->config->protocol), host,
-				where->address.port, service->config->name);
+			fprintf(stream, "%s %s %u %s\n", listen_protocol_name(service->config, where),
+				where->path ? where->path : host, where->address.port,
+				service->config->name);
 		}
 	}
 	if (fclose(stream) == 0)

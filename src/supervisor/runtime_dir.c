@@ -7,16 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/unix_name.h"
+
+enum { ADMIN_BACKLOG = 128 };
 
 static int lock_fd = -1;
-static bool has_admin_socket;
+static struct unix_file admin_file;
 
 static void join_path(char path[4096], const struct config *config, const char *name)
 {
@@ -91,74 +92,39 @@ int runtime_dir_write_pid(int64_t started_wall_ms)
 	return 0;
 }
 
-static bool is_answered(const struct sockaddr_un *name)
+static void describe(const char *path, int r, char error[RUNTIME_DIR_ERROR_SIZE])
 {
-	fd_auto int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return fd >= 0 && connect(fd, (const struct sockaddr *)name, sizeof *name) == 0;
-}
-
-/* Only a socket, and only one on which nobody answers, is removed. */
-static int remove_stale(const struct sockaddr_un *name, char error[RUNTIME_DIR_ERROR_SIZE])
-{
-	struct stat status;
-	if (lstat(name->sun_path, &status) < 0)
-		return 0;
-	if (!S_ISSOCK(status.st_mode)) {
+	if (r == -ENAMETOOLONG)
 		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
-			"%s is in the way of the admin socket and is not a socket; remove it",
-			name->sun_path);
-		return -EEXIST;
-	}
-	if (is_answered(name)) {
+			"the admin socket's path %s has %zu bytes, a socket's may have %d; set a shorter "
+			"runtime_dir or admin.socket",
+			path, strlen(path), UNIX_NAME_MAX);
+	else if (r == -EEXIST)
+		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
+			"%s is in the way of the admin socket and is not a socket; remove it", path);
+	else if (r == -EADDRINUSE)
 		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
 			"another program answers on the admin socket %s; stop it, or set admin.socket",
-			name->sun_path);
-		return -EADDRINUSE;
-	}
-	unlink(name->sun_path);
-	return 0;
-}
-
-static int open_admin(const struct sockaddr_un *name)
-{
-	fd_auto int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* From its first moment the socket is ours alone; its mode is widened afterwards. */
-	mode_t before = umask(0177);
-	int r = bind(fd, (const struct sockaddr *)name, sizeof *name);
-	int bind_errno = errno;
-	umask(before);
-	if (r < 0)
-		return -bind_errno;
-	if (listen(fd, 128) < 0)
-		return -errno;
-	return fd_take(&fd);
+			path);
+	else
+		snprintf(error, RUNTIME_DIR_ERROR_SIZE, "cannot make the admin socket %s: %s", path,
+			strerror(-r));
 }
 
 int runtime_dir_open_admin(
 	const struct config *config, int *ret_fd, char error[RUNTIME_DIR_ERROR_SIZE])
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	if (strlen(config->admin_socket) >= sizeof name.sun_path) {
-		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
-			"the admin socket's path %s has %zu bytes, a socket's may have %zu; set a shorter "
-			"runtime_dir or admin.socket",
-			config->admin_socket, strlen(config->admin_socket), sizeof name.sun_path - 1);
-		return -ENAMETOOLONG;
-	}
-	strcpy(name.sun_path, config->admin_socket);
-	int r = remove_stale(&name, error);
-	if (r < 0)
-		return r;
-	r = open_admin(&name);
+	/* From its first moment the socket is ours alone; its mode is widened afterwards. */
+	static const struct unix_access ours = { (uid_t)-1, (gid_t)-1, 0600 };
+	struct unix_name name;
+	int r = unix_name_parse(config->admin_socket, &name);
+	if (r == 0)
+		r = unix_name_listen(&name, &ours, ADMIN_BACKLOG, &admin_file);
 	if (r < 0) {
-		snprintf(error, RUNTIME_DIR_ERROR_SIZE, "cannot make the admin socket %s: %s",
-			config->admin_socket, strerror(-r));
+		describe(config->admin_socket, r, error);
 		return r;
 	}
 	*ret_fd = r;
-	has_admin_socket = true;
 	runtime_dir_set_admin_mode(config);
 	return 0;
 }
@@ -190,8 +156,7 @@ void runtime_dir_write_listeners(const struct config *config, const char *text, 
 void runtime_dir_clear(const struct config *config)
 {
 	char path[4096];
-	if (has_admin_socket)
-		unlink(config->admin_socket);
+	unix_file_remove(&admin_file, config->admin_socket);
 	if (lock_fd < 0)
 		return;
 	join_path(path, config, "listeners");

@@ -40,6 +40,8 @@ struct history {
 	struct backoff backoff;
 	struct growth growth;
 	struct last_death last_death;
+	uint64_t taken;    /* connections that workers had taken when that was last looked at, */
+	uint64_t taken_ms; /* and when there was last one more; 0: never looked */
 };
 
 struct service {

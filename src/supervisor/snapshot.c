@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "net/listener.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
@@ -63,10 +62,10 @@ static json_t *listen_texts(const struct service *service)
 	json_t *array = json_array();
 	for (size_t i = 0; i < service->config->n_listen; i++) {
 		const struct listen_address *where = &service->config->listen[i];
-		char address[LISTENER_TEXT_SIZE];
-		listener_format(address, &where->address, where->is_both_families);
-		json_array_append_new(array, json_sprintf("%s %s",
-							   protocol_name(service->config->protocol), address));
+		char address[LISTEN_TEXT_SIZE];
+		json_array_append_new(array,
+			json_sprintf("%s %s", listen_protocol_name(service->config, where),
+				listen_address_format(address, where)));
 	}
 	return array;
 }
@@ -161,13 +160,14 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 {
 	for (uint32_t i = 0; i < service->n_listeners; i++) {
 		const struct listener *listener = &service->listeners[i];
-		char address[LISTENER_TEXT_SIZE];
+		char address[LISTEN_TEXT_SIZE];
 		unsigned waiting, backlog;
 		bool is_known = listener_queue(listener->fd, &waiting, &backlog) == 0;
-		listener_format(address, &listener->where.address, listener->where.is_both_families);
+		listen_address_format(address, &listener->where);
 		json_array_append_new(array,
 			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i}", "service", service->config->name,
-				"protocol", protocol_name(service->config->protocol), "local", address, "accept_queue",
+				"protocol", listen_protocol_name(service->config, &listener->where), "local", address,
+				"accept_queue",
 				is_known ? json_integer(waiting) : json_null(), "backlog",
 				is_known ? json_integer(backlog) : json_null(), "paused",
 				paused_reasons(service), "acceptor",

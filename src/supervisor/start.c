@@ -242,7 +242,7 @@ static int start_processes(struct supervisor *supervisor)
 		n_enabled++;
 		service_start(supervisor->services[i]);
 	}
-	log_notice("fdsup %s: %zu services from %s", FDSUP_VERSION, n_enabled,
+	log_notice("fdsup %s: %zu service%s from %s", FDSUP_VERSION, n_enabled, n_enabled == 1 ? "" : "s",
 		supervisor->config_path);
 	return 0;
 }

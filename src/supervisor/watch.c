@@ -72,13 +72,34 @@ static void shrink(struct service *service)
 		}
 }
 
-/* Nobody takes what waits, and there may be no more workers: those that are there hang. */
-static bool is_hung(const struct service *service)
+/* When a worker last took something, as far as looks can tell; a new worker has its time as well. */
+static uint64_t last_taken_ms(struct service *service)
+{
+	struct history *history = service_history(service);
+	uint64_t taken = service_taken(service);
+	if (taken != history->taken || history->taken_ms == 0) {
+		history->taken = taken;
+		history->taken_ms = clock_now_ms();
+	}
+	uint64_t last_ms = history->taken_ms;
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker_is_working(worker) && worker->ready_ms > last_ms)
+			last_ms = worker->ready_ms;
+	return last_ms;
+}
+
+/* Somebody waits, there may be no more workers, and nobody has taken anything for `watchdog`. */
+static bool is_hung(struct service *service)
 {
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
-	uint64_t oldest_ns = score_get(score->oldest_waiting_ns), now_ns = clock_now_ns();
-	uint64_t watchdog_ns = service->config->watchdog * UINT64_C(1000000);
-	return watchdog_ns && oldest_ns && now_ns > oldest_ns && now_ns - oldest_ns > watchdog_ns;
+	uint64_t watchdog_ms = service->config->watchdog, now_ms = clock_now_ms();
+	uint64_t oldest_ms = score_get(score->oldest_waiting_ns) / 1000000;
+	uint64_t taken_ms = last_taken_ms(service);
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker->state == WORKER_STARTING)
+			return false;
+	return watchdog_ms && oldest_ms && now_ms > oldest_ms + watchdog_ms &&
+	       now_ms > taken_ms + watchdog_ms;
 }
 
 static void on_hung(struct service *service)
@@ -87,6 +108,7 @@ static void on_hung(struct service *service)
 	log_error("%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
 		  "restarted",
 		service->config->name, text_format_duration(text, service->config->watchdog));
+	service->n_deaths += service->n_working;
 	service_raise(service, EVENT_HUNG);
 }
 
@@ -102,6 +124,10 @@ void watch_look(struct service *service)
 {
 	struct growth *growth = &service_history(service)->growth;
 	shrink(service);
+	if (service->n_working == 0) {
+		service_raise(service, EVENT_GONE_IDLE); /* workers.min is 0, and nobody needs one */
+		return;
+	}
 	if (growth->is_resting || ev_is_active(&service->demand)) {
 		growth->is_resting = false;
 		end_rest(service);

@@ -47,12 +47,17 @@ static void set_timer(struct worker *worker, uint64_t ms)
 	ev_timer_start(loop, &worker->timer);
 }
 
+const char *worker_noun(const struct service *service)
+{
+	return service->config->type == SERVICE_DAEMON ? "daemon" : "worker";
+}
+
 /* Not ready in time: what happens then is what happens after any early death. */
 static void on_start_timeout(struct worker *worker)
 {
 	char text[TEXT_DURATION_SIZE];
-	log_error("%s: worker %d is not ready after %s (start_timeout); it is killed",
-		worker->service->config->name, worker->pid,
+	log_error("%s: %s %d is not ready after %s (start_timeout); it is killed",
+		worker->service->config->name, worker_noun(worker->service), worker->pid,
 		text_format_duration(text, worker->service->config->start_timeout));
 	kill(-worker->pid, SIGKILL);
 }
@@ -148,7 +153,7 @@ static pid_t spawn_worker(
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
-	if (config->type == SERVICE_DAEMON)
+	if (config->type == SERVICE_DAEMON || config->type == SERVICE_LISTEN)
 		request.parent_death_signal = config->stop_signal;
 	return spawn(&request, ret_step);
 }
@@ -180,6 +185,7 @@ int worker_start(struct service *service, const char **ret_step)
 	free(line);
 	worker->generation = service->generation;
 	worker->started_ms = clock_now_ms();
+	worker->ready_ms = worker->state == WORKER_READY ? worker->started_ms : 0;
 	worker->child.pid = pid;
 	worker->child.on_exit = on_exit_of_worker;
 	ev_timer_init(&worker->timer, on_timer, 0, 0);
@@ -203,6 +209,7 @@ void worker_on_ready(struct worker *worker)
 	if (worker->state != WORKER_STARTING)
 		return;
 	worker->state = WORKER_READY;
+	worker->ready_ms = clock_now_ms();
 	set_timer(worker, retire_ms(worker->service));
 	pool_check_ready(worker->service);
 }

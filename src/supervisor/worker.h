@@ -27,6 +27,7 @@ struct worker {
 	unsigned generation;
 	char *command;         /* what it was started with; owned */
 	uint64_t started_ms;
+	uint64_t ready_ms;     /* 0: it is not */
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */
 	ev_timer timer;        /* what it stands for follows from the state: see on_timer */
 	ev_timer watchdog;     /* active once it has sent WATCHDOG=1 */
@@ -58,6 +59,9 @@ void worker_ask_reports(struct worker *worker);
 
 /* As whom the workers of a service run; the service's. */
 const struct account *worker_account(const struct service *service);
+
+/* What people call a process of the service: "worker" or "daemon". */
+const char *worker_noun(const struct service *service);
 
 const char *worker_state_name(enum worker_state state);
 

@@ -28,6 +28,18 @@ struct endpoint endpoint_from_sockaddr(const struct sockaddr *address)
 	return end;
 }
 
+struct endpoint endpoint_of_unix_peer(int connection)
+{
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return (struct endpoint){ 0 };
+	return (struct endpoint){
+		.family = AF_UNIX,
+		.unix_peer = { .uid = peer.uid, .gid = peer.gid, .pid = peer.pid },
+	};
+}
+
 /*
  * By hand and not by printf: this is written several times for each command that is started.
  * Returns the end, where a zero is.
@@ -93,4 +105,11 @@ char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
 	else
 		memcpy(text, host, ENDPOINT_TEXT_SIZE);
 	return text;
+}
+
+char *endpoint_format_local(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
+{
+	if (end->family == AF_UNIX)
+		return strcpy(text, "unix");
+	return endpoint_format(text, end);
 }

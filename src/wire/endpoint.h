@@ -19,13 +19,16 @@ struct endpoint {
 			uint32_t uid;
 			uint32_t gid;
 			int32_t pid;
-		} unix_peer; /* credentials of the process at the other end */
+		} unix_peer; /* credentials of the process at the other end; zeros at ours */
 	};
 };
 _Static_assert(sizeof(struct endpoint) == 24, "part of the wire format");
 
 /* Family 0 for anything but IPv4 and IPv6. */
 struct endpoint endpoint_from_sockaddr(const struct sockaddr *address);
+
+/* Who connected, as the kernel remembers it (SO_PEERCRED). Family 0 if it does not. */
+struct endpoint endpoint_of_unix_peer(int connection);
 
 enum { ENDPOINT_TEXT_SIZE = 80 };
 
@@ -39,5 +42,8 @@ char *endpoint_format_port(char text[ENDPOINT_PORT_SIZE], const struct endpoint 
 
 /* Host and port: "192.0.2.1:80", "[2001:db8::1]:80". Returns text. */
 char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end);
+
+/* The same for our own end: "unix" where there is no port, nor anybody to name. */
+char *endpoint_format_local(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end);
 
 #endif

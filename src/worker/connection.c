@@ -4,19 +4,6 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-static struct endpoint unix_peer_of(int connection)
-{
-	struct endpoint end = { .family = AF_UNIX };
-	struct ucred peer;
-	socklen_t size = sizeof peer;
-	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
-		return (struct endpoint){ 0 };
-	end.unix_peer.uid = peer.uid;
-	end.unix_peer.gid = peer.gid;
-	end.unix_peer.pid = peer.pid;
-	return end;
-}
-
 /* A sender of the classic format may have set O_NONBLOCK, which inetd's programs do not expect. */
 static void make_blocking(int connection)
 {
@@ -31,7 +18,7 @@ static void complete(int connection, struct handoff *record, const struct sockad
 	socklen_t size = sizeof local;
 	make_blocking(connection);
 	if (peer->sa_family == AF_UNIX) {
-		record->peer = unix_peer_of(connection);
+		record->peer = endpoint_of_unix_peer(connection);
 		return;
 	}
 	record->peer = endpoint_from_sockaddr(peer);

@@ -1,18 +1,16 @@
 /*
  * The address of a classic worker socket: a path, or "@name" in the abstract namespace.
  *
- * A file left behind by a worker that died is replaced; a living worker's never is, nor anything
- * that is not a socket. At the end the file is removed if it is still ours.
+ * What is in the way is treated as base/unix_name.h says, and told to the user.
  */
 #ifndef FDSUP_WORKER_SOCKET_FILE_H
 #define FDSUP_WORKER_SOCKET_FILE_H
 
-#include <sys/types.h>
+#include "base/unix_name.h"
 
 struct socket_file {
 	const char *name; /* as the user gave it */
-	dev_t device;     /* of the file we made; inode 0 for an abstract name */
-	ino_t inode;
+	struct unix_file file;
 };
 
 /*

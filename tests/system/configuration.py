@@ -278,7 +278,7 @@ services = {
         process, home = self.as_ordinary_user("services = { %s };" % self.cat("a", port))
         try:
             line = process.stderr.readline().decode()
-            self.assertIn("1 services", line)
+            self.assertIn("1 service ", line)
             self.assertEqual(self.talk(port, b"x"), b"x")
             path = os.path.join(home, "fdsup", "admin.sock")
             self.assertTrue(os.path.exists(path))

@@ -308,7 +308,7 @@ class Log(Test):
         s = self.listen(directory)
         fdsup.write(self.cat(port), 'log = { to = "syslog"; };')
         fdsup.start()
-        self.receive(s, r"^<29>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d fdsup\[%d\]: fdsup [\d.]+: 1 services" % fdsup.pid)
+        self.receive(s, r"^<29>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d fdsup\[%d\]: fdsup [\d.]+: 1 service " % fdsup.pid)
         self.talk(port, b"x")
         text = self.receive(s, r"^<30>.* fdsup\[%d\]: cat: END id=\w+ " % fdsup.pid)
         self.assertNotIn("\n", text)

@@ -103,6 +103,16 @@ class Workers(Test):
         self.assertTrue(self.talk(port))
         fdsup.wait_log("no worker has taken one for 300ms .watchdog.")
 
+    def test_the_watchdog_gives_a_new_worker_its_time(self):
+        # every worker hangs; each gets the whole time before it is called hung
+        fdsup, port = self.worker('watchdog = "400ms"; workers = { max = 1; };', "time.sleep(1000)")
+        s = self.connect(port)
+        service = fdsup.wait_status("w", lambda s: s["deaths"] >= 3, "three restarts")
+        self.assertFalse(service["healthy"] and service["state"] == "UP" and service["deaths"] > 3)
+        times = [m for m in fdsup.log().splitlines() if "(watchdog)" in m]
+        self.assertLessEqual(len(times), 4)
+        s.close()
+
     def test_a_worker_that_stops_its_watchdog_is_killed(self):
         fdsup, port = self.worker('watchdog = "300ms";', 'tell(b"WATCHDOG=1")')
         fdsup.wait_log("has not sent WATCHDOG=1 for 300ms")

@@ -64,6 +64,37 @@ Test(compare, asks_for_no_more_than_each_change_needs)
 	}
 }
 
+#define UNIX(keys)                                                                                 \
+	"services = { a = { address = \"unix:/run/x\"; command = \"/bin/cat\"; " keys " }; };"
+
+Test(compare, tells_unix_sockets_apart_by_their_names)
+{
+	static const struct {
+		const char *after;
+		enum config_change change;
+	} cases[] = {
+		{ UNIX(""), CHANGE_NONE },
+		{ UNIX("socket_mode = \"0600\";"), CHANGE_NONE },
+		{ UNIX("socket_mode = \"0666\";"), CHANGE_APPLY },
+		{ "services = { a = { address = \"unix:/run/y\"; command = \"/bin/cat\"; }; };",
+			CHANGE_REBIND },
+		{ "services = { a = { address = \"unix:@x\"; command = \"/bin/cat\"; }; };",
+			CHANGE_REBIND },
+		{ EXEC(""), CHANGE_REBIND },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		cr_expect_eq(
+			compare(UNIX(""), cases[i].after), cases[i].change, "%s", cases[i].after);
+	char owned[256];
+	snprintf(owned, sizeof owned, UNIX("socket_user = %u; socket_group = %u;"), geteuid(),
+		getegid());
+	cr_expect_eq(compare(UNIX(""), owned), CHANGE_NONE);
+	if (geteuid() == 0) {
+		cr_expect_eq(compare(UNIX(""), UNIX("socket_user = 12345;")), CHANGE_APPLY);
+		cr_expect_eq(compare(UNIX("socket_group = 5;"), UNIX("")), CHANGE_APPLY);
+	}
+}
+
 Test(compare, sees_that_an_account_changed_behind_its_name)
 {
 	struct config *old = load_good(EXEC(""));

@@ -194,8 +194,6 @@ Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
 		{ EXEC("address = \"fe80::1%no-such\";"), "services.a.address[0]", "interface" },
 		{ EXEC("address = \"::1%lo\";"), "services.a.address[0]", "only a link-local" },
 		{ EXEC("address = \"::ffff:1.2.3.4\";"), "services.a.address[0]", "as IPv4" },
-		{ EXEC("address = \"unix:/tmp/x\";"), "services.a.address[0]",
-			"not supported by this version" },
 		{ EXEC("address = [ ];"), "services.a.address", "the list is empty" },
 		{ EXEC("address = \"\";"), "services.a.address", "empty" },
 		{ EXEC("v6only = true;"), "services.a.v6only", "write address = \"::\"" },
@@ -205,6 +203,72 @@ Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
 			"is missing; add port" },
 	};
 	ASSERT_ALL_REFUSED(cases);
+}
+
+#define UNIX(keys)                                                                                 \
+	"services = { a = { address = \"unix:/run/x\"; command = \"/bin/cat\"; " keys " }; };"
+#define AT(address)                                                                                \
+	"services = { a = { address = \"" address "\"; command = \"/bin/cat\"; }; };"
+
+Test(errors, of_unix_sockets_say_what_to_write)
+{
+	static const struct wrong cases[] = {
+		{ AT("unix:"), "services.a.address[0]", "names no socket" },
+		{ AT("unix:/"), "services.a.address[0]", "names no socket" },
+		{ AT("unix:@"), "services.a.address[0]", "names no socket" },
+		{ AT("unix:run/x"), "services.a.address[0]", "write \"unix:/path\"" },
+		{ AT("unix:/run/x/"), "services.a.address[0]", "names no socket" },
+		{ AT("unix:/run/x\\n"), "services.a.address[0]", "printable ASCII" },
+		{ UNIX("port = 80;"), "services.a.port", "means nothing for a Unix socket" },
+		{ UNIX("nodelay = true;"), "services.a.nodelay", "means nothing for a Unix socket" },
+		{ UNIX("v6only = true;"), "services.a.v6only", "means nothing for a Unix socket" },
+		{ UNIX("socket_mode = \"0\";"), "services.a.socket_mode", "nobody could connect" },
+		{ UNIX("socket_mode = \"01666\";"), "services.a.socket_mode", "at most \"0777\"" },
+		{ UNIX("socket_user = \"no-such-user\";"), "services.a.socket_user",
+			"no user \"no-such-user\"" },
+		{ UNIX("socket_group = \"no-such-group\";"), "services.a.socket_group",
+			"no group \"no-such-group\"" },
+		{ UNIX("protocol = \"udp\"; type = \"listen\";"), "services.a.protocol",
+			"not datagrams" },
+		{ EXEC("socket_mode = \"0660\";"), "services.a.socket_mode",
+			"means nothing without an address \"unix:/path\"" },
+		{ EXEC("socket_user = \"root\";"), "services.a.socket_user", "means nothing" },
+		{ "services = { a = { address = \"unix:@x\"; socket_group = 0; command = \"cat\"; }; };",
+			"services.a.socket_group", "means nothing" },
+		{ "services = { a = { address = [ \"unix:/run/x\", \"::1\" ]; command = \"cat\"; }; };",
+			"services.a.port", "is missing" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+/* The longest name is one that the kernel takes: of a path and of an abstract name. */
+Test(errors, a_unix_address_that_is_too_long_tells_its_length)
+{
+	char name[109], text[256];
+	for (size_t n = 107; n <= 108; n++)
+		for (const char *first = "/@"; *first; first++) {
+			memset(name, 'x', n);
+			name[0] = *first;
+			name[n] = 0;
+			snprintf(text, sizeof text,
+				"services = { a = { address = \"unix:%s\"; command = \"/bin/cat\"; }; };",
+				name);
+			if (n == 108)
+				assert_refused(text, "has 108 bytes", "may have 107; shorten it");
+			else
+				config_free(load_good(text));
+		}
+}
+
+Test(errors, a_socket_is_given_away_by_root_alone)
+{
+	write_file("main.conf", UNIX("socket_user = \"root\"; socket_group = 12345;"));
+	drop_root();
+	struct config_errors errors = load_bad_file();
+	assert_error_of(&errors, "services.a.socket_user", "only root can give", NULL);
+	assert_error_of(&errors, "services.a.socket_group", "only root can give", NULL);
+	config_errors_free(&errors);
+	regain_root();
 }
 
 Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
@@ -228,8 +292,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
-		"defer_accept = 5;", "socket_user = \"root\";", "socket_group = 0;",
-		"socket_mode = \"0660\";", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
+		"defer_accept = 5;", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
 		"limits = { core = \"unlimited\"; as = \"1G\"; };", "no_new_privileges = true;",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
 		"allow = [ \"192.0.2.0/24\" ];", "deny = \"::/0\";",

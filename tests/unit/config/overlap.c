@@ -94,3 +94,21 @@ Test(overlap, of_many_services_on_one_port_is_found_fast)
 	config_errors_free(&errors);
 	free(text);
 }
+
+Test(overlap, of_unix_sockets_names_both)
+{
+	assert_refused("services = {\n"
+		       "a = { address = \"unix:/run/x\"; command = \"/bin/cat\"; };\n"
+		       "b = { address = [ \"unix:/run/y\", \"unix:/run/x\" ]; command = \"/bin/cat\"; };\n"
+		       "};",
+		"main.conf:3: services.b.address: \"unix:/run/x\" is taken by services.a",
+		"another address");
+	assert_refused("services = { a = { address = [ \"unix:@x\", \"unix:@x\" ]; "
+		       "command = \"/bin/cat\"; }; };",
+		"services.a.address", "overlap; remove one");
+	config_free(load_good("services = {\n"
+			      "a = { address = [ \"unix:/run/x\", \"unix:@x\" ]; command = \"/bin/cat\"; };\n"
+			      "b = { address = \"unix:/run/xy\"; command = \"/bin/cat\"; };\n"
+			      "c = { address = \"unix:/run/x\"; command = \"/bin/cat\"; enabled = false; };\n"
+			      "};"));
+}

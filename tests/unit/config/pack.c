@@ -14,6 +14,7 @@ static const char text[] =
 	"services = {\n"
 	"  a = { address = [ \"127.0.0.1\", \"::1\" ]; port = 8080; command = [ \"/bin/echo\", \"x y\" ];\n"
 	"        environment = [ \"A=1\", \"B=\" ]; description = \"first\"; };\n"
+	"  b = { address = [ \"unix:/run/b\", \"unix:@b\" ]; command = \"/bin/cat\"; };\n"
 	"  d = { type = \"daemon\"; command = \"/bin/sleep 1\"; };\n"
 	"};\n";
 
@@ -41,8 +42,8 @@ Test(pack, a_copy_is_equal_and_independent)
 	struct config *second = config_copy(copy);
 	config_free(copy);
 	cr_assert_not_null(second);
-	cr_assert_eq(second->n_services, 2);
-	for (size_t i = 0; i < 2; i++) {
+	cr_assert_eq(second->n_services, 3);
+	for (size_t i = 0; i < 3; i++) {
 		const struct service_config *service = second->services[i];
 		cr_expect_eq(service_config_compare(config->services[i], service), CHANGE_NONE);
 		cr_expect_null(service->command.items[service->command.n]);
@@ -51,6 +52,9 @@ Test(pack, a_copy_is_equal_and_independent)
 	cr_expect_eq(second->n_status_uids, config->n_status_uids);
 	cr_expect_str_eq(second->services[0]->description, "first");
 	cr_expect_eq(second->services[0]->n_listen, 2);
+	cr_expect_str_eq(second->services[1]->listen[0].path, "/run/b");
+	cr_expect_str_eq(second->services[1]->listen[1].path, "@b");
+	cr_expect_neq(second->services[1]->listen[0].path, config->services[1]->listen[0].path);
 	config_free(config);
 	config_free(second);
 }

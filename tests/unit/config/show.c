@@ -57,6 +57,14 @@ Test(show, loads_back_to_the_same_configuration)
 			  " restart_delay = \"10ms\"; environment = [ ]; pass_environment = [ "
 			  "\"TZ\", \"LANG\" ]; };\n"
 			  "};");
+	assert_round_trip("defaults = { socket_mode = \"0666\"; socket_group = 0; };\n"
+			  "services = {\n"
+			  "a = { address = \"unix:/run/a\"; command = \"/bin/cat\"; socket_group = "
+			  "\"root\"; };\n"
+			  "b = { address = [ \"unix:@b\", \"::1\" ]; port = 9; command = \"/bin/cat\"; };\n"
+			  "c = { address = \"unix:@c\"; command = \"/bin/cat\"; };\n"
+			  "d = { port = 10; type = \"worker\"; command = \"/bin/cat\"; };\n"
+			  "};");
 	if (geteuid() == 0)
 		assert_round_trip(EXEC("user = \"daemon\"; group = 12; groups = [ ];"));
 }

@@ -52,7 +52,12 @@ Test(dead, reads_listeners)
 	expect_listener("tcp * 80", NULL);
 	expect_listener("tcp * 65536 web", NULL);
 	expect_listener("tcp * -1 web", NULL);
-	expect_listener("unix /x 0 web", NULL);
+	expect_listener("unix /run/a b.sock 0 web",
+		"{\"protocol\":\"unix\",\"address\":\"/run/a b.sock\",\"port\":0,\"service\":\"web\"}");
+	expect_listener("unix @x 0 web",
+		"{\"protocol\":\"unix\",\"address\":\"@x\",\"port\":0,\"service\":\"web\"}");
+	expect_listener("sctp /x 0 web", NULL);
+	expect_listener("unix 0 web", NULL);
 	expect_listener("tcp * 80 \xff", NULL);
 }
 

@@ -73,6 +73,7 @@ Test(health, commands_that_fail_in_a_row_degrade_and_one_good_end_heals)
 	struct health_facts facts = {
 		.state = STATE_ON_DEMAND,
 		.is_wanted = true,
+		.runs_commands = true,
 		.command = "/bin/false",
 		.failures_in_row = HEALTH_FAILURES - 1,
 		.failure_kind = SCORE_FAILURE_STATUS,

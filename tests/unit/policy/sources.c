@@ -54,6 +54,19 @@ Test(sources, takes_an_ipv6_customer_for_one)
 	cr_expect_neq(find("2001:db8:1:3::1"), place);
 }
 
+Test(sources, takes_a_local_user_for_one_whatever_the_process)
+{
+	struct endpoint a = { .family = AF_UNIX, .unix_peer = { .uid = 7, .gid = 1, .pid = 100 } };
+	struct endpoint b = { .family = AF_UNIX, .unix_peer = { .uid = 7, .gid = 2, .pid = 101 } };
+	struct endpoint c = { .family = AF_UNIX, .unix_peer = { .uid = 8, .gid = 1, .pid = 100 } };
+	struct endpoint unknown = { 0 };
+	uint32_t place = sources_find(&sources, &a, 1);
+	cr_expect_neq(place, SOURCE_CROWD);
+	cr_expect_eq(sources_find(&sources, &b, 1), place);
+	cr_expect_neq(sources_find(&sources, &c, 1), place);
+	cr_expect_eq(sources_find(&sources, &unknown, 1), SOURCE_CROWD, "of which nothing is known");
+}
+
 Test(sources, tells_families_with_the_same_bytes_apart)
 {
 	cr_expect_neq(find("32.1.13.184"), find("2001:db8::"));
@@ -118,11 +131,4 @@ Test(sources, makes_room_when_sources_have_become_idle)
 		sources_at(&sources, place)->live = 0;
 	struct endpoint e = end("198.51.100.1");
 	cr_expect_neq(sources_find(&sources, &e, 1000000000), SOURCE_CROWD);
-}
-
-Test(sources, counts_what_has_no_ip_address_in_the_crowd)
-{
-	struct endpoint local = { .family = AF_UNIX }, unknown = { 0 };
-	cr_expect_eq(sources_find(&sources, &local, 1), SOURCE_CROWD);
-	cr_expect_eq(sources_find(&sources, &unknown, 1), SOURCE_CROWD);
 }

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "wire/endpoint.h"
 
@@ -61,6 +62,25 @@ Test(endpoint, writes_the_credentials_of_a_unix_peer)
 {
 	struct endpoint end = { .family = AF_UNIX, .unix_peer = { .uid = 4294967294, .pid = 71 } };
 	expect(end, "uid=4294967294,pid=71", "uid=4294967294,pid=71");
+}
+
+Test(endpoint, knows_who_connected_to_a_unix_socket)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	int ends[2];
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	struct endpoint peer = endpoint_of_unix_peer(ends[0]);
+	struct endpoint local = { .family = AF_UNIX };
+	cr_expect_eq(peer.family, AF_UNIX);
+	cr_expect_eq(peer.unix_peer.uid, geteuid());
+	cr_expect_eq(peer.unix_peer.gid, getegid());
+	cr_expect_eq(peer.unix_peer.pid, getpid());
+	cr_expect_str_eq(endpoint_format_local(text, &local), "unix");
+	local = from_ipv4("192.0.2.1", 80);
+	cr_expect_str_eq(endpoint_format_local(text, &local), "192.0.2.1:80");
+	close(ends[0]);
+	close(ends[1]);
+	cr_expect_eq(endpoint_of_unix_peer(-1).family, 0);
 }
 
 Test(endpoint, is_a_dash_when_unknown)
