@@ -22,7 +22,7 @@ enum { HELD_PLACES_MIN = 16 };
  */
 enum { ADOPTABLE = 1024 };
 
-static const uint64_t unknown_patience_ns = UINT64_C(60000000000);
+static const uint64_t unknown_patience_ns = UINT64_C(5000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
 
@@ -180,6 +180,8 @@ void service_close(struct service *service)
 	accepting_remove_all(service);
 	delivery_finish(service, false, clock_now_ns());
 	losses_drop_unfollowed(service, clock_now_ns());
+	/* What an acceptor before us had is not the business of whoever starts the service again. */
+	admission_set_unknown(&service->admission, 0);
 	forget_all(service);
 	release(service);
 }

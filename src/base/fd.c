@@ -37,6 +37,15 @@ int fd_set_nonblocking(int fd)
 	return 0;
 }
 
+void fd_open_standard(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	fd_close(&fd);
+}
+
 void fd_close_from(int first)
 {
 	if (syscall(SYS_close_range, (unsigned)first, ~0U, 0) == 0)

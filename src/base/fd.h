@@ -21,6 +21,9 @@ int fd_copy(int fd);
 /* 0 or -errno. O_NONBLOCK belongs to the open file: never call this on a connection. */
 int fd_set_nonblocking(int fd);
 
+/* Descriptors 0 to 2 that are closed become /dev/null, before something else takes their place. */
+void fd_open_standard(void);
+
 /* Closes every descriptor from `first` on. */
 void fd_close_from(int first);
 

@@ -74,7 +74,7 @@ void fdsup_close(struct fdsup_channel *channel)
 		return;
 	channel_release_signals(channel);
 	if (channel->owner == getpid()) {
-		channel_flush(channel);
+		channel_flush_all(channel);
 		if (channel->listen_fd >= 0)
 			unix_file_remove(&channel->file, channel->name.address.sun_path);
 	}

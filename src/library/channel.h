@@ -48,6 +48,9 @@ int channel_room(const struct fdsup_channel *channel);
 /* Sends the reports that were kept, as far as the queue takes them. */
 void channel_flush(struct fdsup_channel *channel);
 
+/* Before the channel is closed: all of them, if they are taken within a second. */
+void channel_flush_all(struct fdsup_channel *channel);
+
 /* Stops the channel if a signal has said so. */
 void channel_heed_signal(struct fdsup_channel *channel);
 

@@ -2,6 +2,7 @@
  * Reports to the acceptor: sent at once, kept while the queue is full, and then sent together.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -10,6 +11,8 @@
 #include "fdsup/worker.h"
 #include "library/channel.h"
 #include "library/connection.h"
+
+enum { LAST_WAIT_MS = 1000, STEP_MS = 10 };
 
 static bool is_full(int error)
 {
@@ -45,6 +48,18 @@ void channel_flush(struct fdsup_channel *channel)
 	memmove(channel->reports, channel->reports + n_done,
 		channel->n_reports * sizeof *channel->reports);
 	watch_for_room(channel);
+}
+
+/* The last chance: an acceptor that is busy for a moment is waited for, one that hangs is not. */
+void channel_flush_all(struct fdsup_channel *channel)
+{
+	channel_flush(channel);
+	for (int waited_ms = 0; channel->n_reports && waited_ms < LAST_WAIT_MS; waited_ms += STEP_MS) {
+		struct pollfd room = { .fd = channel->queue_fd, .events = POLLOUT };
+		/* Room is announced late (unix(7) waits for three quarters): try now and then. */
+		poll(&room, 1, STEP_MS);
+		channel_flush(channel);
+	}
 }
 
 static int keep(struct fdsup_channel *channel, const struct report *report)

@@ -35,8 +35,8 @@ struct backoff_verdict backoff_on_death(
 		backoff_reset(backoff);
 		return (struct backoff_verdict){ 0 };
 	}
-	if (death->is_clean) {
-		/* Nothing is wrong, but a command that ends at once must not spin. */
+	if (death->is_clean && death->age_ms >= BACKOFF_CLEAN_MS) {
+		/* Nothing is wrong, but a command that ends so soon must not spin. */
 		backoff_reset(backoff);
 		return (struct backoff_verdict){
 			.is_early = true,

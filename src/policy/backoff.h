@@ -3,7 +3,8 @@
  *
  * At once after good service (10 s of health, or connections served); else the delay doubles from
  * restart_delay to restart_delay_max, with a fifth of chance either way so that twenty services
- * that fail together do not return together. One clean exit, or good service, goes back to the start.
+ * that fail together do not return together. A clean exit after a second of life,
+ * or good service, goes back to the start.
  */
 #ifndef FDSUP_POLICY_BACKOFF_H
 #define FDSUP_POLICY_BACKOFF_H
@@ -11,7 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BACKOFF_HEALTHY_MS = 10000, BACKOFF_DEATHS_KEPT = 16 };
+enum {
+	BACKOFF_HEALTHY_MS = 10000,
+	BACKOFF_CLEAN_MS = 1000, /* who ends sooner has done nothing, whatever the status */
+	BACKOFF_DEATHS_KEPT = 16,
+};
 
 struct backoff {
 	uint32_t early_deaths; /* in a row */

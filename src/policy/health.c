@@ -66,6 +66,9 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	say(health, "%s %d %s after %s%s%s%s", death->program, death->pid,
 		health_format_status(status, death->status), text_format_duration(age, death->age_ms),
 		death->was_ready ? "" : ", before it was ready", times, next);
+	if (death->n_left_behind)
+		say(health, "it went into the background: it must stay in the foreground, find its option "
+			    "for that");
 }
 
 static void say_last_words(struct health *health, const struct health_facts *facts)
@@ -130,19 +133,30 @@ static const char *pause_reason(uint32_t paused)
 	return NULL; /* rate delays by design; an administrator's pause is a state of its own */
 }
 
+static void say_places(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	say(health, "%u of %u connections are in use, the oldest for %s (pid %d)", facts->live,
+		facts->max_connections, text_format_duration(age, facts->oldest_ms), facts->oldest_pid);
+}
+
 /* A service at the end of what it may use. */
 static bool say_exhausted(struct health *health, const struct health_facts *facts)
 {
 	char age[TEXT_DURATION_SIZE];
 	const char *reason = pause_reason(facts->paused);
-	if (!reason || facts->state == STATE_PAUSED)
+	bool is_full = facts->max_connections && facts->live >= facts->max_connections;
+	if (facts->state == STATE_PAUSED || (!reason && !(is_full && facts->refuses)))
 		return false;
+	if (!reason) {
+		say(health, "max_connections is reached: new clients are refused (overflow)");
+		say_places(health, facts);
+		return true;
+	}
 	say(health, "accepting pauses since %s: %s",
 		text_format_duration(age, facts->paused_ms), reason);
 	if (facts->paused & SCORE_PAUSED_FULL)
-		say(health, "%u of %u connections are in use, the oldest for %s (pid %d)", facts->live,
-			facts->max_connections, text_format_duration(age, facts->oldest_ms),
-			facts->oldest_pid);
+		say_places(health, facts);
 	say(health, "new clients wait in the kernel until a place is free");
 	return true;
 }

@@ -22,6 +22,7 @@ struct health_death {
 	int status;           /* as waitpid(2) gives it; an errno if it was not started */
 	uint64_t age_ms;
 	uint32_t times;       /* early deaths in a row */
+	unsigned n_left_behind; /* processes of it that lived on: it had gone into the background */
 };
 
 struct health_facts {
@@ -44,6 +45,7 @@ struct health_facts {
 	uint64_t failure_duration_ms;
 	uint32_t live;
 	uint32_t max_connections;
+	bool refuses;              /* at a limit, instead of letting wait */
 	uint32_t waiting;          /* connections in the queue */
 	uint32_t held;             /* connections delayed in the acceptor */
 	uint64_t oldest_waiting_ms;

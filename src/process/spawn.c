@@ -29,7 +29,7 @@
 #endif
 
 /* Targets move here first, so that no descriptor still needed is overwritten. */
-enum { PARKED = 64 };
+enum { PARKED = 32 };
 
 enum { PID_TEXT_SIZE = 10 };
 
@@ -75,6 +75,8 @@ static int place_descriptors(const struct spawn_request *request)
 	int parked[SPAWN_DESCRIPTORS];
 	for (size_t i = 0; i < request->n_descriptors; i++) {
 		parked[i] = fcntl(request->descriptors[i].from, F_DUPFD_CLOEXEC, PARKED);
+		if (parked[i] < 0 && errno == EINVAL)
+			errno = EMFILE; /* the limit lies below PARKED: fcntl(2) */
 		if (parked[i] < 0)
 			return -1;
 	}

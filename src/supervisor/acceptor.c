@@ -164,12 +164,12 @@ static uint64_t n_accepted(struct acceptor *acceptor)
 }
 
 /* One that has accepted anything was of use, and is replaced at once. */
-static uint64_t judge_death(struct acceptor *acceptor, uint64_t age_ms)
+static uint64_t judge_death(struct acceptor *acceptor, uint64_t age_ms, bool was_started)
 {
 	struct backoff_death death = {
 		.now_ms = clock_now_ms(),
 		.age_ms = age_ms,
-		.was_useful = n_accepted(acceptor) > acceptor->accepted_before,
+		.was_useful = was_started && n_accepted(acceptor) > acceptor->accepted_before,
 		.chance = drand48(),
 	};
 	return backoff_on_death(&acceptor->backoff, &replace_rule, &death).delay_ms;
@@ -184,7 +184,7 @@ static void replace(struct acceptor *acceptor)
 		introduce_services(acceptor);
 		return;
 	}
-	uint64_t delay_ms = judge_death(acceptor, 0);
+	uint64_t delay_ms = judge_death(acceptor, 0, false);
 	char delay[TEXT_DURATION_SIZE];
 	log_error("cannot start the acceptor %s: %s; clients wait in the kernel, next try in %s",
 		acceptor->supervisor->acceptor_path, strerror(-r),
@@ -211,7 +211,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 		return;
 	}
 	uint64_t age_ms = clock_now_ms() - acceptor->started_ms;
-	uint64_t delay_ms = judge_death(acceptor, age_ms);
+	uint64_t delay_ms = judge_death(acceptor, age_ms, true);
 	char text[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
 	log_error("acceptor %s after %s; clients wait in the kernel, replaced in %s",
 		health_format_status(text, status), text_format_duration(age, age_ms),

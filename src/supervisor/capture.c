@@ -18,6 +18,9 @@ struct capture {
 	int read_fd;
 	int write_fd;
 	enum capture_kind kind;
+	uint64_t second_ms;            /* when the second began in which lines are counted */
+	unsigned n_lines;              /* since then */
+	unsigned n_silent;             /* of those, not logged */
 	size_t used;                   /* of the line that is not yet complete */
 	char line[CAPTURE_LINE_MAX];
 	uint64_t last_ms;
@@ -25,6 +28,9 @@ struct capture {
 	char *kept[CAPTURE_KEPT_LINES]; /* made when first needed */
 	char name[];
 };
+
+/* A stranger must not be able to fill the disk through a talkative program. */
+enum { LINES_A_SECOND = 200 };
 
 /* What one turn of the loop reads at most. */
 enum { TURN_BYTES = 64 * 1024 };
@@ -53,6 +59,23 @@ static const char *take_level(const char *line, int *ret_level)
 	return line + 3;
 }
 
+/* Whether one more line may be logged now. What was left out is told when the next one may. */
+static bool may_log(struct capture *capture)
+{
+	uint64_t now_ms = clock_now_ms();
+	if (now_ms - capture->second_ms >= 1000) {
+		if (capture->n_silent)
+			log_warning("%s: stderr: %u more lines were not logged (more than %d in a second)",
+				capture->name, capture->n_silent, LINES_A_SECOND);
+		capture->second_ms = now_ms;
+		capture->n_lines = capture->n_silent = 0;
+	}
+	if (++capture->n_lines <= LINES_A_SECOND)
+		return true;
+	capture->n_silent++;
+	return false;
+}
+
 static void on_line(struct capture *capture)
 {
 	char escaped[CAPTURE_LINE_MAX * 2];
@@ -69,7 +92,8 @@ static void on_line(struct capture *capture)
 		log_line(level, "%s", text);
 		return;
 	}
-	log_line(level, "%s: stderr: %s", capture->name, text);
+	if (may_log(capture))
+		log_line(level, "%s: stderr: %s", capture->name, text);
 	keep(capture, text);
 }
 

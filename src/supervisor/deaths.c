@@ -114,6 +114,17 @@ static bool is_left_ended(const struct service_config *config, bool is_clean)
 		       (config->restart == RESTART_ON_FAILURE && is_clean));
 }
 
+/* The commonest mistake of who comes from xinetd and init scripts. */
+static void clear_leftovers(struct service *service)
+{
+	unsigned n = ending_clear_leftovers(service);
+	service_history(service)->last_death.n_left_behind = n;
+	if (n)
+		log_warning("%s: the daemon ended and left %u process%s behind, which %s ended now; it must "
+			    "stay in the foreground: give it the option for that",
+			service->config->name, n, n == 1 ? "" : "es", n == 1 ? "is" : "are");
+}
+
 static void on_death(struct service *service, const struct worker *worker, int pid, int status)
 {
 	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -141,6 +152,8 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	}
 	/* To leave what one was started for is not clean, whatever the status. */
 	bool is_hasty = is_clean && service->config->type == SERVICE_LISTEN && age_ms < HASTY_MS;
+	if (service->config->type == SERVICE_DAEMON)
+		clear_leftovers(service); /* the next one would be a second one */
 	struct backoff_verdict verdict =
 		judge_death(service, age_ms, was_useful, is_clean && !is_hasty);
 	log_death(service, &verdict);

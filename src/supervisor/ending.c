@@ -112,3 +112,11 @@ void ending_check(struct service *service)
 	}
 	service_raise(service, EVENT_EMPTY);
 }
+
+unsigned ending_clear_leftovers(const struct service *service)
+{
+	struct sweep sweep = { service, SIGTERM, 0 };
+	if (service->n_workers || orphans_walk(sweep_one, &sweep) < 0)
+		return 0;
+	return sweep.n_left;
+}

@@ -13,4 +13,10 @@
  */
 void ending_check(struct service *service);
 
+/*
+ * Ends what a daemon has left behind although it has no process of ours any more: it went into the
+ * background, and the next one would be a second one. How many there were.
+ */
+unsigned ending_clear_leftovers(const struct service *service);
+
 #endif

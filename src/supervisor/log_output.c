@@ -19,25 +19,31 @@
 
 static struct {
 	int fd; /* of the file or of the socket to syslog */
+	bool is_started; /* until then, errors are said on standard error as well */
+	bool is_cut;     /* the last line was: the next one begins anew */
 	char *path;
 	unsigned long n_dropped;
 } output = { .fd = -1 };
 
 static const char syslog_path[] = "/dev/log";
 
-/* All or nothing: a line that was cut in two by a full pipe would spoil its neighbour. */
+/* A full disk may take a part of a line: that one is lost, and does not spoil its successor. */
 static bool write_line(int fd, const char *prefix, const char *line, size_t length)
 {
 	struct iovec parts[] = {
+		{ (void *)"\n", output.is_cut },
 		{ (void *)prefix, strlen(prefix) },
 		{ (void *)line, length },
 		{ (void *)"\n", 1 },
 	};
+	size_t whole = parts[0].iov_len + parts[1].iov_len + length + 1;
 	ssize_t written;
 	do
-		written = writev(fd, parts, 3);
+		written = writev(fd, parts, 4);
 	while (written < 0 && errno == EINTR);
-	return written >= 0;
+	if (written > 0)
+		output.is_cut = (size_t)written < whole;
+	return written == (ssize_t)whole;
 }
 
 static void write_stamped(int fd, int level, const char *line, size_t length)
@@ -69,8 +75,16 @@ static void to_stderr(int level, const char *line, size_t length)
 		output.n_dropped++;
 }
 
+/* Whoever starts fdsup sees why it does not start, wherever the log goes. */
+static void say_while_starting(int level, const char *line, size_t length)
+{
+	if (!output.is_started && level <= LOG_ERR)
+		to_stderr(level, line, length);
+}
+
 static void to_file(int level, const char *line, size_t length)
 {
+	say_while_starting(level, line, length);
 	write_stamped(output.fd, level, line, length);
 }
 
@@ -100,6 +114,7 @@ static bool send_syslog(int level, const char *line, size_t length)
 
 static void to_syslog(int level, const char *line, size_t length)
 {
+	say_while_starting(level, line, length);
 	if (output.n_dropped) {
 		char note[96];
 		int n = snprintf(note, sizeof note, "%lu log lines were lost before this one",
@@ -170,6 +185,11 @@ int log_output_reopen(void)
 	fd_close(&output.fd);
 	output.fd = fd;
 	return 0;
+}
+
+void log_output_started(void)
+{
+	output.is_started = true;
 }
 
 void log_output_close(void)

@@ -18,6 +18,9 @@ int log_output_open(const struct config *config);
 /* A file: opens it anew (it was rotated). Others: nothing. 0 or -errno, the old one in force. */
 int log_output_reopen(void);
 
+/* From now on errors go to the target alone; until then they are said on standard error as well. */
+void log_output_started(void);
+
 void log_output_close(void);
 
 #endif

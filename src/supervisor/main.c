@@ -78,6 +78,7 @@ static int run(const struct options *options, struct config *config)
 	int status = EXIT_FAILURE;
 	srand48(time(NULL) ^ getpid());
 	if (start(&supervisor) == 0) {
+		log_output_started();
 		background_ready();
 		notify_send("READY=1");
 		ev_run(supervisor.loop, 0);
@@ -92,13 +93,20 @@ static int run(const struct options *options, struct config *config)
 
 int main(int argc, char **argv)
 {
+	fd_open_standard();
 	struct options options = options_parse(argc, argv);
 	/* What whoever started us had open is not for our programs (CVE-2002-0871). */
 	fd_close_from(3);
+	/* A reload must find it wherever it was started from. */
+	char *absolute = realpath(options.config_path, NULL);
+	if (absolute && options.mode == MODE_RUN)
+		options.config_path = absolute;
 	struct config *config = options.mode == MODE_RUN ? load_to_run(options.config_path)
 							 : load_to_show(options.config_path);
-	if (!config)
+	if (!config) {
+		free(absolute);
 		return EXIT_FAILURE;
+	}
 	if (options.mode == MODE_SHOW_CONFIG)
 		config_show(config, print, NULL);
 	if (options.mode == MODE_CHECK)
@@ -106,10 +114,13 @@ int main(int argc, char **argv)
 			config->n_services == 1 ? "" : "s");
 	if (options.mode != MODE_RUN) {
 		config_free(config);
+		free(absolute);
 		return EXIT_SUCCESS;
 	}
 	if (options.is_background)
 		background_enter();
 	notify_init();
-	return run(&options, config);
+	int status = run(&options, config);
+	free(absolute);
+	return status;
 }

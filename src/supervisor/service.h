@@ -32,6 +32,7 @@ struct last_death {
 	int pid;
 	int status;
 	uint64_t age_ms;
+	unsigned n_left_behind; /* processes that outlived a daemon, and were ended */
 	uint64_t delay_ms; /* until the next try that it has earned */
 };
 
@@ -40,6 +41,7 @@ struct history {
 	struct backoff backoff;
 	struct growth growth;
 	struct last_death last_death;
+	uint64_t grow_failed_ms; /* when it was last said that there can be no more workers */
 	uint64_t taken;    /* connections that workers had taken when that was last looked at, */
 	uint64_t taken_ms; /* and when there was last one more; 0: never looked */
 };

@@ -50,6 +50,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 		.pid = death->pid,
 		.status = death->status,
 		.age_ms = death->age_ms,
+		.n_left_behind = death->n_left_behind,
 		.times = service->history->backoff.early_deaths,
 	};
 }
@@ -65,6 +66,7 @@ void service_judge(const struct service *service, struct health *ret_health)
 		.runs_commands = service->config->type == SERVICE_EXEC,
 		.command = command_line_name(service->config),
 		.max_connections = service->config->max_connections,
+		.refuses = service->config->overflow != OVERFLOW_WAIT,
 		.overflow_wait_ms = service->config->overflow_wait,
 		.last_words = capture_last_line(service->capture, 0),
 		.last_words_age_ms = now_ms - capture_last_ms(service->capture),

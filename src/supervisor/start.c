@@ -124,12 +124,6 @@ static int find_helpers(struct supervisor *supervisor)
 
 static int prepare_process(struct supervisor *supervisor)
 {
-	/* Standard descriptors that are closed would be given to sockets, and written to. */
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= 2);
-	fd_close(&fd);
 	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (supervisor->null_fd < 0) {
 		log_error("cannot open /dev/null: %s", strerror(errno));
@@ -261,7 +255,10 @@ int start(struct supervisor *supervisor)
 			return r;
 		}
 	}
-	runtime_dir_write_pid(supervisor->started_wall_ms);
+	int r = runtime_dir_write_pid(supervisor->started_wall_ms);
+	if (r < 0)
+		log_warning("cannot write fdsup.pid in %s: %s; fdsupctl finds fdsup all the same",
+			supervisor->config->runtime_dir, strerror(-r));
 	reload_publish_listeners(supervisor);
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
 
+enum { SAY_AGAIN_MS = 10000 };
+
 static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	(void)events;
@@ -22,13 +24,20 @@ static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
 		pool_set_timer(service, GROWTH_LOOK_MS, false);
 }
 
-static void grow(struct service *service)
+/* Whether there is one more; if not, that is said once in a while, not at every look. */
+static bool grow(struct service *service)
 {
+	struct history *history = service_history(service);
 	const char *step;
 	int r = worker_start(service, &step);
-	if (r < 0)
-		log_warning("%s: cannot start one more worker: %s: %s; those that run go on",
+	uint64_t now_ms = clock_now_ms();
+	if (r < 0 && now_ms - history->grow_failed_ms >= SAY_AGAIN_MS) {
+		history->grow_failed_ms = now_ms;
+		log_warning("%s: cannot start one more worker: %s: %s; those that run go on, tried again "
+			    "while connections wait",
 			service->config->name, step, strerror(-r));
+	}
+	return r == 0;
 }
 
 static void forget_looks(struct service *service)
@@ -137,8 +146,7 @@ void watch_look(struct service *service)
 	switch (growth_look(growth, depth < 0 ? 0 : (uint32_t)depth, service->n_working,
 		service->config->workers_max)) {
 	case GROWTH_GROW:
-		grow(service);
-		pool_set_timer(service, GROWTH_LOOK_MS, false);
+		pool_set_timer(service, grow(service) ? GROWTH_LOOK_MS : GROWTH_REST_MS, false);
 		break;
 	case GROWTH_WAIT:
 		pool_set_timer(service, GROWTH_LOOK_MS, false);

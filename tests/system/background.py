@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from support import BIN, LONG, Test, children, free_port, is_running, main, run, wait_until
+from support import BIN, LONG, Test, children, free_port, is_running, main, reap_orphans, run, wait_until
 
 SOURCE = os.environ.get("FDSUP_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -212,6 +212,29 @@ class Background(Test):
         self.assertEqual(code, 1)
         self.assertIn("services.a.prot", output)
         self.assertEqual(init("status")[0], 3)
+
+
+    def test_closed_standard_descriptors_do_no_harm(self):
+        fdsup = self.unstarted('a = { command = "/bin/sleep 1000"; };')
+        done = subprocess.run(["/bin/sh", "-c", 'exec "$0" -c "$1" -b <&- >&- 2>&-', os.path.join(BIN, "fdsup"), fdsup.path],
+                              timeout=LONG)
+        self.assertEqual(done.returncode, 0)
+        pid = fdsup.status()["daemon"]["pid"]
+        self.assertEqual(fdsup.status("a")["state"], "UP")
+        os.kill(pid, signal.SIGTERM)
+        wait_until("it ends", lambda: not os.path.exists(os.path.join(fdsup.runtime_dir, "admin.sock")))
+        reap_orphans()
+
+    def test_why_it_does_not_start_is_said_wherever_the_log_goes(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            fdsup = self.unstarted('a = { address = "127.0.0.1"; port = %d; command = "cat"; };' % taken.getsockname()[1])
+            fdsup.write('a = { address = "127.0.0.1"; port = %d; command = "cat"; };' % taken.getsockname()[1],
+                        'log = { to = "%s/log"; };' % fdsup.directory)
+            done = subprocess.run([os.path.join(BIN, "fdsup"), "-c", fdsup.path, "-b"], capture_output=True, timeout=LONG)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"address in use, held by pid %d" % os.getpid(), done.stderr)
 
 
 if __name__ == "__main__":

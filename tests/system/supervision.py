@@ -4,7 +4,7 @@ import re
 import signal
 import time
 
-from support import (Load, Test, count_descriptors, free_port, is_running, main, reap_orphans, wait_until,
+from support import (Load, Test, count_descriptors, descendants, free_port, is_running, main, reap_orphans, wait_until,
                      zombies)
 
 
@@ -273,6 +273,8 @@ class Supervision(Test):
         fdsup.write('it = { address = "127.0.0.1"; port = %d; command = "%s"; };' % (port, path))
         fdsup.start()
         self.assertEqual(self.talk(port), b"here\n")
+        # its good end must be known first, or it comes after the failure and heals it
+        fdsup.wait_status("it", lambda s: s["served"] == 1, "the good end")
         os.unlink(path)
         self.assertEqual(self.talk(port), b"")
         service = fdsup.wait_state("it", "DEGRADED")
@@ -365,6 +367,31 @@ class Supervision(Test):
         fdsup.wait()
         reap_orphans()
         self.assertFalse(any(is_running(pid) for pid in [acceptor, *workers]))
+
+
+    def test_a_worker_and_then_the_acceptor_killed_leave_no_place_taken_for_ever(self):
+        port = free_port()
+        fdsup = self.fdsup('s = { address = "127.0.0.1"; port = %d; max_connections = 3;'
+                           ' command = [ "/bin/sh", "-c", "echo a; read x; echo b" ]; };' % port)
+        connections = [self.connect(port) for _ in range(3)]
+        for s in connections:
+            self.assertEqual(s.recv(2), b"a\n")
+        os.kill(fdsup.worker_pids("s")[0], signal.SIGKILL)
+        fdsup.wait_status("s", lambda s: s["deaths"] == 1, "the death")
+        os.kill(fdsup.acceptor_pid(), signal.SIGKILL)
+        fdsup.wait_log("taken over from an acceptor that died")
+        for s in connections:
+            s.sendall(b"x\n")
+            self.assertEqual(self.read_all(s), b"b\n")
+        fdsup.wait_status("s", lambda s: s["connections"]["used"] == 0, "free places")
+        self.assertEqual(self.talk(port, b"x\n"), b"a\nb\n")
+
+    def test_a_daemon_that_goes_into_the_background_is_told_so_and_does_not_multiply(self):
+        fdsup = self.fdsup('d = { command = [ "/bin/sh", "-c", "setsid sleep 1000 & exit 0" ]; };')
+        fdsup.wait_status("d", lambda s: s["deaths"] >= 3 and any(
+            "must stay in the foreground" in line for line in s["explanation"]), "three starts, explained")
+        fdsup.wait_log("d: the daemon ended and left 1 process behind")
+        wait_until("none is left", lambda: list(descendants(fdsup.pid).values()).count("sleep") <= 1)
 
 
 if __name__ == "__main__":

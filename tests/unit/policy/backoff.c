@@ -38,12 +38,22 @@ Test(restart, is_immediate_after_good_service_and_starts_over)
 	cr_expect_not(verdict.is_early);
 }
 
-Test(restart, does_not_spin_on_a_command_that_ends_cleanly_at_once)
+Test(restart, begins_anew_after_a_clean_exit_but_does_not_spin)
 {
 	struct backoff backoff = { 0 };
-	struct backoff_death clean = { .age_ms = 1, .is_clean = true, .chance = 0.5 };
+	struct backoff_death clean = { .age_ms = BACKOFF_CLEAN_MS, .is_clean = true, .chance = 0.5 };
 	for (int i = 0; i < 5; i++)
 		cr_expect_eq(backoff_on_death(&backoff, &rule, &clean).delay_ms, 200);
+}
+
+Test(restart, does_not_call_it_clean_to_end_at_once)
+{
+	/* A daemon that goes into the background leaves a process behind each time. */
+	struct backoff backoff = { 0 };
+	struct backoff_death hasty = { .age_ms = 4, .is_clean = true, .chance = 0.5 };
+	cr_expect_eq(backoff_on_death(&backoff, &rule, &hasty).delay_ms, 200);
+	cr_expect_eq(backoff_on_death(&backoff, &rule, &hasty).delay_ms, 400);
+	cr_expect_eq(backoff_on_death(&backoff, &rule, &hasty).delay_ms, 800);
 }
 
 Test(restart, spreads_by_a_fifth_either_way)
