@@ -10,7 +10,7 @@
 void fd_close(int *fd);
 
 /* Local clean-up: `fd_auto int fd = open(...);` closes at the end of the scope. */
-#define fd_auto __attribute__((cleanup(fd_close)))
+#define fd_auto __attribute__((cleanup(fd_close), unused))
 
 /* Moves a descriptor out of the variable that owned it. */
 int fd_take(int *fd);
