@@ -22,6 +22,16 @@ target_link_options(fdsup_options INTERFACE
 target_include_directories(fdsup_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 
+# fdsup_link(TARGET PUBLIC|PRIVATE library...): a folder of src/ by its name, or any other library.
+function(fdsup_link target visibility)
+  foreach(dep ${ARGN})
+    if(TARGET fdsup_${dep})
+      set(dep fdsup_${dep})
+    endif()
+    target_link_libraries(${target} ${visibility} ${dep})
+  endforeach()
+endfunction()
+
 # fdsup_library(base SOURCES a.c b.c DEPENDS wire): one folder of src/, one static library.
 # SMALL: not on the way of a connection, and therefore built for size.
 function(fdsup_library name)
@@ -31,13 +41,7 @@ function(fdsup_library name)
     target_compile_options(fdsup_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
   endif()
   target_link_libraries(fdsup_${name} PUBLIC fdsup_options)
-  foreach(dep ${A_DEPENDS})
-    if(TARGET fdsup_${dep})
-      target_link_libraries(fdsup_${name} PUBLIC fdsup_${dep})
-    else()
-      target_link_libraries(fdsup_${name} PUBLIC ${dep})
-    endif()
-  endforeach()
+  fdsup_link(fdsup_${name} PUBLIC ${A_DEPENDS})
 endfunction()
 
 # fdsup_program(fdsupctl DESTINATION bin SOURCES main.c DEPENDS base ...)
@@ -48,12 +52,6 @@ function(fdsup_program name)
   # All of fdsup is resident on small hosts. (Not for tests: Criterion finds its tests in a section
   # that nothing refers to.)
   target_link_options(${name} PRIVATE -Wl,--gc-sections)
-  foreach(dep ${A_DEPENDS})
-    if(TARGET fdsup_${dep})
-      target_link_libraries(${name} PRIVATE fdsup_${dep})
-    else()
-      target_link_libraries(${name} PRIVATE ${dep})
-    endif()
-  endforeach()
+  fdsup_link(${name} PRIVATE ${A_DEPENDS})
   install(TARGETS ${name} RUNTIME DESTINATION ${A_DESTINATION})
 endfunction()
