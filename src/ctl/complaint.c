@@ -12,16 +12,12 @@
 
 void complain(const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	char *clean = display_format(true, format, args);
 	va_end(args);
-	char *clean = text ? display_clean(text, true) : NULL;
 	fprintf(stderr, "fdsupctl: %s\n", clean ? clean : strerror(ENOMEM));
 	free(clean);
-	free(text);
 }
 
 int complain_connect(const char *socket_path, int error)

@@ -133,16 +133,26 @@ static json_t *read_listeners(const char *path)
 	return listeners;
 }
 
-/* When a process started, in ms since 1970; 0 if it is not there. */
-static int64_t process_started_at(pid_t pid)
+/*
+ * What /proc/PID/stat says behind "PID (NAME", where the name may hold anything: proc(5). Text is to
+ * be freed; NULL if the process is not there.
+ */
+static const char *read_stat(pid_t pid, char **ret_text)
 {
 	char path[64];
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	char *text = read_file(path);
-	/* The name is in parentheses and may hold anything; the start is the 20th field behind it.
-	 */
-	const char *field = text ? strrchr(text, ')') : NULL;
-	for (int i = 0; field && i < 20; i++)
+	*ret_text = read_file(path);
+	return *ret_text ? strrchr(*ret_text, ')') : NULL;
+}
+
+/* When a process that is not dead started, in ms since 1970; 0 if there is none. */
+static int64_t process_started_at(pid_t pid)
+{
+	char *text;
+	const char *field = read_stat(pid, &text);
+	if (field && !strncmp(field, ") Z", 3)) /* dead, and not yet waited for */
+		field = NULL;
+	for (int i = 0; field && i < 20; i++) /* the start is the 20th field behind the name */
 		field = strchr(field + 1, ' ');
 	unsigned long long ticks = field ? strtoull(field, NULL, 10) : 0;
 	free(text);
@@ -165,25 +175,13 @@ static bool is_fdsup(pid_t pid)
 	return is;
 }
 
-/* Dead, and not yet waited for: "PID (NAME) Z ...". */
-static bool is_zombie(pid_t pid)
-{
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	char *text = read_file(path);
-	const char *rest = text ? strrchr(text, ')') : NULL;
-	bool is = rest && !strncmp(rest, ") Z", 3);
-	free(text);
-	return is;
-}
-
 /*
  * A process id is used again sooner or later: a process that began after the file was written is
  * another one. Unless it has our name: the clock may have been set since.
  */
 static bool is_running(pid_t pid, int64_t started_at_ms)
 {
-	int64_t process_ms = pid && !is_zombie(pid) ? process_started_at(pid) : 0;
+	int64_t process_ms = pid ? process_started_at(pid) : 0;
 	if (!process_ms)
 		return false;
 	return !started_at_ms || process_ms <= started_at_ms + SAME_START_MS || is_fdsup(pid);

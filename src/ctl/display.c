@@ -60,6 +60,16 @@ char *display_clean(const char *text, bool is_utf8)
 	return clean;
 }
 
+char *display_format(bool is_utf8, const char *format, va_list args)
+{
+	char *text;
+	if (vasprintf(&text, format, args) < 0)
+		return NULL;
+	char *clean = display_clean(text, is_utf8);
+	free(text);
+	return clean;
+}
+
 unsigned display_width(const char *text)
 {
 	unsigned width = 0;

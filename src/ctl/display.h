@@ -5,6 +5,7 @@
 #ifndef FDSUP_CTL_DISPLAY_H
 #define FDSUP_CTL_DISPLAY_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +16,10 @@
  * "?". NULL without memory.
  */
 char *display_clean(const char *text, bool is_utf8);
+
+/* The same of a text that is yet to be made: vprintf(3). */
+char *display_format(bool is_utf8, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Of cleaned text. */
 unsigned display_width(const char *text);

@@ -70,17 +70,13 @@ const char *look_end(const struct look *look, enum tone tone)
 
 void look_print_line(FILE *out, const struct look *look, enum tone tone, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	char *clean = display_format(look->is_utf8, format, args);
 	va_end(args);
-	char *clean = text ? display_clean(text, look->is_utf8) : NULL;
 	fputs(look_begin(look, tone), out);
 	if (clean)
 		display_print(out, clean, look->width, look->is_utf8);
 	fprintf(out, "%s\n", look_end(look, tone));
 	free(clean);
-	free(text);
 }
