@@ -277,17 +277,6 @@ void taker_ended(struct taker *taker, struct taken *taken, const struct ending *
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-static int check_queue(int fd)
-{
-	int domain;
-	int type;
-	socklen_t size = sizeof(int);
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-		return -errno;
-	return domain == AF_UNIX && type == SOCK_SEQPACKET ? 0 : -EPROTOTYPE;
-}
-
 static void start_watchers(struct taker *taker)
 {
 	static const int numbers[TAKER_SIGNALS] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
@@ -313,7 +302,7 @@ static void start_watchers(struct taker *taker)
 int taker_open(struct taker *taker, const struct taker_methods *methods,
 	const struct taker_settings *settings)
 {
-	int r = settings->queue_fd >= 0 ? check_queue(settings->queue_fd) : 0;
+	int r = settings->queue_fd >= 0 ? handoff_queue_check(settings->queue_fd) : 0;
 	if (r < 0)
 		return r;
 	*taker = (struct taker){ .methods = methods, .settings = *settings };

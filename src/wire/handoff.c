@@ -34,6 +34,17 @@ int handoff_queue_open(unsigned depth, int ret_ends[2])
 	return 0;
 }
 
+int handoff_queue_check(int fd)
+{
+	int domain;
+	int type;
+	socklen_t size = sizeof(int);
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return -errno;
+	return domain == AF_UNIX && type == SOCK_SEQPACKET ? 0 : -EPROTOTYPE;
+}
+
 int handoff_queue_depth(int worker_end)
 {
 	int bytes;

@@ -41,6 +41,9 @@ enum { HANDOFF_COST = 768 };
  */
 int handoff_queue_open(unsigned depth, int ret_ends[2]);
 
+/* 0: the descriptor is an end of a queue. -EPROTOTYPE: a socket, but none; -ENOTSOCK, -EBADF. */
+int handoff_queue_check(int fd);
+
 /* Another depth for a queue that is in use, at the acceptor's end. What waits in it stays. */
 void handoff_queue_set_depth(int acceptor_end, unsigned depth);
 

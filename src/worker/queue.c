@@ -74,14 +74,9 @@ int queue_open(struct queue *queue, int fd)
 		.retire = queue_retire,
 		.close = queue_close,
 	};
-	int domain;
-	int type;
-	socklen_t size = sizeof(int);
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
-		return -errno;
-	if (domain != AF_UNIX || type != SOCK_SEQPACKET)
-		return -EPROTOTYPE;
+	int r = handoff_queue_check(fd);
+	if (r < 0)
+		return r;
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	*queue = (struct queue){ .source = { .methods = &methods, .n_polled = 2 }, .fd = fd };
