@@ -51,10 +51,7 @@ int builtin_run(const struct options *options)
 	struct builtin builtin = { .options = options };
 	int r = taker_open(&builtin.taker, &methods, &settings);
 	if (r < 0) {
-		log_error("--queue %d: %s: it must be the workers' end of a queue, which fdsup "
-			  "gives to its workers",
-			settings.queue_fd,
-			r == -EPROTOTYPE ? "not a SOCK_SEQPACKET Unix socket" : strerror(-r));
+		arguments_refuse_queue(&options->common, r);
 		return EXIT_FAILURE;
 	}
 	bool is_started = start_udp(&builtin);

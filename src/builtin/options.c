@@ -1,9 +1,6 @@
 #include "builtin/options.h"
 
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sysexits.h>
 
 enum { UDP_RATE = 100, UDP_RATE_MAX = 100000 };
 
@@ -60,18 +57,17 @@ static bool parse_avoided(struct options *options)
 	return true;
 }
 
-static bool parse_option(struct options *options, int id)
+static bool parse_option(void *context, int id)
 {
+	struct options *options = context;
 	switch (id) {
 	case OPTION_UDP:
 		return parse_udp(options);
 	case OPTION_UDP_RATE:
 		return arguments_number(
 			&options->common, "udp-rate", 1, UDP_RATE_MAX, &options->udp_rate);
-	case OPTION_AVOID_PORT:
-		return parse_avoided(options);
 	default:
-		return arguments_take(&options->common, id);
+		return parse_avoided(options);
 	}
 }
 
@@ -81,8 +77,6 @@ static bool parse_rest(struct options *options, int n, char *rest[])
 	if (common->queue_fd < 0 && options->n_udp == 0)
 		return arguments_complain(common, "--queue FD or --udp FD is needed: fdsup gives "
 						  "its workers their sockets");
-	if (!common->service)
-		return arguments_complain(common, "--service NAME is needed");
 	if (n != 1)
 		return arguments_complain(
 			common, "one of echo, discard, chargen, daytime and time is needed");
@@ -94,22 +88,11 @@ static bool parse_rest(struct options *options, int n, char *rest[])
 
 bool builtin_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
 {
-	int id;
+	static const struct arguments_syntax syntax = { usage_text, long_options, parse_option };
 	*options = (struct options){
 		.common = { .program = "fdsup-builtin", .queue_fd = -1 },
 		.udp_rate = UDP_RATE,
 	};
-	*ret_status = EX_USAGE;
-	while ((id = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
-		if (id == ARGUMENT_HELP || id == ARGUMENT_VERSION) {
-			*ret_status = EXIT_SUCCESS;
-			fputs(id == ARGUMENT_HELP ? usage_text
-						  : "fdsup-builtin " FDSUP_VERSION "\n",
-				stdout);
-			return false;
-		}
-		if (!parse_option(options, id))
-			return false;
-	}
-	return parse_rest(options, argc - optind, argv + optind);
+	return arguments_parse(&options->common, &syntax, options, argc, argv, ret_status) &&
+	       parse_rest(options, argc - optind, argv + optind);
 }

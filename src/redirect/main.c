@@ -4,12 +4,9 @@
  * A worker of its service like any other: it runs as the service's user, takes connections from the
  * queue and reports what becomes of them.
  */
-#include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/log.h"
 #include "redirect/redirect.h"
 
 int main(int argc, char *argv[])
@@ -23,9 +20,6 @@ int main(int argc, char *argv[])
 	mallopt(M_ARENA_MAX, 1); /* the thread that looks up names needs no heap of its own */
 	int r = redirect_run(&options);
 	if (r < 0)
-		log_error("--queue %d: %s: it must be the workers' end of a queue, which fdsup "
-			  "gives to its workers",
-			options.common.queue_fd,
-			r == -EPROTOTYPE ? "not a SOCK_SEQPACKET Unix socket" : strerror(-r));
+		arguments_refuse_queue(&options.common, r);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

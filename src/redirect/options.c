@@ -1,9 +1,5 @@
 #include "redirect/options.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <sysexits.h>
-
 enum { CONNECT_TIMEOUT_MS = 10000 };
 
 static const char usage_text[] =
@@ -38,17 +34,13 @@ static bool parse_target(struct options *options)
 	       arguments_complain(&options->common, "--to %s: %s", optarg, error);
 }
 
-static bool parse_option(struct options *options, int id)
+static bool parse_option(void *context, int id)
 {
-	switch (id) {
-	case OPTION_TO:
+	struct options *options = context;
+	if (id == OPTION_TO)
 		return parse_target(options);
-	case OPTION_CONNECT_TIMEOUT:
-		return arguments_number(&options->common, "connect-timeout", 1, ARGUMENT_MS_MAX,
-			&options->connect_timeout_ms);
-	default:
-		return arguments_take(&options->common, id);
-	}
+	return arguments_number(&options->common, "connect-timeout", 1, ARGUMENT_MS_MAX,
+		&options->connect_timeout_ms);
 }
 
 static bool check(const struct options *options, int n_left, char *left[])
@@ -59,8 +51,6 @@ static bool check(const struct options *options, int n_left, char *left[])
 	if (common->queue_fd < 0)
 		return arguments_complain(common, "--queue FD is needed: fdsup gives its workers "
 						  "their end of the queue");
-	if (!common->service)
-		return arguments_complain(common, "--service NAME is needed");
 	if (!options->target.text)
 		return arguments_complain(common, "--to TARGET is needed, such as \"mail:25\"");
 	return true;
@@ -68,22 +58,11 @@ static bool check(const struct options *options, int n_left, char *left[])
 
 bool redirect_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
 {
-	int id;
+	static const struct arguments_syntax syntax = { usage_text, long_options, parse_option };
 	*options = (struct options){
 		.common = { .program = "fdsup-redirect", .queue_fd = -1 },
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	};
-	*ret_status = EX_USAGE;
-	while ((id = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
-		if (id == ARGUMENT_HELP || id == ARGUMENT_VERSION) {
-			*ret_status = EXIT_SUCCESS;
-			fputs(id == ARGUMENT_HELP ? usage_text
-						  : "fdsup-redirect " FDSUP_VERSION "\n",
-				stdout);
-			return false;
-		}
-		if (!parse_option(options, id))
-			return false;
-	}
-	return check(options, argc - optind, argv + optind);
+	return arguments_parse(&options->common, &syntax, options, argc, argv, ret_status) &&
+	       check(options, argc - optind, argv + optind);
 }

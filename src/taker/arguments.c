@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -37,7 +38,7 @@ bool arguments_number(const struct arguments *arguments, const char *option, uin
 	return true;
 }
 
-bool arguments_take(struct arguments *arguments, int id)
+static bool take_common(struct arguments *arguments, int id)
 {
 	uint64_t number = 0;
 	switch (id) {
@@ -63,6 +64,34 @@ bool arguments_take(struct arguments *arguments, int id)
 		fprintf(stderr, "Try \"%s --help\".\n", arguments->program);
 		return false;
 	}
+}
+
+bool arguments_parse(struct arguments *arguments, const struct arguments_syntax *syntax,
+	void *context, int argc, char *argv[], int *ret_status)
+{
+	int id;
+	*ret_status = EX_USAGE;
+	while ((id = getopt_long(argc, argv, "+", syntax->options, NULL)) != -1) {
+		if (id == ARGUMENT_HELP || id == ARGUMENT_VERSION) {
+			*ret_status = EXIT_SUCCESS;
+			if (id == ARGUMENT_HELP)
+				fputs(syntax->usage, stdout);
+			else
+				printf("%s %s\n", arguments->program, FDSUP_VERSION);
+			return false;
+		}
+		if (id >= ARGUMENT_OWN ? !syntax->take(context, id) : !take_common(arguments, id))
+			return false;
+	}
+	return arguments->service || arguments_complain(arguments, "--service NAME is needed");
+}
+
+void arguments_refuse_queue(const struct arguments *arguments, int error)
+{
+	log_error("--queue %d: %s: it must be the workers' end of a queue, which fdsup gives to its "
+		  "workers",
+		arguments->queue_fd,
+		error == -EPROTOTYPE ? "not a SOCK_SEQPACKET Unix socket" : strerror(-error));
 }
 
 bool arguments_apply(const struct arguments *arguments)

@@ -44,8 +44,20 @@ enum argument_id {
 	{ "version", no_argument, NULL, ARGUMENT_VERSION }
 /* clang-format on */
 
-/* Takes one of the common options with its value in optarg. False after a complaint. */
-bool arguments_take(struct arguments *arguments, int id);
+/* What is particular to a program. */
+struct arguments_syntax {
+	const char *usage;
+	const struct option *options; /* ARGUMENTS_COMMON among them */
+	/* Takes an option of the program's own with its value in optarg. False after a complaint. */
+	bool (*take)(void *context, int id);
+};
+
+/*
+ * Reads all options and looks whether those that every worker needs are there; what follows them
+ * begins at argv[optind]. False after help or a complaint, *ret_status the program's exit status.
+ */
+bool arguments_parse(struct arguments *arguments, const struct arguments_syntax *syntax,
+	void *context, int argc, char *argv[], int *ret_status);
 
 /* Reads optarg. False after a complaint. */
 bool arguments_number(const struct arguments *arguments, const char *option, uint64_t least,
@@ -54,6 +66,9 @@ bool arguments_number(const struct arguments *arguments, const char *option, uin
 /* Says what is wrong with the command line, and returns false. */
 bool arguments_complain(const struct arguments *arguments, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Logs why a taker could not be opened on the descriptor of --queue: what taker_open returned. */
+void arguments_refuse_queue(const struct arguments *arguments, int error);
 
 /*
  * What every such program does first: tidy descriptors and signals, log the way its surroundings
