@@ -16,13 +16,34 @@
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
+#include "wire/scoreboard.h"
+
+enum action {
+	ACT_KEEP,
+	ACT_APPLY,
+	ACT_ROLL,
+	ACT_REBIND,
+	ACT_REPLACE, /* a service of another type takes the place of this one */
+	ACT_START,   /* it is no longer disabled */
+	ACT_STOP,
+	ACT_ADD,
+	ACT_REMOVE,
+};
+
+/* As Change.action of the admin channel. */
+static const char *const action_names[] = {
+	[ACT_KEEP] = "keep",     [ACT_APPLY] = "apply",     [ACT_ROLL] = "roll",
+	[ACT_REBIND] = "rebind", [ACT_REPLACE] = "replace", [ACT_START] = "start",
+	[ACT_STOP] = "stop",     [ACT_ADD] = "add",         [ACT_REMOVE] = "remove",
+};
 
 /* What becomes of one service. */
 struct step {
-	const char *action;            /* a constant, as Change.action */
-	struct service *service;       /* the running one; NULL: it is new */
-	struct service_config *config; /* owned until it is carried out; NULL: it goes */
+	enum action action;
 	enum config_change change;
+	struct service *service;       /* the running one; NULL: it is new */
+	struct service *created;       /* ACT_ADD, ACT_REPLACE: the new one; owned until then */
+	struct service_config *config; /* owned until it is carried out; NULL: it goes, or is in created */
 	struct listener *opened;       /* owned until it is carried out */
 	uint32_t n_opened;
 	json_t *keys;
@@ -43,6 +64,8 @@ static void plan_fini(struct plan *plan)
 		listeners_close(step->opened, step->n_opened);
 		if (step->config)
 			service_config_free(step->config);
+		if (step->created)
+			service_destroy(step->created);
 		json_decref(step->keys);
 	}
 	free(plan->steps);
@@ -62,19 +85,44 @@ static void add_key(void *context, const char *key)
 	json_array_append_new(context, json_string(key));
 }
 
+/* The configuration that is to be in force for it; NULL: it goes. */
+static const struct service_config *wanted(const struct step *step)
+{
+	return step->created ? step->created->config : step->config;
+}
+
 static void plan_existing(struct step *step)
 {
-	static const char *const actions[] = {
-		[CHANGE_NONE] = "keep",   [CHANGE_APPLY] = "apply",     [CHANGE_ROLL] = "roll",
-		[CHANGE_REBIND] = "rebind", [CHANGE_REPLACE] = "replace",
+	static const enum action actions[] = {
+		[CHANGE_NONE] = ACT_KEEP,
+		[CHANGE_APPLY] = ACT_APPLY,
+		[CHANGE_ROLL] = ACT_ROLL,
+		[CHANGE_REBIND] = ACT_REBIND,
+		[CHANGE_REPLACE] = ACT_REPLACE,
 	};
 	const struct service_config *before = step->service->config;
 	step->change = service_config_changes(before, step->config, add_key, step->keys);
 	step->action = actions[step->change];
+	if (step->action == ACT_REPLACE)
+		return;
 	if (before->is_enabled && !step->config->is_enabled)
-		step->action = "stop";
+		step->action = ACT_STOP;
 	else if (!before->is_enabled && step->config->is_enabled)
-		step->action = "start";
+		step->action = ACT_START;
+}
+
+/* Whatever of it can fail, fails now. */
+static void create_service(struct plan *plan, struct step *step)
+{
+	step->created = service_create(plan->supervisor, step->config);
+	if (step->created)
+		step->config = NULL;
+	else
+		json_array_append_new(plan->errors,
+			json_sprintf("%s:%u: services.%s: out of memory, or more than %d services on "
+				     "one acceptor; raise the key acceptors and restart fdsup",
+				step->config->file, step->config->line, step->config->name,
+				SCOREBOARD_SLOTS));
 }
 
 static struct step *add_step(struct plan *plan)
@@ -84,35 +132,47 @@ static struct step *add_step(struct plan *plan)
 	return step;
 }
 
+static void plan_wanted(struct plan *plan, struct service_config *config)
+{
+	struct step *step = add_step(plan);
+	step->config = config;
+	step->service = supervisor_find(plan->supervisor, config->name);
+	step->action = ACT_ADD;
+	if (step->service)
+		plan_existing(step);
+	if (step->action == ACT_ADD || step->action == ACT_REPLACE)
+		create_service(plan, step);
+}
+
+static bool is_planned(const struct plan *plan, const struct service *service)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].service == service)
+			return true;
+	return false;
+}
+
 static int make_plan(struct plan *plan)
 {
 	struct supervisor *supervisor = plan->supervisor;
 	struct config *config = plan->config;
-	plan->steps = calloc(config->n_services + supervisor->n_services + 1, sizeof *plan->steps);
-	if (!plan->steps)
+	size_t n_most = config->n_services + supervisor->n_services;
+	plan->steps = calloc(n_most + 1, sizeof *plan->steps);
+	if (!plan->steps || supervisor_reserve(supervisor, n_most) < 0) {
+		json_array_append_new(plan->errors, json_string("out of memory"));
 		return -ENOMEM;
-	while (config->n_services) {
-		struct step *step = add_step(plan);
-		step->config = config_take_service(config, config->services[0]->name);
-		step->service = supervisor_find(supervisor, step->config->name);
-		if (step->service)
-			plan_existing(step);
-		else
-			step->action = "add";
 	}
-	size_t n_kept = plan->n_steps;
+	while (config->n_services)
+		plan_wanted(plan, config_take_service(config, config->services[0]->name));
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = supervisor->services[i];
-		size_t j = 0;
-		while (j < n_kept && plan->steps[j].service != service)
-			j++;
-		if (j < n_kept || service->is_leaving)
+		if (service->is_leaving || is_planned(plan, service))
 			continue;
 		struct step *step = add_step(plan);
 		step->service = service;
-		step->action = "remove";
+		step->action = ACT_REMOVE;
 	}
-	return 0;
+	return json_array_size(plan->errors) ? -EINVAL : 0;
 }
 
 /* ---- binding everything new ------------------------------------------------------------------ */
@@ -156,12 +216,17 @@ static const struct listener *find_bound(void *context, const struct service_con
 
 static bool needs_listeners(const struct step *step)
 {
-	if (!step->config || !step->config->is_enabled || !step->config->n_listen)
+	const struct service_config *config = wanted(step);
+	if (!config || !config->is_enabled || !config->n_listen)
 		return false;
-	if (!step->service || !strcmp(step->action, "start") || step->change == CHANGE_REPLACE)
+	switch (step->action) {
+	case ACT_ADD:
+	case ACT_REPLACE:
+	case ACT_START:
 		return true;
-	bool is_listening = step->service->n_listeners > 0;
-	return is_listening && step->change >= CHANGE_REBIND;
+	default:
+		return step->change >= CHANGE_REBIND && step->service->n_listeners > 0;
+	}
 }
 
 static int bind_new(struct plan *plan)
@@ -171,10 +236,10 @@ static int bind_new(struct plan *plan)
 		char error[LISTENERS_ERROR_SIZE];
 		if (!needs_listeners(step))
 			continue;
-		if (listeners_open(step->config, find_bound, plan->supervisor, &step->opened, error) < 0)
+		if (listeners_open(wanted(step), find_bound, plan->supervisor, &step->opened, error) < 0)
 			json_array_append_new(plan->errors, json_string(error));
 		else
-			step->n_opened = (uint32_t)step->config->n_listen;
+			step->n_opened = (uint32_t)wanted(step)->n_listen;
 	}
 	return json_array_size(plan->errors) ? -EINVAL : 0;
 }
@@ -191,18 +256,33 @@ static void give_listeners(struct service *service, struct step *step)
 	listeners_apply(service->config, service->listeners, service->n_listeners);
 }
 
-static void start_new(struct supervisor *supervisor, struct step *step)
+static void start_new(struct step *step)
 {
-	struct service *service = service_create(supervisor, step->config);
-	if (!service || supervisor_add(supervisor, service) < 0) {
-		log_error("%s: out of memory; reload again when there is some", step->config->name);
-		return;
-	}
-	step->config = NULL;
+	struct service *service = step->created;
+	step->created = NULL;
+	supervisor_add(service->supervisor, service);
 	if (!service->config->is_enabled)
 		return;
 	give_listeners(service, step);
 	service_start(service);
+}
+
+static void reconfigure(struct step *step)
+{
+	struct service *service = step->service;
+	bool has_others = step->action != ACT_START; /* that are to be replaced */
+	service_reconfigure(service, step->config, step->change, has_others ? step->opened : NULL,
+		has_others ? step->n_opened : 0);
+	step->config = NULL;
+	if (step->action == ACT_START) {
+		give_listeners(service, step);
+		service_start(service);
+	} else if (step->action == ACT_STOP) {
+		service->is_wanted = false;
+		service_raise(service, EVENT_STOP);
+	}
+	step->opened = NULL;
+	step->n_opened = 0;
 }
 
 static void remove_service(struct service *service, bool is_replaced)
@@ -215,31 +295,21 @@ static void remove_service(struct service *service, bool is_replaced)
 		service->supervisor->has_departed = true;
 }
 
-static void carry_out(struct supervisor *supervisor, struct step *step)
+static void carry_out(struct step *step)
 {
-	struct service *service = step->service;
-	if (!step->config) {
-		remove_service(service, false);
-	} else if (!service) {
-		start_new(supervisor, step);
-	} else if (step->change == CHANGE_REPLACE) {
-		start_new(supervisor, step);
-		remove_service(service, true);
-	} else {
-		bool is_started = !strcmp(step->action, "start");
-		struct listener *opened = is_started ? NULL : step->opened;
-		service_reconfigure(service, step->config, step->change, opened,
-			is_started ? 0 : step->n_opened);
-		step->config = NULL;
-		if (is_started) {
-			give_listeners(service, step);
-			service_start(service);
-		} else if (!strcmp(step->action, "stop")) {
-			service->is_wanted = false;
-			service_raise(service, EVENT_STOP);
-		}
-		step->opened = NULL;
-		step->n_opened = 0;
+	switch (step->action) {
+	case ACT_REMOVE:
+		remove_service(step->service, false);
+		break;
+	case ACT_ADD:
+		start_new(step);
+		break;
+	case ACT_REPLACE:
+		start_new(step);
+		remove_service(step->service, true);
+		break;
+	default:
+		reconfigure(step);
 	}
 }
 
@@ -299,10 +369,10 @@ static json_t *describe(const struct plan *plan)
 	json_t *changes = json_array();
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		const struct step *step = &plan->steps[i];
-		const struct service_config *config =
-			step->config ? step->config : step->service->config;
-		json_array_append_new(changes, json_pack("{s:s, s:s, s:O}", "service", config->name,
-						       "action", step->action, "keys", step->keys));
+		const struct service_config *config = wanted(step) ? wanted(step) : step->service->config;
+		json_array_append_new(changes,
+			json_pack("{s:s, s:s, s:O}", "service", config->name, "action",
+				action_names[step->action], "keys", step->keys));
 	}
 	return changes;
 }
@@ -312,7 +382,7 @@ static void switch_over(struct plan *plan)
 	struct supervisor *supervisor = plan->supervisor;
 	/* What comes first, so that a socket that moves is accepted from without a gap. */
 	for (size_t i = 0; i < plan->n_steps; i++)
-		carry_out(supervisor, &plan->steps[i]);
+		carry_out(&plan->steps[i]);
 	switch_globals(supervisor, plan->config);
 	plan->config = NULL;
 	supervisor->loaded_wall_ms = clock_wall_ms();
@@ -327,7 +397,7 @@ static void log_changes(const json_t *changes)
 	json_t *change;
 	json_array_foreach(changes, i, change) {
 		const char *action = json_string_value(json_object_get(change, "action"));
-		if (!strcmp(action, "keep"))
+		if (!strcmp(action, action_names[ACT_KEEP]))
 			continue;
 		n_changed++;
 		log_info("%s: reload: %s", json_string_value(json_object_get(change, "service")), action);

@@ -153,17 +153,21 @@ static int create_acceptors(struct supervisor *supervisor)
 static int create_services(struct supervisor *supervisor)
 {
 	struct config *config = supervisor->config;
+	if (supervisor_reserve(supervisor, config->n_services) < 0)
+		return -ENOMEM;
 	while (config->n_services) {
-		/* From the end: the array of services is in the order of the names. */
-		const char *name = config->services[config->n_services - 1]->name;
-		struct service *service =
-			service_create(supervisor, config_take_service(config, name));
-		if (!service || supervisor_add(supervisor, service) < 0) {
+		/* In the order of the names, as they come. */
+		struct service_config *first =
+			config_take_service(config, config->services[0]->name);
+		struct service *service = service_create(supervisor, first);
+		if (!service) {
+			service_config_free(first);
 			log_error("out of memory, or more than %d services on one acceptor; "
 				  "raise the key acceptors",
 				SCOREBOARD_SLOTS);
 			return -ENOMEM;
 		}
+		supervisor_add(supervisor, service);
 	}
 	return 0;
 }

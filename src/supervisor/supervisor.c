@@ -28,18 +28,25 @@ static bool comes_before(const struct service *a, const struct service *b)
 	return strcmp(a->config->name, b->config->name) < 0;
 }
 
-int supervisor_add(struct supervisor *supervisor, struct service *service)
+int supervisor_reserve(struct supervisor *supervisor, size_t n)
 {
-	struct service **services = realloc(
-		supervisor->services, (supervisor->n_services + 1) * sizeof *supervisor->services);
+	if (n <= supervisor->n_services)
+		return 0;
+	struct service **services =
+		realloc(supervisor->services, n * sizeof *supervisor->services);
 	if (!services)
 		return -ENOMEM;
+	supervisor->services = services;
+	return 0;
+}
+
+void supervisor_add(struct supervisor *supervisor, struct service *service)
+{
+	struct service **services = supervisor->services;
 	size_t i = supervisor->n_services++;
 	for (; i > 0 && comes_before(service, services[i - 1]); i--)
 		services[i] = services[i - 1];
 	services[i] = service;
-	supervisor->services = services;
-	return 0;
 }
 
 static void remove_at(struct supervisor *supervisor, size_t i)

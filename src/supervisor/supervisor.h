@@ -55,8 +55,11 @@ struct supervisor {
 /* NULL if there is none; one that is leaving is not found. */
 struct service *supervisor_find(struct supervisor *supervisor, const char *name);
 
-/* Takes the service, which appears in the order of the names. 0 or -ENOMEM. */
-int supervisor_add(struct supervisor *supervisor, struct service *service);
+/* Room for so many services in all, so that none has to be refused later. 0 or -ENOMEM. */
+int supervisor_reserve(struct supervisor *supervisor, size_t n);
+
+/* Takes the service, for which there must be room, and which appears in the order of the names. */
+void supervisor_add(struct supervisor *supervisor, struct service *service);
 
 /* A service changed its state: whoever waits for that is told, a leaving one may be freed. */
 void supervisor_on_change(struct supervisor *supervisor, struct service *service);
