@@ -6,6 +6,8 @@ target_compile_options(fdsup_options INTERFACE
   -Wno-missing-field-initializers
   $<$<BOOL:${FDSUP_WERROR}>:-Werror>
   $<$<CONFIG:Release>:-fstack-protector-strong>
+  # Nothing here unwinds the stack while it runs; debuggers take their tables from -g.
+  $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>
   # So that fdsup_program can leave out what it does not reach.
   -ffunction-sections -fdata-sections
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
