@@ -12,7 +12,7 @@
 #include "config/pack.h"
 #include "supervisor/bound_name.h"
 #include "supervisor/log_output.h"
-#include "supervisor/reload.h"
+#include "supervisor/published.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -386,7 +386,7 @@ static void switch_over(struct plan *plan)
 	switch_globals(supervisor, plan->config);
 	plan->config = NULL;
 	supervisor->loaded_wall_ms = clock_wall_ms();
-	reload_publish_listeners(supervisor);
+	published_write(supervisor);
 }
 
 /* ---- the transaction ------------------------------------------------------------------------- */

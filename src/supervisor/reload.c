@@ -1,7 +1,6 @@
 #include "supervisor/reload.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
@@ -12,7 +11,6 @@
 #include "supervisor/loading.h"
 #include "supervisor/notify.h"
 #include "supervisor/plan.h"
-#include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
@@ -195,30 +193,4 @@ void reload_end(struct supervisor *supervisor)
 		supervisor->reloads = reload->next;
 		free(reload);
 	}
-}
-
-/* ---- for those who look when we are dead ----------------------------------------------------- */
-
-void reload_publish_listeners(const struct supervisor *supervisor)
-{
-	char *text = NULL;
-	size_t length = 0;
-	FILE *stream = open_memstream(&text, &length);
-	if (!stream)
-		return;
-	for (size_t i = 0; i < supervisor->n_services; i++) {
-		const struct service *service = supervisor->services[i];
-		for (uint32_t j = 0; j < service->n_listeners; j++) {
-			const struct listen_address *where = &service->listeners[j].where;
-			char host[ENDPOINT_TEXT_SIZE] = "*";
-			if (!where->is_both_families)
-				endpoint_format_host(host, &where->address);
-			fprintf(stream, "%s %s %u %s\n", listen_protocol_name(service->config, where),
-				where->path ? where->path : host, where->address.port,
-				service->config->name);
-		}
-	}
-	if (fclose(stream) == 0)
-		runtime_dir_write_listeners(supervisor->config, text, length);
-	free(text);
 }

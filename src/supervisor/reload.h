@@ -24,7 +24,4 @@ void reload_on_confirmation(struct supervisor *supervisor);
 /* Answers all that wait, and ends the loading that is under way. */
 void reload_end(struct supervisor *supervisor);
 
-/* The file "listeners" in the runtime directory, as things are now. */
-void reload_publish_listeners(const struct supervisor *supervisor);
-
 #endif

@@ -137,20 +137,33 @@ void runtime_dir_set_admin_mode(const struct config *config)
 		log_warning("cannot set the mode of %s: %s", config->admin_socket, strerror(errno));
 }
 
-void runtime_dir_write_listeners(const struct config *config, const char *text, size_t length)
+static int write_new(const char *path, void (*write)(void *context, FILE *stream), void *context)
+{
+	fd_auto int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	FILE *stream = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!stream)
+		return -errno;
+	fd_take(&fd);
+	write(context, stream);
+	bool is_bad = ferror(stream) != 0;
+	return fclose(stream) == 0 && !is_bad ? 0 : -errno;
+}
+
+void runtime_dir_write_listeners(const struct config *config,
+	void (*write)(void *context, FILE *stream), void *context)
 {
 	char path[4096], temporary[4096];
 	join_path(path, config, "listeners");
 	join_path(temporary, config, "listeners.new");
 	unlink(temporary);
-	fd_auto int fd =
-		open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	bool is_written = fd >= 0 && write(fd, text, length) == (ssize_t)length;
-	if (!is_written || rename(temporary, path) < 0) {
-		log_warning("cannot write %s: %s; only fdsupctl status after a crash needs it", path,
-			strerror(errno));
-		unlink(temporary);
-	}
+	int r = write_new(temporary, write, context);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r == 0)
+		return;
+	log_warning("cannot write %s: %s; only fdsupctl status after a crash needs it", path,
+		strerror(-r));
+	unlink(temporary);
 }
 
 void runtime_dir_clear(const struct config *config)

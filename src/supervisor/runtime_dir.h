@@ -6,6 +6,7 @@
 #define FDSUP_SUPERVISOR_RUNTIME_DIR_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "config/config.h"
 
@@ -27,8 +28,9 @@ int runtime_dir_open_admin(
 /* Who may connect to it at all. */
 void runtime_dir_set_admin_mode(const struct config *config);
 
-/* Replaces the file "listeners": a line for each, PROTO ADDRESS PORT SERVICE. */
-void runtime_dir_write_listeners(const struct config *config, const char *text, size_t length);
+/* Replaces the file "listeners": a line for each, PROTO ADDRESS PORT SERVICE, which `write` writes. */
+void runtime_dir_write_listeners(const struct config *config,
+	void (*write)(void *context, FILE *stream), void *context);
 
 /* Removes the socket and the files, as far as they are ours. */
 void runtime_dir_clear(const struct config *config);

@@ -14,6 +14,7 @@
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
 #include "supervisor/pid_file.h"
+#include "supervisor/published.h"
 #include "supervisor/readiness.h"
 #include "supervisor/reload.h"
 #include "supervisor/runtime_dir.h"
@@ -263,7 +264,7 @@ int start(struct supervisor *supervisor)
 	if (r < 0)
 		log_warning("cannot write fdsup.pid in %s: %s; fdsupctl finds fdsup all the same",
 			supervisor->config->runtime_dir, strerror(-r));
-	reload_publish_listeners(supervisor);
+	published_write(supervisor);
 	return 0;
 }
 

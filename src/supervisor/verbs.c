@@ -9,6 +9,7 @@
 #include "admin/server.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "supervisor/published.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/snapshot.h"
@@ -239,7 +240,7 @@ static void order(struct supervisor *supervisor, struct admin_call *call, const 
 			return;
 		}
 	}
-	reload_publish_listeners(supervisor);
+	published_write(supervisor);
 	waits_add(supervisor, call, what, names);
 }
 
