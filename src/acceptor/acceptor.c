@@ -93,25 +93,37 @@ static void on_shortage_timer(struct ev_loop *loop, ev_timer *timer, int revents
 	acceptor->shortage_ns = 0;
 }
 
+static void open_reserve(struct acceptor *acceptor)
+{
+	for (size_t i = 0; i < CONTROL_FDS_MAX; i++)
+		acceptor->reserve_fds[i] = fd_copy(acceptor->control.socket);
+}
+
+static void close_reserve(struct acceptor *acceptor)
+{
+	for (size_t i = 0; i < CONTROL_FDS_MAX; i++)
+		fd_close(&acceptor->reserve_fds[i]);
+}
+
+/* Without a free descriptor, one in the message is lost: recvmsg(2), MSG_CTRUNC. */
 static int receive_one(struct acceptor *acceptor)
 {
 	union control_message message;
-	int fd = -1;
+	int fds[CONTROL_FDS_MAX];
 	struct descriptor_message received = {
 		.bytes = &message,
 		.size = sizeof message,
-		.fds = &fd,
-		.max_fds = 1,
+		.fds = fds,
+		.max_fds = CONTROL_FDS_MAX,
 	};
-	/* Without a free descriptor, the one in the message is lost: recvmsg(2), MSG_CTRUNC. */
-	fd_close(&acceptor->reserve_fd);
+	close_reserve(acceptor);
 	int r = descriptor_receive(acceptor->control.socket, &received);
-	acceptor->reserve_fd = fd_copy(acceptor->control.socket);
+	open_reserve(acceptor);
 	if (r <= 0)
 		return r;
 	if (received.is_cut)
 		received.length = 0; /* fits nothing in the catalogue */
-	commands_handle(acceptor, &message, received.length, fd);
+	commands_handle(acceptor, &message, received.length, fds, received.n_fds);
 	return 1;
 }
 
@@ -197,7 +209,7 @@ static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given
 		return EX_OSERR;
 	}
 	acceptor->queue_unit = (unsigned)r;
-	acceptor->reserve_fd = fd_copy(control_fd);
+	open_reserve(acceptor);
 	start_watchers(acceptor);
 	struct control_number ready = { .kind = CONTROL_READY, .number = CONTROL_VERSION };
 	return channel_send(&acceptor->control, &ready, sizeof ready, NULL, 0) < 0 ? EX_OK : -1;
@@ -211,7 +223,7 @@ static void finish(struct acceptor *acceptor)
 	free(acceptor->services);
 	ledger_fini(&acceptor->ledger);
 	channel_fini(&acceptor->control);
-	fd_close(&acceptor->reserve_fd);
+	close_reserve(acceptor);
 	scoreboard_unmap(acceptor->board);
 	if (acceptor->loop)
 		ev_loop_destroy(acceptor->loop);
@@ -220,7 +232,7 @@ static void finish(struct acceptor *acceptor)
 
 int acceptor_run(int control_fd, int scoreboard_fd)
 {
-	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fd = -1 };
+	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fds = { -1, -1 } };
 	logbuffer_open(STDERR_FILENO);
 	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd);
 	if (acceptor.exit_status < 0)

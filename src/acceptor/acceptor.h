@@ -14,6 +14,7 @@
 
 #include "acceptor/ledger.h"
 #include "wire/channel.h"
+#include "wire/control.h"
 #include "wire/scoreboard.h"
 
 struct service;
@@ -37,7 +38,7 @@ struct acceptor {
 	ev_timer shortage_timer;
 	uint64_t shortage_ns; /* since when this episode lasts; 0: none */
 	bool is_short;
-	int reserve_fd; /* given up while a control message with a descriptor is received */
+	int reserve_fds[CONTROL_FDS_MAX]; /* given up while a control message is received */
 };
 
 /* Serves until the supervisor is gone; returns the exit status. Takes both descriptors. */

@@ -63,14 +63,25 @@ static const char *check_settings(const struct control_service *settings)
 	return NULL;
 }
 
-static void on_service(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void add_listener(struct service *service, uint32_t kind, uint32_t id, int *fd)
+{
+	struct acceptor *acceptor = service->acceptor;
+	int r = accepting_add(service, id, fd_take(fd));
+	if (r == -ENOMEM)
+		out_of_memory(acceptor);
+	else if (r < 0)
+		nonsense(acceptor, r == -EEXIST ? "a listener twice" : "the socket does not listen",
+			kind);
+}
+
+static void on_service(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	const struct control_service *settings = &message->service;
 	const char *wrong = check_settings(settings);
 	struct service *service = wrong ? NULL : find(acceptor, settings->service);
-	if (!wrong && service && *fd >= 0)
+	if (!wrong && service && fds[0] >= 0)
 		wrong = "a second queue for a service";
-	if (!wrong && !service && *fd < 0)
+	if (!wrong && !service && fds[0] < 0)
 		wrong = "a new service without a queue";
 	if (wrong) {
 		nonsense(acceptor, wrong, message->kind);
@@ -82,40 +93,37 @@ static void on_service(struct acceptor *acceptor, const union control_message *m
 		return;
 	}
 	if (make_row(acceptor, settings->service) == 0)
-		service = service_open(acceptor, settings, fd_take(fd));
-	if (service)
-		acceptor->services[settings->service] = service;
-	else
+		service = service_open(acceptor, settings, fd_take(&fds[0]));
+	if (!service) {
 		out_of_memory(acceptor);
-}
-
-static void on_listener(struct acceptor *acceptor, const union control_message *message, int *fd)
-{
-	struct service *service = find(acceptor, message->listener.service);
-	if (!service || *fd < 0) {
-		nonsense(acceptor, "a listener without its service or descriptor", message->kind);
 		return;
 	}
-	int r = accepting_add(service, message->listener.listener, fd_take(fd));
-	if (r == -ENOMEM)
-		out_of_memory(acceptor);
-	else if (r < 0)
-		nonsense(acceptor, r == -EEXIST ? "a listener twice" : "the socket does not listen",
-			message->kind);
+	acceptor->services[settings->service] = service;
+	if (fds[1] >= 0)
+		add_listener(service, message->kind, settings->listener, &fds[1]);
+}
+
+static void on_listener(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	struct service *service = find(acceptor, message->listener.service);
+	if (service && fds[0] >= 0)
+		add_listener(service, message->kind, message->listener.listener, &fds[0]);
+	else
+		nonsense(acceptor, "a listener without its service or descriptor", message->kind);
 }
 
 static void on_listener_close(
-	struct acceptor *acceptor, const union control_message *message, int *fd)
+	struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	struct service *service = find(acceptor, message->listener.service);
 	if (!service || accepting_remove(service, message->listener.listener) < 0)
 		nonsense(acceptor, "an unknown listener", message->kind);
 }
 
-static void on_pause(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void on_pause(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	struct service *service = find(acceptor, message->number.number);
 	if (service)
 		service_pause(service, message->kind == CONTROL_PAUSE);
@@ -123,9 +131,9 @@ static void on_pause(struct acceptor *acceptor, const union control_message *mes
 		nonsense(acceptor, "an unknown service", message->kind);
 }
 
-static void on_forget(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void on_forget(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	struct service *service = find(acceptor, message->number.number);
 	if (!service) {
 		nonsense(acceptor, "an unknown service", message->kind);
@@ -135,9 +143,9 @@ static void on_forget(struct acceptor *acceptor, const union control_message *me
 	service_close(service);
 }
 
-static void on_worker_gone(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void on_worker_gone(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	struct service *service = find(acceptor, message->process.service);
 	uint64_t now_ns = clock_now_ns();
 	if (!service || message->process.pid <= 0) {
@@ -157,9 +165,9 @@ static void read_all_reports(struct acceptor *acceptor, uint64_t now_ns)
 }
 
 /* Its worker died before it, so nobody else will report its end. */
-static void on_child_ended(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void on_child_ended(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	const struct control_process *process = &message->process;
 	uint64_t now_ns = clock_now_ns();
 	/* What its worker said before it died counts, and counts once. */
@@ -182,33 +190,32 @@ static void on_child_ended(struct acceptor *acceptor, const union control_messag
 	}
 }
 
-static void on_sync(struct acceptor *acceptor, const union control_message *message, int *fd)
+static void on_sync(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
-	(void)fd;
+	(void)fds;
 	struct control_number answer = { .kind = CONTROL_SYNCED, .number = message->number.number };
 	if (channel_send(&acceptor->control, &answer, sizeof answer, NULL, 0) < 0)
 		acceptor_stop(acceptor, EX_OK);
 }
 
 static const struct command {
-	void (*handle)(struct acceptor *acceptor, const union control_message *message, int *fd);
-	bool may_have_fd;
+	void (*handle)(struct acceptor *acceptor, const union control_message *message, int fds[]);
+	size_t n_fds; /* at most */
 } commands[] = {
-	[CONTROL_SERVICE] = { on_service, true },
-	[CONTROL_LISTENER] = { on_listener, true },
+	[CONTROL_SERVICE] = { on_service, 2 },
+	[CONTROL_LISTENER] = { on_listener, 1 },
 	[CONTROL_LISTENER_CLOSE] = { on_listener_close },
 	[CONTROL_PAUSE] = { on_pause },
 	[CONTROL_RESUME] = { on_pause },
-	[CONTROL_FORGET] = { on_forget, true },
+	[CONTROL_FORGET] = { on_forget, 1 },
 	[CONTROL_WORKER_GONE] = { on_worker_gone },
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
 	[CONTROL_SYNC] = { on_sync },
 };
 
-void commands_handle(struct acceptor *acceptor, const union control_message *message, size_t length,
-	int fd_given)
+static void dispatch(struct acceptor *acceptor, const union control_message *message, size_t length,
+	int fds[], size_t n_fds)
 {
-	fd_auto int fd = fd_given;
 	if (length < sizeof message->kind) {
 		nonsense(acceptor, "too short", 0);
 		return;
@@ -220,8 +227,18 @@ void commands_handle(struct acceptor *acceptor, const union control_message *mes
 		nonsense(acceptor, "unknown kind", message->kind);
 	else if (length != control_size(message->kind))
 		nonsense(acceptor, "wrong size", message->kind);
-	else if (fd >= 0 && !command->may_have_fd)
+	else if (n_fds > command->n_fds)
 		nonsense(acceptor, "a descriptor nobody wants", message->kind);
 	else
-		command->handle(acceptor, message, &fd);
+		command->handle(acceptor, message, fds);
+}
+
+void commands_handle(struct acceptor *acceptor, const union control_message *message, size_t length,
+	int fds[CONTROL_FDS_MAX], size_t n_fds)
+{
+	for (size_t i = n_fds; i < CONTROL_FDS_MAX; i++)
+		fds[i] = -1;
+	dispatch(acceptor, message, length, fds, n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		fd_close(&fds[i]);
 }

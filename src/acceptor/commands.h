@@ -12,8 +12,8 @@
 #include "acceptor/acceptor.h"
 #include "wire/control.h"
 
-/* Handles one message; fd is -1 or becomes ours. The loop is stopped if it is nonsense. */
-void commands_handle(
-	struct acceptor *acceptor, const union control_message *message, size_t length, int fd);
+/* Handles one message and takes its descriptors. The loop is stopped if it is nonsense. */
+void commands_handle(struct acceptor *acceptor, const union control_message *message, size_t length,
+	int fds[CONTROL_FDS_MAX], size_t n_fds);
 
 #endif

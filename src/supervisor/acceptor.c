@@ -80,19 +80,25 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 		ev_io_stop(loop, watcher);
 }
 
-void acceptor_tell(struct acceptor *acceptor, const void *message, int fd)
+void acceptor_tell_with(
+	struct acceptor *acceptor, const void *message, const int fds[], size_t n_fds)
 {
 	uint32_t kind;
 	memcpy(&kind, message, sizeof kind);
 	if (acceptor->channel.socket < 0)
 		return;
-	int r = channel_send(&acceptor->channel, message, control_size(kind), &fd, fd >= 0);
+	int r = channel_send(&acceptor->channel, message, control_size(kind), fds, n_fds);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return; /* it has just died; the next one will be told */
 	if (r < 0)
 		on_nonsense(acceptor, strerror(-r));
 	if (channel_has_backlog(&acceptor->channel))
 		ev_io_start(acceptor->supervisor->loop, &acceptor->writable);
+}
+
+void acceptor_tell(struct acceptor *acceptor, const void *message, int fd)
+{
+	acceptor_tell_with(acceptor, message, &fd, fd >= 0);
 }
 
 uint32_t acceptor_ask_sync(struct acceptor *acceptor)

@@ -64,6 +64,8 @@ struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
  * everything anew. `fd` is -1 for none, and stays the caller's.
  */
 void acceptor_tell(struct acceptor *acceptor, const void *message, int fd);
+void acceptor_tell_with(
+	struct acceptor *acceptor, const void *message, const int fds[], size_t n_fds);
 
 /*
  * Asks it to confirm that all it was told so far is in force; returns the number of the confirmation.

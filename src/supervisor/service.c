@@ -71,7 +71,8 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 
 /* ---- what the acceptor is told --------------------------------------------------------------- */
 
-static void tell_limits(struct service *service, int queue_fd)
+/* With the queue, or with the queue and the first listener, it is a new service; else: new limits. */
+static void tell_service(struct service *service, int queue_fd, const struct listener *first)
 {
 	const struct service_config *config = service->config;
 	struct control_service message = {
@@ -90,9 +91,11 @@ static void tell_limits(struct service *service, int queue_fd)
 		.log_events = config->log_events,
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
+		.listener = first ? first->id : 0,
 	};
+	const int fds[CONTROL_FDS_MAX] = { queue_fd, first ? first->fd : -1 };
 	strncpy(message.name, config->name, sizeof message.name - 1);
-	acceptor_tell(service->acceptor, &message, queue_fd);
+	acceptor_tell_with(service->acceptor, &message, fds, (queue_fd >= 0) + (first != NULL));
 }
 
 static void tell_number(struct service *service, uint32_t kind)
@@ -114,10 +117,13 @@ void service_introduce(struct service *service)
 {
 	if (service->queue[0] < 0)
 		return;
-	tell_limits(service, service->queue[0]);
-	if (service->state == STATE_PAUSED)
+	/* Most services have one listener, and all of them start at the same time: one message each. */
+	bool is_paused = service->state == STATE_PAUSED;
+	uint32_t n_told = !is_paused && service->n_listeners ? 1 : 0;
+	tell_service(service, service->queue[0], n_told ? &service->listeners[0] : NULL);
+	if (is_paused)
 		tell_number(service, CONTROL_PAUSE);
-	for (uint32_t i = 0; i < service->n_listeners; i++)
+	for (uint32_t i = n_told; i < service->n_listeners; i++)
 		tell_listener(service, &service->listeners[i], CONTROL_LISTENER);
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
 		worker_ask_reports(worker);
@@ -339,7 +345,7 @@ static void apply_limits(struct service *service)
 {
 	listeners_apply(service->config, service->listeners, service->n_listeners);
 	handoff_queue_set_depth(service->queue[0], service->config->queue);
-	tell_limits(service, -1);
+	tell_service(service, -1, NULL);
 }
 
 /* workers.min may have been raised. */

@@ -10,12 +10,13 @@
 
 #include <stdint.h>
 
-enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64 };
+enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2 };
 
 enum control_kind {
 	/* supervisor to acceptor */
-	CONTROL_SERVICE = 1,    /* struct control_service; one descriptor (the acceptor's end of the
-	                           queue) for a new service, none when its limits change */
+	CONTROL_SERVICE = 1,    /* struct control_service; for a new service one descriptor, the acceptor's
+	                           end of the queue, or two: its first listener as well; none when its
+	                           limits change */
 	CONTROL_LISTENER,       /* struct control_listener; one descriptor: listening, non-blocking */
 	CONTROL_LISTENER_CLOSE, /* struct control_listener: stop accepting there, close */
 	CONTROL_PAUSE,          /* struct control_number: service; stop accepting, keep listening */
@@ -55,6 +56,7 @@ struct control_service {
 	uint32_t log_events;      /* bits of enum LOG_EVENT_* */
 	uint32_t queue_depth;
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
+	uint32_t listener;        /* id of the listener that comes along */
 };
 
 struct control_listener {

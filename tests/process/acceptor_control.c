@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "support/acceptor_rig.h"
+#include "wire/descriptor.h"
 
 static struct rig rig;
 
@@ -283,6 +285,27 @@ Test(acceptor_control, rests_without_descriptors_and_recovers_by_itself)
 	close(rig_take(&rig, 1, &record));
 	rig_wait_score(&rig, 1, paused, 0u);
 	close(client);
+}
+
+Test(acceptor_control, a_service_may_bring_its_first_listener_along)
+{
+	uint16_t port;
+	int queue[2];
+	struct handoff record;
+	struct control_service settings = rig_settings(2);
+	int listener = rig_listen("127.0.0.1", &port);
+	settings.listener = 77;
+	cr_assert_eq(handoff_queue_open(settings.queue_depth, queue), 0);
+	const int fds[CONTROL_FDS_MAX] = { queue[0], listener };
+	cr_assert_eq(descriptor_send(rig.control, &settings, sizeof settings, fds, 2), 0);
+	int client = rig_connect(port, NULL), connection;
+	struct pollfd polled = { .fd = queue[1], .events = POLLIN };
+	cr_assert_eq(poll(&polled, 1, RIG_PATIENCE_MS), 1);
+	cr_assert_eq(handoff_receive(queue[1], &record, &connection), 1);
+	struct control_listener close_it = { CONTROL_LISTENER_CLOSE, 2, 77 };
+	cr_assert_eq(descriptor_send(rig.control, &close_it, sizeof close_it, NULL, 0), 0);
+	rig_sync(&rig);
+	close(connection), close(client), close(listener), close(queue[0]), close(queue[1]);
 }
 
 Test(acceptor_control, sleeps_when_there_is_nothing_to_do)

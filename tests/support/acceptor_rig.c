@@ -159,7 +159,7 @@ struct control_service rig_settings(uint32_t row)
 	};
 }
 
-static int listen_on(const char *address, uint16_t *ret_port)
+int rig_listen(const char *address, uint16_t *ret_port)
 {
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	struct sockaddr_in in = { .sin_family = AF_INET };
@@ -180,7 +180,7 @@ uint16_t rig_serve_on(struct rig *rig, const struct control_service *settings, c
 {
 	struct rig_service *service = &rig->services[settings->service];
 	service->settings = *settings;
-	service->listener = listen_on(address, &service->port);
+	service->listener = rig_listen(address, &service->port);
 	cr_assert_eq(handoff_queue_open(settings->queue_depth, service->queue), 0);
 	announce(rig, settings->service);
 	rig_sync(rig);

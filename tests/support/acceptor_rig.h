@@ -53,6 +53,9 @@ int rig_wait_end(struct rig *rig);
 /* Defaults: name "test", queue 64, no limits, all log events. */
 struct control_service rig_settings(uint32_t row);
 
+/* A listening socket as the supervisor makes it, the caller's. */
+int rig_listen(const char *address, uint16_t *ret_port);
+
 /* Announces a service with one listener on 127.0.0.1 (or `address`). Returns its port. */
 uint16_t rig_serve(struct rig *rig, const struct control_service *settings);
 uint16_t rig_serve_on(struct rig *rig, const struct control_service *settings, const char *address);
