@@ -217,7 +217,7 @@ static void check_unix_alone(struct draft *draft)
 		const char *key;
 		bool is_set;
 	} keys[] = {
-		{ "port", service->port },
+		{ "port", service->written->port },
 		{ "v6only", service->is_v6only },
 		{ "nodelay", service->has_nodelay },
 		{ "keepalive", service->has_keepalive },
@@ -252,11 +252,11 @@ static void check_unix(struct draft *draft)
 		draft_problem(draft, "protocol",
 			"a Unix socket of fdsup takes connections, not datagrams; remove the key, or the "
 			"address");
-	if (service->socket_user && geteuid() != 0 && service->socket_uid != geteuid())
+	if (service->written->socket_user && geteuid() != 0 && service->socket_uid != geteuid())
 		draft_problem(draft, "socket_user",
 			"only root can give a socket to another user; start fdsup as root or remove the "
 			"key");
-	if (service->socket_group && !may_give_group(service->socket_gid))
+	if (service->written->socket_group && !may_give_group(service->socket_gid))
 		draft_problem(draft, "socket_group",
 			"only root can give a socket to a group that it is not in itself; start fdsup as "
 			"root or remove the key");

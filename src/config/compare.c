@@ -60,11 +60,17 @@ static void differs(struct comparison *comparison, const char *key, enum config_
 		comparison->visit(comparison->context, key);
 }
 
+/* A service that runs no program of the administrator's has none. */
+static bool accounts_equal(const struct account *a, const struct account *b)
+{
+	return a && b ? account_equal(a, b) : a == b;
+}
+
 /* What names were resolved to: a port that was renamed in /etc/services, a user who changed. */
 static void compare_resolved(struct comparison *comparison, const struct service_config *before,
 	const struct service_config *after)
 {
-	if (!account_equal(&before->account, &after->account))
+	if (!accounts_equal(before->account, after->account))
 		differs(comparison, "user", CHANGE_ROLL);
 	if (!text_equal(before->command_path, after->command_path))
 		differs(comparison, "command", CHANGE_ROLL);

@@ -4,7 +4,7 @@
  *
  * Durations are milliseconds, sizes bytes, ids those of the system. Strings and lists are owned by
  * the struct that holds them; NULL and length 0 mean "not given" where a key has no default.
- * Once it has left the process that loaded it, each service is one piece of memory (config/pack.h),
+ * Once it has left the process that loaded it, all of it lies in one piece of memory (config/pack.h),
  * and the items of its lists end with a NULL, as exec wants them.
  */
 #ifndef FDSUP_CONFIG_CONFIG_H
@@ -84,28 +84,40 @@ struct account {
 	size_t n_groups;
 };
 
+struct pack;
+
+/* Keys that resolve to something else in struct service_config, as they were written. */
+struct service_written {
+	struct text_list address;
+	char *port;        /* a number or a name; NULL: all addresses are unix */
+	char *socket_user; /* NULL: whoever runs fdsup */
+	char *socket_group;
+	char *user;        /* NULL: whoever runs fdsup */
+	char *group;
+	struct text_list groups;
+	bool is_groups_given; /* exactly `groups`, else those of the user */
+};
+
 struct service_config {
 	char *name;
 	char *file; /* where it is declared */
 	unsigned line;
-	bool is_packed; /* all that it points to lies behind it, in the same piece of memory */
+	struct pack *pack; /* the piece of memory in which it and all it points to lie; NULL: none */
 	char *description;
 	bool is_enabled;
 	enum service_type type;
 
+	struct service_written *written; /* NULL in a pack */
+
 	/* where */
-	struct text_list address; /* as written */
-	char *port;               /* as written: a number or a name; NULL: all addresses are unix */
-	struct listen_address *listen; /* made from address and port */
+	struct listen_address *listen; /* address and port */
 	size_t n_listen;
 	enum service_protocol protocol;
 	uint32_t backlog;
 	bool is_v6only;
 	bool has_nodelay;
 	bool has_keepalive;
-	char *socket_user;        /* as written; NULL: whoever runs fdsup */
-	char *socket_group;
-	uid_t socket_uid;         /* what they say */
+	uid_t socket_uid;
 	gid_t socket_gid;
 	uint32_t socket_mode;     /* 0: no address is a path */
 
@@ -118,11 +130,7 @@ struct service_config {
 	bool is_inetd;            /* of listen: the socket is descriptor 0 */
 
 	/* as whom */
-	char *user;  /* as written; NULL: whoever runs fdsup */
-	char *group;
-	struct text_list groups;
-	bool is_groups_given;     /* `groups` was written: exactly those, else those of the user */
-	struct account account;
+	struct account *account; /* user, group and groups; in a pack one for many services */
 	uint32_t umask;
 	int32_t nice;
 	char *directory;
@@ -163,7 +171,7 @@ struct service_config {
 
 struct config {
 	char *file;
-	bool is_packed; /* but for the services, each of which is a piece of its own */
+	struct pack *pack; /* as that of a service */
 	char *runtime_dir;
 	uint32_t n_acceptors;
 	char *acceptor_user;

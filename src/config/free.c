@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/account.h"
+#include "config/pack.h"
 #include "config/value.h"
 
 static void fields_fini(void *fields, enum key_place place)
@@ -18,12 +19,16 @@ void service_config_free(struct service_config *service)
 {
 	if (!service)
 		return;
-	if (service->is_packed) {
-		free(service);
+	if (service->pack) {
+		pack_release(service->pack);
 		return;
 	}
-	fields_fini(service, PLACE_SERVICE);
-	account_fini(&service->account);
+	if (service->written)
+		fields_fini(service, PLACE_SERVICE);
+	free(service->written);
+	if (service->account)
+		account_fini(service->account);
+	free(service->account);
 	free(service->name);
 	free(service->file);
 	for (size_t i = 0; i < service->n_listen; i++)
@@ -40,8 +45,8 @@ void config_free(struct config *config)
 		return;
 	for (size_t i = 0; i < config->n_services; i++)
 		service_config_free(config->services[i]);
-	if (config->is_packed) {
-		free(config);
+	if (config->pack) {
+		pack_release(config->pack);
 		return;
 	}
 	free(config->services);

@@ -84,6 +84,9 @@ static const struct key_name log_level_names[] = {
 
 #define SERVICE(field) \
 	.has_field = true, .is_supported = true, .offset = offsetof(struct service_config, field)
+#define WRITTEN(field)                                                                          \
+	.has_field = true, .is_supported = true, .is_resolved = true,                           \
+	.offset = offsetof(struct service_written, field)
 #define GLOBAL(field) .has_field = true, .offset = offsetof(struct config, field)
 #define NOT_YET       .is_supported = false
 /* A key whose only supported value is what happens anyway: nothing to store. */
@@ -128,9 +131,9 @@ const struct config_key config_keys[] = {
 	  .help = "least important level that is logged" },
 
 	/* where */
-	{ "address", KEY_STRINGS, SHARED, SOCKETS, "*", SERVICE(address), .is_resolved = true, REBIND,
+	{ "address", KEY_STRINGS, SHARED, SOCKETS, "*", WRITTEN(address), REBIND,
 	  .help = "IPv4, IPv6, \"unix:/path\" or \"unix:@name\"; \"*\" is every IP address" },
-	{ "port", KEY_PORT, ALONE, SOCKETS, SERVICE(port), .is_resolved = true, REBIND,
+	{ "port", KEY_PORT, ALONE, SOCKETS, WRITTEN(port), REBIND,
 	  .help = "TCP port, a number or a name from /etc/services" },
 	{ "protocol", KEY_ENUM, SHARED, SOCKETS, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
 	  .help = "transport" },
@@ -148,9 +151,9 @@ const struct config_key config_keys[] = {
 	  .help = "the kernel looks after silent peers (SO_KEEPALIVE)" },
 	{ "defer_accept", KEY_DURATION, SHARED, SOCKETS, NOT_YET, APPLY, RANGE(0, HOUR),
 	  .help = "wait so long for a first byte before a connection counts as one" },
-	{ "socket_user", KEY_ID, SHARED, SOCKETS, SERVICE(socket_user), .is_resolved = true, APPLY,
+	{ "socket_user", KEY_ID, SHARED, SOCKETS, WRITTEN(socket_user), APPLY,
 	  .help = "owner of the Unix sockets; by default whoever runs fdsup" },
-	{ "socket_group", KEY_ID, SHARED, SOCKETS, SERVICE(socket_group), .is_resolved = true, APPLY,
+	{ "socket_group", KEY_ID, SHARED, SOCKETS, WRITTEN(socket_group), APPLY,
 	  .help = "group of the Unix sockets; by default that of whoever runs fdsup" },
 	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, SERVICE(socket_mode), APPLY, RANGE(0, 0777),
 	  .help = "who may connect to the Unix sockets; by default 0600, their owner alone" },
@@ -175,11 +178,11 @@ const struct config_key config_keys[] = {
 	  .help = "for people" },
 
 	/* as whom */
-	{ "user", KEY_ID, SHARED, RUNS, SERVICE(user), .is_resolved = true, ROLL,
+	{ "user", KEY_ID, SHARED, RUNS, WRITTEN(user), ROLL,
 	  .help = "user the program runs as; by default whoever runs fdsup" },
-	{ "group", KEY_ID, SHARED, RUNS, SERVICE(group), .is_resolved = true, ROLL,
+	{ "group", KEY_ID, SHARED, RUNS, WRITTEN(group), ROLL,
 	  .help = "group the program runs as; by default that of the user" },
-	{ "groups", KEY_IDS, SHARED, RUNS, SERVICE(groups), .is_resolved = true, ROLL,
+	{ "groups", KEY_IDS, SHARED, RUNS, WRITTEN(groups), ROLL,
 	  .help = "supplementary groups, exactly these; by default those of the user" },
 	{ "umask", KEY_MODE, SHARED, RUNS, "022", SERVICE(umask), ROLL, RANGE(0, 0777),
 	  .help = "file permissions that are not given" },

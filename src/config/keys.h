@@ -63,7 +63,8 @@ struct config_key {
 	bool has_field;
 	bool reads_future; /* future names are read, and refused once the other keys were seen */
 	bool is_resolved;  /* what it resolves to is compared, not how it is written */
-	size_t offset;     /* in struct service_config or, for PLACE_GLOBAL, struct config */
+	size_t offset;     /* in struct service_config, struct service_written if it is resolved, or,
+	                      for PLACE_GLOBAL, struct config */
 	enum config_change change;    /* what a running service needs when it differs */
 	int64_t min, max;             /* of integers, durations, sizes; both 0: any */
 	const struct key_name *names; /* of KEY_ENUM and KEY_FLAGS; ends with a NULL */
@@ -84,9 +85,11 @@ bool key_has_members(const struct config_key *key);
 /* The name most like `name` that may stand in the place, or NULL. */
 const char *key_closest(const char *name, enum key_place place);
 
-/* The field of the key in the struct it belongs to. */
+/* The field of the key in a struct service_config or config. A resolved one is not in a pack. */
 static inline void *key_field(const struct config_key *key, const void *fields)
 {
+	if (key->is_resolved)
+		fields = ((const struct service_config *)fields)->written;
 	return (char *)(uintptr_t)fields + key->offset;
 }
 

@@ -143,7 +143,7 @@ static size_t collect(const struct config *config, struct claim *claims)
 			claims[n++] = (struct claim){
 				.service = service,
 				.listen = &service->listen[j],
-				.written = service->address.items[j],
+				.written = service->written->address.items[j],
 				.breadth = breadth_of(service, &service->listen[j]),
 			};
 	}

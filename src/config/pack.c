@@ -2,194 +2,296 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "config/account.h"
 #include "config/keys.h"
 #include "config/value.h"
 
+/* What many services have in common is kept once: so many different ones. */
+enum { COMMON_MAX = 32 };
+
+struct common {
+	const void *source;
+	void *placed;
+};
+
+/* Filled from the front. With base NULL nothing is stored and `used` counts what would be. */
+struct filling {
+	struct pack *pack;
+	char *base;
+	size_t size;
+	size_t used;
+	bool is_full; /* something did not fit: what was packed cannot be used */
+	struct common texts[COMMON_MAX];
+	size_t n_texts;
+	struct common accounts[COMMON_MAX];
+	size_t n_accounts;
+};
+
+/* ---- bytes and texts ------------------------------------------------------------------------- */
+
 /* Where the bytes now lie; while only counting, where they lay. */
-static void *put(struct pack *pack, const void *bytes, size_t n, size_t alignment)
+static void *put(struct filling *filling, const void *bytes, size_t n, size_t alignment)
 {
-	size_t start = (pack->used + alignment - 1) & ~(alignment - 1);
+	size_t start = (filling->used + alignment - 1) & ~(alignment - 1);
 	if (!bytes)
 		return NULL;
-	pack->used = start + n;
-	if (!pack->base)
+	filling->used = start + n;
+	if (!filling->base)
 		return (void *)bytes;
-	if (pack->used > pack->size) {
-		pack->is_full = true;
-		pack->used = start;
+	if (filling->used > filling->size) {
+		filling->is_full = true;
+		filling->used = start;
 		return NULL;
 	}
-	return memcpy(pack->base + start, bytes, n);
+	return memcpy(filling->base + start, bytes, n);
 }
 
-static void *put_aligned(struct pack *pack, const void *bytes, size_t n)
+static void *put_aligned(struct filling *filling, const void *bytes, size_t n)
 {
-	return put(pack, bytes, n, _Alignof(uint64_t));
+	return put(filling, bytes, n, _Alignof(uint64_t));
 }
 
-static char *put_text(struct pack *pack, const char *text)
+static char *put_text(struct filling *filling, const char *text)
 {
-	return text ? put(pack, text, strlen(text) + 1, 1) : NULL;
+	return text ? put(filling, text, strlen(text) + 1, 1) : NULL;
+}
+
+static void remember(struct common *all, size_t *n, const void *source, void *placed)
+{
+	if (placed && *n < COMMON_MAX)
+		all[(*n)++] = (struct common){ source, placed };
+}
+
+static char *put_common_text(struct filling *filling, const char *text)
+{
+	for (size_t i = 0; text && i < filling->n_texts; i++)
+		if (!strcmp(filling->texts[i].source, text))
+			return filling->texts[i].placed;
+	char *placed = put_text(filling, text);
+	remember(filling->texts, &filling->n_texts, text, placed);
+	return placed;
 }
 
 /* First the array, with the NULL that ends an argument vector, then what it points to. */
-static char **put_texts(struct pack *pack, char *const *items, size_t n)
+static char **put_texts(struct filling *filling, char *const *items, size_t n)
 {
 	static char *const end;
-	char **placed = put_aligned(pack, items, n * sizeof *items);
+	char **placed = put_aligned(filling, items, n * sizeof *items);
 	if (items)
-		put(pack, &end, sizeof end, sizeof end);
+		put(filling, &end, sizeof end, sizeof end);
 	for (size_t i = 0; i < n; i++) {
-		char *text = put_text(pack, items[i]);
-		if (pack->base && placed)
+		char *text = put_text(filling, items[i]);
+		if (filling->base && placed)
 			placed[i] = text;
 	}
 	return placed;
 }
 
-static void pack_key(struct pack *pack, const struct config_key *key, void *field)
+/* ---- a configuration ------------------------------------------------------------------------- */
+
+static void put_key(struct filling *filling, const struct config_key *key, void *field)
 {
 	char **text = value_owned_text(key, field);
 	struct text_list *list = value_owned_list(key, field);
 	if (text)
-		*text = key->is_resolved ? NULL : put_text(pack, *text);
-	else if (list && key->is_resolved)
-		*list = (struct text_list){ 0 };
+		*text = put_text(filling, *text);
 	else if (list)
-		list->items = put_texts(pack, list->items, list->n);
+		list->items = put_texts(filling, list->items, list->n);
 }
 
-static void pack_keys(struct pack *pack, void *fields, enum key_place place)
+static void put_keys(struct filling *filling, void *fields, enum key_place place)
 {
 	for (size_t i = 0; i < config_keys_n; i++)
-		if (config_keys[i].has_field && (config_keys[i].places & place))
-			pack_key(pack, &config_keys[i], key_field(&config_keys[i], fields));
+		if (config_keys[i].has_field && (config_keys[i].places & place) &&
+			!config_keys[i].is_resolved)
+			put_key(filling, &config_keys[i], key_field(&config_keys[i], fields));
 }
 
-static void pack_account(struct pack *pack, struct account *account)
+static void put_account(struct filling *filling, struct account *account)
 {
-	account->user = put_text(pack, account->user);
-	account->home = put_text(pack, account->home);
-	account->shell = put_text(pack, account->shell);
+	account->user = put_common_text(filling, account->user);
+	account->home = put_common_text(filling, account->home);
+	account->shell = put_common_text(filling, account->shell);
 	account->groups =
-		put_aligned(pack, account->groups, account->n_groups * sizeof *account->groups);
+		put_aligned(filling, account->groups, account->n_groups * sizeof *account->groups);
+}
+
+static struct account *put_common_account(struct filling *filling, const struct account *source)
+{
+	for (size_t i = 0; source && i < filling->n_accounts; i++)
+		if (account_equal(filling->accounts[i].source, source))
+			return filling->accounts[i].placed;
+	struct account *placed = put_aligned(filling, source, sizeof *source);
+	if (!placed)
+		return NULL;
+	struct account account = *source;
+	put_account(filling, &account);
+	if (filling->base)
+		*placed = account;
+	remember(filling->accounts, &filling->n_accounts, source, placed);
+	return placed;
 }
 
 static struct listen_address *put_listen(
-	struct pack *pack, const struct listen_address *listen, size_t n)
+	struct filling *filling, const struct listen_address *listen, size_t n)
 {
-	struct listen_address *placed = put_aligned(pack, listen, n * sizeof *listen);
+	struct listen_address *placed = put_aligned(filling, listen, n * sizeof *listen);
 	for (size_t i = 0; i < n; i++) {
-		char *path = put_text(pack, listen[i].path);
-		if (pack->base && placed)
+		char *path = put_text(filling, listen[i].path);
+		if (filling->base && placed)
 			placed[i].path = path;
 	}
 	return placed;
 }
 
 /* What a struct owns is packed through a copy of it, so that counting changes nothing. */
-static struct service_config *pack_service(struct pack *pack, const struct service_config *source)
+static struct service_config *put_service(
+	struct filling *filling, const struct service_config *source)
 {
-	struct service_config *placed = put_aligned(pack, source, sizeof *source);
+	struct service_config *placed = put_aligned(filling, source, sizeof *source);
 	struct service_config service = *source;
-	pack_keys(pack, &service, PLACE_SERVICE);
-	pack_account(pack, &service.account);
-	service.name = put_text(pack, service.name);
-	service.file = put_text(pack, service.file);
+	put_keys(filling, &service, PLACE_SERVICE);
+	service.written = NULL;
+	service.account = put_common_account(filling, service.account);
+	service.name = put_text(filling, service.name);
+	service.file = put_common_text(filling, service.file);
 	bool is_as_written = source->command_path && source->command.n &&
 			     !strcmp(source->command_path, source->command.items[0]);
-	service.command_path = is_as_written && pack->base && service.command.items
+	service.command_path = is_as_written && filling->base && service.command.items
 				       ? service.command.items[0]
-				       : put_text(pack, is_as_written ? NULL : source->command_path);
-	service.worker_socket = put_text(pack, service.worker_socket);
-	service.listen = put_listen(pack, service.listen, service.n_listen);
-	service.is_packed = true;
-	if (pack->base && placed)
+				       : put_text(filling, is_as_written ? NULL : source->command_path);
+	service.worker_socket = put_text(filling, service.worker_socket);
+	service.listen = put_listen(filling, service.listen, service.n_listen);
+	service.pack = filling->pack;
+	if (filling->base && placed)
 		*placed = service;
 	return placed;
 }
 
-static void pack_ids(struct pack *pack, struct config *config)
+static void put_ids(struct filling *filling, struct config *config)
 {
 	config->control_uids =
-		put_aligned(pack, config->control_uids, config->n_control_uids * sizeof(uid_t));
+		put_aligned(filling, config->control_uids, config->n_control_uids * sizeof(uid_t));
 	config->control_gids =
-		put_aligned(pack, config->control_gids, config->n_control_gids * sizeof(gid_t));
+		put_aligned(filling, config->control_gids, config->n_control_gids * sizeof(gid_t));
 	config->status_uids =
-		put_aligned(pack, config->status_uids, config->n_status_uids * sizeof(uid_t));
+		put_aligned(filling, config->status_uids, config->n_status_uids * sizeof(uid_t));
 	config->status_gids =
-		put_aligned(pack, config->status_gids, config->n_status_gids * sizeof(gid_t));
+		put_aligned(filling, config->status_gids, config->n_status_gids * sizeof(gid_t));
 }
 
 /* All but what the services own; their array still points to those of the source. */
-static struct config *pack_globals(struct pack *pack, const struct config *source)
+static struct config *put_globals(struct filling *filling, const struct config *source)
 {
-	struct config *placed = put_aligned(pack, source, sizeof *source);
+	struct config *placed = put_aligned(filling, source, sizeof *source);
 	struct config config = *source;
-	pack_keys(pack, &config, PLACE_GLOBAL);
-	pack_account(pack, &config.acceptor_account);
-	pack_ids(pack, &config);
-	config.file = put_text(pack, config.file);
-	config.log_file = put_text(pack, config.log_file);
+	put_keys(filling, &config, PLACE_GLOBAL);
+	put_account(filling, &config.acceptor_account);
+	put_ids(filling, &config);
+	config.file = put_common_text(filling, config.file);
+	config.log_file = put_text(filling, config.log_file);
 	config.services =
-		put_aligned(pack, config.services, config.n_services * sizeof *config.services);
-	config.is_packed = true;
-	if (pack->base && placed)
+		put_aligned(filling, config.services, config.n_services * sizeof *config.services);
+	config.pack = filling->pack;
+	if (filling->base && placed)
 		*placed = config;
 	return placed;
 }
 
-struct config *config_pack(struct pack *pack, const struct config *source)
+static struct config *put_config(struct filling *filling, const struct config *source)
 {
-	struct config *config = pack_globals(pack, source);
+	struct config *config = put_globals(filling, source);
 	for (size_t i = 0; i < source->n_services; i++) {
-		struct service_config *service = pack_service(pack, source->services[i]);
-		if (pack->base && !pack->is_full)
+		struct service_config *service = put_service(filling, source->services[i]);
+		if (filling->base && !filling->is_full)
 			config->services[i] = service;
 	}
-	return pack->is_full ? NULL : config;
+	return filling->is_full ? NULL : config;
 }
 
-struct config_errors *config_errors_pack(struct pack *pack, const struct config_errors *source)
+static struct config_errors *put_errors(
+	struct filling *filling, const struct config_errors *source)
 {
-	struct config_errors *errors = put_aligned(pack, source, sizeof *source);
-	char **items = put_aligned(pack, source->items, source->n * sizeof *items);
+	struct config_errors *errors = put_aligned(filling, source, sizeof *source);
+	char **items = put_aligned(filling, source->items, source->n * sizeof *items);
 	for (size_t i = 0; i < source->n; i++) {
-		char *text = put_text(pack, source->items[i]);
-		if (pack->base && items)
+		char *text = put_text(filling, source->items[i]);
+		if (filling->base && items)
 			items[i] = text;
 	}
-	if (pack->is_full)
+	if (filling->is_full)
 		return NULL;
 	errors->items = items;
 	return errors;
 }
 
-static struct service_config *copy_service(const struct service_config *source)
+/* ---- the piece of memory --------------------------------------------------------------------- */
+
+struct pack *pack_create(size_t size)
 {
-	struct pack pack = { 0 };
-	pack_service(&pack, source);
-	pack = (struct pack){ .base = malloc(pack.used), .size = pack.used };
-	return pack.base ? pack_service(&pack, source) : NULL;
+	struct pack *pack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (pack == MAP_FAILED)
+		return NULL;
+	pack->size = size;
+	return pack;
+}
+
+void pack_destroy(struct pack *pack)
+{
+	munmap(pack, pack->size);
+}
+
+static struct filling fill_from_front(struct pack *pack)
+{
+	return (struct filling){
+		.pack = pack,
+		.base = (char *)pack,
+		.size = pack->size,
+		.used = sizeof *pack,
+	};
+}
+
+bool pack_fill(struct pack *pack, const struct config *source)
+{
+	struct filling filling = fill_from_front(pack);
+	pack->config = put_config(&filling, source);
+	pack->n_users = pack->config ? 1 + source->n_services : 0;
+	return pack->config != NULL;
+}
+
+bool pack_fill_errors(struct pack *pack, const struct config_errors *source)
+{
+	struct filling filling = fill_from_front(pack);
+	pack->errors = put_errors(&filling, source);
+	return pack->errors != NULL;
+}
+
+struct config *pack_take(struct pack *pack)
+{
+	return pack->config;
+}
+
+void pack_keep_from_children(struct pack *pack)
+{
+	madvise(pack, pack->size, MADV_DONTFORK);
+}
+
+void pack_release(struct pack *pack)
+{
+	if (--pack->n_users == 0)
+		pack_destroy(pack);
 }
 
 struct config *config_copy(const struct config *source)
 {
-	struct pack pack = { 0 };
-	pack_globals(&pack, source);
-	pack = (struct pack){ .base = malloc(pack.used), .size = pack.used };
-	struct config *config = pack.base ? pack_globals(&pack, source) : NULL;
-	if (!config)
+	struct filling count = { .used = sizeof(struct pack) };
+	put_config(&count, source);
+	struct pack *pack = pack_create(count.used);
+	if (!pack)
 		return NULL;
-	config->n_services = 0;
-	for (size_t i = 0; i < source->n_services; i++) {
-		config->services[i] = copy_service(source->services[i]);
-		if (!config->services[i]) {
-			config_free(config);
-			return NULL;
-		}
-		config->n_services++;
-	}
-	return config;
+	pack_fill(pack, source);
+	return pack_take(pack);
 }

@@ -1,9 +1,10 @@
 /*
- * A configuration in one piece of memory, pointers and all: what a loading process hands to the one
- * that asked for it, and how a service is kept afterwards (five hundred services in a small heap).
+ * A configuration in one piece of memory, pointers and all, which two processes can share: a loading
+ * process fills it, the one that asked for it keeps it. The piece goes with the last of those that
+ * lie in it, the configuration and each of its services.
  *
- * Of keys that resolve to something (address, port, user, group, groups) a copy has what they resolved
- * to, and no longer how they were written.
+ * Of keys that resolve to something (address, port, user, group, groups) a packed configuration has
+ * what they resolved to, and no longer how they were written.
  */
 #ifndef FDSUP_CONFIG_PACK_H
 #define FDSUP_CONFIG_PACK_H
@@ -12,22 +13,37 @@
 
 #include "config/config.h"
 
-/* Filled from the front. With base NULL nothing is stored and `used` counts what would be. */
+/* The beginning of the piece. */
 struct pack {
-	char *base;
-	size_t size;
-	size_t used;
-	bool is_full; /* something did not fit: what was packed cannot be used */
+	size_t size;                  /* of the whole */
+	size_t n_users;               /* who lies in it and was not freed */
+	struct config *config;        /* NULL: it has errors, or nothing */
+	struct config_errors *errors; /* likewise; they go with pack_destroy */
 };
 
-/* Copies of the source in the pack, which need not and must not be freed; NULL if it is full. */
-struct config *config_pack(struct pack *pack, const struct config *source);
-struct config_errors *config_errors_pack(struct pack *pack, const struct config_errors *source);
+/* A piece that can be filled up to `size` bytes; what is not used costs nothing. NULL and errno. */
+struct pack *pack_create(size_t size);
+
+/* An empty piece, or one with errors, or one whose configuration nobody will take. */
+void pack_destroy(struct pack *pack);
+
+/* Copies the source into an empty piece. False, and it stays empty, if there is not enough room. */
+bool pack_fill(struct pack *pack, const struct config *source);
+bool pack_fill_errors(struct pack *pack, const struct config_errors *source);
 
 /*
- * A copy on the heap, each service in one piece, as config_free and service_config_free take it.
- * NULL without memory.
+ * The configuration, the caller's with each of its services: for config_free and
+ * service_config_free, with the last of which the piece goes. NULL: it has none.
  */
+struct config *pack_take(struct pack *pack);
+
+/* Processes that are forked from now on do not have it: a later loader, for one, reads files of others. */
+void pack_keep_from_children(struct pack *pack);
+
+/* One of those in it is freed. */
+void pack_release(struct pack *pack);
+
+/* A copy in a piece of its own. NULL without memory. */
 struct config *config_copy(const struct config *source);
 
 #endif

@@ -28,7 +28,8 @@ void lookups_fini(struct lookups *lookups)
 
 int service_set_defaults(struct service_config *service)
 {
-	int r = 0;
+	service->written = calloc(1, sizeof *service->written);
+	int r = service->written ? 0 : -ENOMEM;
 	for (size_t i = 0; i < config_keys_n && r == 0; i++)
 		if (key_is_of_service(&config_keys[i]))
 			r = value_set_default(&config_keys[i], key_field(&config_keys[i], service));
@@ -41,6 +42,12 @@ struct service_config *service_copy(const struct service_config *source)
 	if (!service)
 		return NULL;
 	*service = *source;
+	service->written = malloc(sizeof *service->written);
+	if (!service->written) {
+		free(service);
+		return NULL;
+	}
+	*service->written = *source->written;
 	int r = 0;
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (key_is_of_service(&config_keys[i]) &&
@@ -123,13 +130,18 @@ static void find_account(struct draft *draft, struct lookups *lookups)
 	struct service_config *service = draft->fields;
 	char reason[ACCOUNT_REASON_SIZE];
 	enum account_part part;
-	service->is_groups_given = draft_has(draft, "groups");
+	service->written->is_groups_given = draft_has(draft, "groups");
 	struct account_request request = {
-		.user = service->user,
-		.group = service->group,
-		.groups = service->is_groups_given ? &service->groups : NULL,
+		.user = service->written->user,
+		.group = service->written->group,
+		.groups = service->written->is_groups_given ? &service->written->groups : NULL,
 	};
-	int r = account_find(&lookups->accounts, &request, &service->account, &part, reason);
+	service->account = calloc(1, sizeof *service->account);
+	if (!service->account) {
+		draft->problems->is_out_of_memory = true;
+		return;
+	}
+	int r = account_find(&lookups->accounts, &request, service->account, &part, reason);
 	tell_result(draft, keys[part], r, reason);
 }
 
@@ -149,10 +161,10 @@ static void find_program(struct draft *draft, struct lookups *lookups)
 
 static bool needs_port(const struct service_config *service)
 {
-	for (size_t i = 0; i < service->address.n; i++)
-		if (!listen_is_unix(service->address.items[i]))
+	for (size_t i = 0; i < service->written->address.n; i++)
+		if (!listen_is_unix(service->written->address.items[i]))
 			return true;
-	return service->address.n == 0;
+	return service->written->address.n == 0;
 }
 
 /* 0, or -EINVAL after having told why. */
@@ -160,12 +172,12 @@ static int find_port(struct draft *draft, struct lookups *lookups, uint16_t *ret
 {
 	const struct service_config *service = draft->fields;
 	char reason[LISTEN_REASON_SIZE];
-	if (!service->port) {
+	if (!service->written->port) {
 		draft_problem(draft, "port",
 			"is missing; add port = 8080, or another number or name of a port");
 		return -EINVAL;
 	}
-	if (listen_find_port(&lookups->ports, service->port, service->protocol, ret_port, reason) < 0) {
+	if (listen_find_port(&lookups->ports, service->written->port, service->protocol, ret_port, reason) < 0) {
 		draft_problem(draft, "port", "%s", reason);
 		return -EINVAL;
 	}
@@ -179,17 +191,17 @@ static void find_addresses(struct draft *draft, struct lookups *lookups)
 	uint16_t port = 0;
 	if (needs_port(service) && find_port(draft, lookups, &port) < 0)
 		return;
-	if (service->address.n == 0)
+	if (service->written->address.n == 0)
 		draft_problem(draft, "address",
 			"the list is empty; write an address or \"*\", or remove the key");
-	service->listen = calloc(service->address.n + 1, sizeof *service->listen);
+	service->listen = calloc(service->written->address.n + 1, sizeof *service->listen);
 	if (!service->listen) {
 		draft->problems->is_out_of_memory = true;
 		return;
 	}
-	for (size_t i = 0; i < service->address.n; i++) {
+	for (size_t i = 0; i < service->written->address.n; i++) {
 		struct listen_address *listen = &service->listen[service->n_listen];
-		int r = listen_parse_address(service->address.items[i], port, listen, reason);
+		int r = listen_parse_address(service->written->address.items[i], port, listen, reason);
 		if (r == -EINVAL)
 			draft_item_problem(draft, "address", i, "%s", reason);
 		else if (r < 0)
@@ -216,9 +228,9 @@ static void drop_socket_owner(struct draft *draft)
 		if (draft_has_own(draft, keys[i]))
 			draft_problem(draft, keys[i],
 				"means nothing without an address \"unix:/path\"; remove the key");
-	free(service->socket_user);
-	free(service->socket_group);
-	service->socket_user = service->socket_group = NULL;
+	free(service->written->socket_user);
+	free(service->written->socket_group);
+	service->written->socket_user = service->written->socket_group = NULL;
 	service->socket_mode = 0;
 }
 
@@ -239,13 +251,13 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 		draft_problem(draft, "socket_mode",
 			"nobody could connect; write \"0600\" for the owner alone, \"0660\" for the "
 			"group, or \"0666\" for all");
-	if (service->socket_user)
-		r = account_find_uid(&lookups->accounts, service->socket_user, &service->socket_uid,
+	if (service->written->socket_user)
+		r = account_find_uid(&lookups->accounts, service->written->socket_user, &service->socket_uid,
 			reason);
 	tell_result(draft, "socket_user", r, reason);
 	r = 0;
-	if (service->socket_group)
-		r = account_find_gid(&lookups->accounts, service->socket_group,
+	if (service->written->socket_group)
+		r = account_find_gid(&lookups->accounts, service->written->socket_group,
 			&service->socket_gid, reason);
 	tell_result(draft, "socket_group", r, reason);
 }

@@ -44,7 +44,7 @@ static bool is_shown(const struct block *block, const struct config_key *key)
 	if (block->place != PLACE_SERVICE)
 		return true;
 	const struct service_config *service = block->fields;
-	return key_applies(key, block->type) && (key->kind != KEY_IDS || service->is_groups_given);
+	return key_applies(key, block->type) && (key->kind != KEY_IDS || service->written->is_groups_given);
 }
 
 static void show_key(const struct show *show, const struct block *block,
@@ -104,9 +104,11 @@ static void show_block(const struct show *show, const struct block *block)
 static void show_service(const struct show *show, const struct service_config *service)
 {
 	struct service_config shown = *service;
+	struct service_written written = *service->written;
 	/* Who runs fdsup may be another one tomorrow. */
-	if (!shown.user)
-		shown.user = service->account.user;
+	if (!written.user && service->account)
+		written.user = service->account->user;
+	shown.written = &written;
 	struct block block = { &shown, PLACE_SERVICE, service->type, "\t\t" };
 	char head[128];
 	snprintf(head, sizeof head, "%s = {", service->name);

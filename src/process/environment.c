@@ -95,12 +95,14 @@ static void gather_channels(
 
 static void gather(struct variables *all, const struct service_config *service)
 {
-	const struct account *account = &service->account;
+	const struct account *account = service->account;
 	put_fixed(all, "PATH", environment_default_path);
-	put_fixed(all, "HOME", account->home);
-	put_fixed(all, "USER", account->user);
-	put_fixed(all, "LOGNAME", account->user);
-	put_fixed(all, "SHELL", account->shell);
+	if (account) { /* else it is a program of ours, which is nobody's */
+		put_fixed(all, "HOME", account->home);
+		put_fixed(all, "USER", account->user);
+		put_fixed(all, "LOGNAME", account->user);
+		put_fixed(all, "SHELL", account->shell);
+	}
 	for (size_t i = 0; i < service->pass_environment.n; i++)
 		put_fixed(all, service->pass_environment.items[i],
 			getenv(service->pass_environment.items[i]));

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,40 +18,31 @@
 #include "supervisor/supervisor.h"
 
 /* Pages that nobody writes cost nothing. The files themselves are limited to far less. */
-enum { SHARED_SIZE = 32 * 1024 * 1024 };
-
-/* At the beginning of the shared memory; the pack is behind it. */
-struct result {
-	struct config *config;        /* in the pack; NULL if there are errors */
-	struct config_errors *errors; /* likewise */
-};
+enum { PACK_SIZE = 32 * 1024 * 1024 };
 
 struct loading {
 	struct supervisor *supervisor;
 	struct child child;
 	ev_timer timeout;
 	bool is_late;
-	struct result *result;
+	struct pack *pack;
 	loading_done *done;
 	void *context;
 };
 
 /* ---- in the process of its own --------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void load(const char *path, struct result *result)
+__attribute__((noreturn)) static void load(const char *path, struct pack *pack)
 {
-	struct pack pack = {
-		.base = (char *)result + sizeof *result,
-		.size = SHARED_SIZE - sizeof *result,
-	};
 	struct config_errors errors;
 	struct config *config;
+	bool is_told = false;
 	int r = config_load(path, &config, &errors);
 	if (r == 0)
-		result->config = config_pack(&pack, config);
+		is_told = pack_fill(pack, config);
 	else if (errors.n)
-		result->errors = config_errors_pack(&pack, &errors);
-	_exit(result->config || result->errors ? EXIT_SUCCESS : EXIT_FAILURE);
+		is_told = pack_fill_errors(pack, &errors);
+	_exit(is_told ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
 /* Handlers of the supervisor would speak to its loop, through a descriptor that is still shared. */
@@ -69,7 +59,7 @@ static void leave_signals(void)
  * Returns when the new process has let go of our descriptors: a listener that we close meanwhile must
  * not live on in it. (It shares them, for it executes nothing.)
  */
-static pid_t fork_loader(const char *path, struct result *result)
+static pid_t fork_loader(const char *path, struct pack *pack)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -84,7 +74,7 @@ static pid_t fork_loader(const char *path, struct result *result)
 		fd_close_from(3);
 		leave_signals();
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		load(path, result);
+		load(path, pack);
 	}
 	int saved = errno;
 	fd_close(&open_fd);
@@ -97,13 +87,6 @@ static pid_t fork_loader(const char *path, struct result *result)
 }
 
 /* ---- in the supervisor ----------------------------------------------------------------------- */
-
-static struct result *share(void)
-{
-	void *memory = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return memory == MAP_FAILED ? NULL : memory;
-}
 
 /* It ended without an answer. */
 static void tell_death(const char *path, int status, bool is_late, loading_done *done, void *context)
@@ -123,35 +106,38 @@ static void tell_death(const char *path, int status, bool is_late, loading_done 
 	done(context, NULL, &errors);
 }
 
-static void finish(const char *path, struct result *result, int status, bool is_late,
+/* Takes the pack. */
+static void finish(const char *path, struct pack *pack, int status, bool is_late,
 	loading_done *done, void *context)
 {
 	static const struct config_errors none;
-	struct config *config = result->config ? config_copy(result->config) : NULL;
-	if (config)
+	struct config *config = pack_take(pack);
+	if (config) {
 		done(context, config, &none);
-	else if (result->errors)
-		done(context, NULL, result->errors);
+		return;
+	}
+	if (pack->errors)
+		done(context, NULL, pack->errors);
 	else
 		tell_death(path, status, is_late, done, context);
-	munmap(result, SHARED_SIZE);
+	pack_destroy(pack);
 }
 
 int loading_wait(const char *path, loading_done *done, void *context)
 {
-	struct result *result = share();
+	struct pack *pack = pack_create(PACK_SIZE);
 	int status = 0;
-	if (!result)
-		return -ENOMEM;
-	pid_t pid = fork_loader(path, result);
+	if (!pack)
+		return -errno;
+	pid_t pid = fork_loader(path, pack);
 	if (pid < 0) {
 		int r = -errno;
-		munmap(result, SHARED_SIZE);
+		pack_destroy(pack);
 		return r;
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	finish(path, result, status, false, done, context);
+	finish(path, pack, status, false, done, context);
 	return 0;
 }
 
@@ -169,7 +155,8 @@ static void on_exit_of_loader(struct child *child, int status, const struct rusa
 	struct loading *loading =
 		(struct loading *)((char *)child - offsetof(struct loading, child));
 	ev_timer_stop(loading->supervisor->loop, &loading->timeout);
-	finish(loading->supervisor->config_path, loading->result, status, loading->is_late,
+	pack_keep_from_children(loading->pack);
+	finish(loading->supervisor->config_path, loading->pack, status, loading->is_late,
 		loading->done, loading->context);
 	free(loading);
 }
@@ -177,12 +164,12 @@ static void on_exit_of_loader(struct child *child, int status, const struct rusa
 struct loading *loading_start(struct supervisor *supervisor, loading_done *done, void *context)
 {
 	struct loading *loading = calloc(1, sizeof *loading);
-	struct result *result = loading ? share() : NULL;
-	pid_t pid = result ? fork_loader(supervisor->config_path, result) : -1;
+	struct pack *pack = loading ? pack_create(PACK_SIZE) : NULL;
+	pid_t pid = pack ? fork_loader(supervisor->config_path, pack) : -1;
 	if (pid < 0) {
 		int saved = errno;
-		if (result)
-			munmap(result, SHARED_SIZE);
+		if (pack)
+			pack_destroy(pack);
 		free(loading);
 		errno = saved;
 		return NULL;
@@ -190,7 +177,7 @@ struct loading *loading_start(struct supervisor *supervisor, loading_done *done,
 	*loading = (struct loading){
 		.supervisor = supervisor,
 		.child = { .pid = pid, .on_exit = on_exit_of_loader },
-		.result = result,
+		.pack = pack,
 		.done = done,
 		.context = context,
 	};
@@ -209,6 +196,6 @@ void loading_cancel(struct loading *loading)
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	munmap(loading->result, SHARED_SIZE);
+	pack_destroy(loading->pack);
 	free(loading);
 }

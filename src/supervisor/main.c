@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/pack.h"
 #include "supervisor/background.h"
 #include "supervisor/helpers.h"
 #include "supervisor/loading.h"
@@ -119,6 +120,7 @@ int main(int argc, char **argv)
 	}
 	if (options.is_background)
 		background_enter();
+	pack_keep_from_children(config->pack);
 	notify_init();
 	int status = run(&options, config);
 	free(absolute);

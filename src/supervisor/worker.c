@@ -100,7 +100,7 @@ const struct account *worker_account(const struct service *service)
 	const struct service_config *config = service->config;
 	return config->type == SERVICE_REDIRECT || config->type == SERVICE_BUILTIN
 		       ? &service->supervisor->config->acceptor_account
-		       : &config->account;
+		       : config->account;
 }
 
 /* From descriptor 3, as sd_listen_fds(3) has it; or, as inetd, the one socket as 0 and 1. */

@@ -99,7 +99,7 @@ Test(compare, sees_that_an_account_changed_behind_its_name)
 {
 	struct config *old = load_good(EXEC(""));
 	struct config *new = load_good(EXEC(""));
-	new->services[0]->account.gid++;
+	new->services[0]->account->gid++;
 	cr_expect_eq(service_config_compare(old->services[0], new->services[0]), CHANGE_ROLL);
 	config_free(old);
 	config_free(new);

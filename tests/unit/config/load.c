@@ -24,8 +24,8 @@ Test(load, a_short_service_gets_every_default)
 	cr_expect_eq(hello->backlog, 4096);
 	cr_expect_not(hello->is_v6only || hello->has_nodelay || hello->has_keepalive);
 	cr_expect_str_eq(hello->command_path, "/bin/cat");
-	cr_expect_null(hello->user);
-	cr_expect_eq(hello->account.uid, geteuid());
+	cr_expect_null(hello->written->user);
+	cr_expect_eq(hello->account->uid, geteuid());
 	cr_expect_eq(hello->umask, 022);
 	cr_expect_str_eq(hello->directory, "/");
 	cr_expect_eq(hello->stderr_target, STDERR_LOG);

@@ -1,8 +1,9 @@
 #include <criterion/criterion.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "config/pack.h"
@@ -70,20 +71,34 @@ Test(pack, a_service_that_was_taken_outlives_its_configuration)
 	service_config_free(service);
 }
 
+Test(pack, what_services_have_in_common_is_kept_once)
+{
+	struct config *config = load();
+	struct config *copy = config_copy(config);
+	cr_expect_neq(config->services[0]->account, config->services[1]->account);
+	cr_expect_eq(copy->services[0]->account, copy->services[1]->account);
+	cr_expect_eq(copy->services[0]->file, copy->services[2]->file);
+	cr_expect_str_eq(copy->services[0]->account->user, config->services[0]->account->user);
+	config_free(config);
+	config_free(copy);
+}
+
 Test(pack, what_does_not_fit_is_refused_whole_at_every_size)
 {
 	struct config *config = load();
-	struct pack count = { 0 };
-	cr_assert_not_null(config_pack(&count, config));
-	cr_assert_gt(count.used, 500);
-	char *memory = aligned_alloc(_Alignof(max_align_t), (count.used + 63) & ~(size_t)63);
-	for (size_t size = 0; size < count.used; size++) {
-		struct pack pack = { .base = memory, .size = size };
-		cr_expect_null(config_pack(&pack, config), "%zu of %zu bytes", size, count.used);
+	size_t size = sizeof(struct pack);
+	bool does_fit = false;
+	for (; !does_fit; size++) {
+		struct pack *pack = pack_create(size);
+		cr_assert_not_null(pack);
+		does_fit = pack_fill(pack, config);
+		cr_expect(does_fit == (pack_take(pack) != NULL));
+		if (does_fit)
+			config_free(pack->config), pack = NULL;
+		else
+			pack_destroy(pack);
 	}
-	struct pack whole = { .base = memory, .size = count.used };
-	cr_expect_not_null(config_pack(&whole, config));
-	free(memory);
+	cr_expect_gt(size, 500);
 	config_free(config);
 }
 
@@ -91,12 +106,35 @@ Test(pack, errors_travel_too)
 {
 	char *items[] = { "one", "two" };
 	struct config_errors errors = { items, 2 };
-	_Alignas(max_align_t) char memory[256];
-	struct pack pack = { .base = memory, .size = sizeof memory };
-	struct config_errors *packed = config_errors_pack(&pack, &errors);
-	cr_assert_not_null(packed);
-	cr_expect_eq(packed->n, 2);
-	cr_expect_str_eq(packed->items[1], "two");
-	struct pack small = { .base = memory, .size = 39 };
-	cr_expect_null(config_errors_pack(&small, &errors));
+	struct pack *pack = pack_create(256);
+	cr_assert(pack_fill_errors(pack, &errors));
+	cr_expect_eq(pack->errors->n, 2);
+	cr_expect_str_eq(pack->errors->items[1], "two");
+	cr_expect_null(pack_take(pack));
+	pack_destroy(pack);
+	struct pack *small = pack_create(sizeof *small + 39);
+	cr_expect_not(pack_fill_errors(small, &errors));
+	cr_expect_null(small->errors);
+	pack_destroy(small);
+}
+
+Test(pack, another_process_can_fill_it_and_a_later_one_does_not_see_it)
+{
+	struct pack *pack = pack_create(1 << 20);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(pack_fill(pack, load()) ? 0 : 1);
+	int status;
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	struct config *config = pack_take(pack);
+	cr_assert_not_null(config);
+	cr_expect_str_eq(config->services[0]->command.items[1], "x y");
+	pack_keep_from_children(pack);
+	pid = fork();
+	if (pid == 0)
+		_exit(msync(pack, 4096, MS_ASYNC) < 0 && errno == ENOMEM ? 0 : 1);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "it was inherited");
+	config_free(config);
 }

@@ -4,12 +4,14 @@
 
 #include "process/environment.h"
 
+static struct account account = { .user = "www", .home = "/srv", .shell = "/bin/false" };
+
 static struct service_config service_of(enum service_type type)
 {
 	return (struct service_config){
 		.name = "web",
 		.type = type,
-		.account = { .user = "www", .home = "/srv", .shell = "/bin/false" },
+		.account = &account,
 	};
 }
 
