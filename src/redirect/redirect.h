@@ -7,7 +7,7 @@
 #include "redirect/options.h"
 #include "redirect/pipes.h"
 #include "redirect/resolver.h"
-#include "redirect/trouble.h"
+#include "taker/trouble.h"
 #include "taker/taker.h"
 
 struct redirect {

@@ -4,8 +4,8 @@
  * A target that fails and works by turns must not fill the log either: beginnings are said at most
  * once in TROUBLE_QUIET_MS. Knows no clock: the caller says what time it is.
  */
-#ifndef FDSUP_REDIRECT_TROUBLE_H
-#define FDSUP_REDIRECT_TROUBLE_H
+#ifndef FDSUP_TAKER_TROUBLE_H
+#define FDSUP_TAKER_TROUBLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "redirect/trouble.h"
+#include "taker/trouble.h"
 
 bool trouble_failed(struct trouble *trouble, uint64_t now_ms)
 {

@@ -1,5 +1,5 @@
 /* A target that does not answer is said once, and so is that it answers again. */
-#include "redirect/trouble.h"
+#include "taker/trouble.h"
 
 #include <criterion/criterion.h>
 
