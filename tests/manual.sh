@@ -54,6 +54,7 @@ write_configuration() {
 			accepting = { type = "listen"; port = 8082; command = "/bin/cat"; };
 			forwarded = { port = 8083; to = "localhost:8080"; };
 			small = { port = 8084; builtin = "time"; };
+			theirs = { port = 8085; worker_socket = "$work/theirs"; };
 			local = {
 				address = "unix:$work/socket"; command = "/bin/cat";
 				socket_user = $(id -u); socket_group = $(id -g); socket_mode = "0600";
@@ -68,7 +69,7 @@ shown_keys() {
 	"$FDSUP_BIN/fdsup" -c "$work/fdsup.conf" --show-config >"$work/shown" ||
 		fail "fdsup --show-config does not like the configuration of this test"
 	sed -n 's/^[[:space:]]*\([a-z0-9_]*\) = .*/\1/p' "$work/shown" |
-		grep -Evx 'each|lasting|taking|accepting|forwarded|small|local' | sort -u >"$work/keys"
+		grep -Evx 'each|lasting|taking|accepting|forwarded|small|theirs|local' | sort -u >"$work/keys"
 	at_least 54 "$work/keys"
 	while read -r key; do
 		has fdsup.conf.5 'It Ic' "$key" || fail "fdsup.conf(5) has no entry for the key $key"
@@ -94,7 +95,7 @@ verbs() {
 }
 
 long_options() {
-	for program in fdsup fdsupctl fdsup-acceptor fdsup-worker fdsup-redirect fdsup-builtin; do
+	for program in fdsup fdsupctl fdsup-acceptor fdsup-worker fdsup-redirect fdsup-builtin fdsup-relay; do
 		"$FDSUP_BIN/$program" --help | grep -Eo -- '--[a-z][a-z-]*' |
 			sed 's/^--//' | sort -u >"$work/options"
 		at_least 4 "$work/options"

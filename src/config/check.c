@@ -165,6 +165,9 @@ static void check_target(struct draft *draft)
 	if (service->type == SERVICE_BUILTIN && !draft_has_own(draft, "builtin"))
 		draft_problem(draft, "builtin",
 			"is missing; write \"echo\", \"discard\", \"chargen\", \"daytime\" or \"time\"");
+	if (service->type == SERVICE_EXTERNAL && !service->worker_socket)
+		draft_problem(draft, "worker_socket",
+			"is missing; write the socket on which the worker listens, \"/path\" or \"@name\"");
 	if (service->type != SERVICE_REDIRECT)
 		return;
 	const char *to = service->to;

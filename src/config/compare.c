@@ -75,7 +75,8 @@ static void compare_resolved(struct comparison *comparison, const struct service
 	if (!text_equal(before->command_path, after->command_path))
 		differs(comparison, "command", CHANGE_ROLL);
 	if (before->socket_uid != after->socket_uid)
-		differs(comparison, "socket_user", CHANGE_APPLY);
+		differs(comparison, "socket_user",
+			after->type == SERVICE_EXTERNAL ? CHANGE_ROLL : CHANGE_APPLY);
 	if (before->socket_gid != after->socket_gid)
 		differs(comparison, "socket_group", CHANGE_APPLY);
 	if (!listens_equal(before, after))

@@ -255,14 +255,22 @@ const char *builtin_name(enum builtin_protocol protocol);
 /* Connections reach it through a queue of ours. */
 static inline bool service_type_has_queue(enum service_type type)
 {
-	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_REDIRECT ||
-	       type == SERVICE_BUILTIN;
+	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_EXTERNAL ||
+	       type == SERVICE_REDIRECT || type == SERVICE_BUILTIN;
+}
+
+/* Its workers run a program of the administrator's. */
+static inline bool service_type_runs_command(enum service_type type)
+{
+	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_LISTEN ||
+	       type == SERVICE_DAEMON;
 }
 
 /* Its workers are programs of fdsup's own: they report, drain and leave when they are idle. */
 static inline bool service_type_is_ours(enum service_type type)
 {
-	return type == SERVICE_EXEC || type == SERVICE_REDIRECT || type == SERVICE_BUILTIN;
+	return type == SERVICE_EXEC || type == SERVICE_EXTERNAL || type == SERVICE_REDIRECT ||
+	       type == SERVICE_BUILTIN;
 }
 
 #endif

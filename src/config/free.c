@@ -35,7 +35,6 @@ void service_config_free(struct service_config *service)
 		free(service->listen[i].path);
 	free(service->listen);
 	free(service->command_path);
-	free(service->worker_socket);
 	free(service);
 }
 

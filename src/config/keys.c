@@ -17,7 +17,7 @@ const struct key_name service_type_names[] = {
 	{ "daemon", SERVICE_DAEMON },
 	{ "worker", SERVICE_WORKER },
 	{ "listen", SERVICE_LISTEN },
-	{ "external", SERVICE_EXTERNAL, .is_future = true },
+	{ "external", SERVICE_EXTERNAL },
 	{ "redirect", SERVICE_REDIRECT },
 	{ "builtin", SERVICE_BUILTIN },
 	{ NULL },
@@ -66,12 +66,13 @@ static const struct key_name log_level_names[] = {
 /* Which types of service a key has a meaning for. */
 #define T(type) (1U << SERVICE_##type)
 #define TAKERS  (T(EXEC) | T(WORKER))                     /* the command takes part in serving */
-#define OURS    (T(EXEC) | T(REDIRECT) | T(BUILTIN))      /* the workers are programs of fdsup */
+#define OURS    (T(EXEC) | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN)) /* workers are programs of fdsup */
 #define QUEUED  (TAKERS | OURS)                           /* has our queue */
-#define SOCKETS (QUEUED | T(LISTEN) | T(EXTERNAL))        /* has an address */
-#define ADMITS  (QUEUED | T(EXTERNAL))                    /* we accept for it */
+#define SOCKETS (QUEUED | T(LISTEN))                      /* has an address */
+#define ADMITS  QUEUED                                    /* we accept for it */
 #define LIMITS  (ADMITS | T(LISTEN))                      /* told for listen, which accepts itself */
 #define RUNS    (TAKERS | T(LISTEN) | T(DAEMON))          /* runs a program of the administrator's */
+#define ACCOUNT (RUNS | T(EXTERNAL))                      /* as whom something is done for it */
 #define TENDED  (QUEUED | T(LISTEN) | T(DAEMON))          /* has processes that we look after */
 #define POOL    (QUEUED | T(LISTEN) | T(DAEMON))          /* may run several */
 #define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))       /* is meant to run on */
@@ -164,7 +165,7 @@ const struct config_key config_keys[] = {
 	  .help = "what the command is; by default exec with a port or an address, else daemon" },
 	{ "command", KEY_COMMAND, ALONE, RUNS, SERVICE(command), ROLL,
 	  .help = "program and arguments, a list or one string that is split into words" },
-	{ "worker_socket", KEY_SOCKET, ALONE, TAKERS | T(EXTERNAL), NOT_YET, REBIND,
+	{ "worker_socket", KEY_SOCKET, ALONE, T(EXTERNAL), SERVICE(worker_socket), ROLL,
 	  .help = "Unix socket, path or \"@name\", on which connections are handed over" },
 	{ "to", KEY_STRING, ALONE, T(REDIRECT), SERVICE(to), ROLL,
 	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },
@@ -178,11 +179,11 @@ const struct config_key config_keys[] = {
 	  .help = "for people" },
 
 	/* as whom */
-	{ "user", KEY_ID, SHARED, RUNS, WRITTEN(user), ROLL,
+	{ "user", KEY_ID, SHARED, ACCOUNT, WRITTEN(user), ROLL,
 	  .help = "user the program runs as; by default whoever runs fdsup" },
-	{ "group", KEY_ID, SHARED, RUNS, WRITTEN(group), ROLL,
+	{ "group", KEY_ID, SHARED, ACCOUNT, WRITTEN(group), ROLL,
 	  .help = "group the program runs as; by default that of the user" },
-	{ "groups", KEY_IDS, SHARED, RUNS, WRITTEN(groups), ROLL,
+	{ "groups", KEY_IDS, SHARED, ACCOUNT, WRITTEN(groups), ROLL,
 	  .help = "supplementary groups, exactly these; by default those of the user" },
 	{ "umask", KEY_MODE, SHARED, RUNS, "022", SERVICE(umask), ROLL, RANGE(0, 0777),
 	  .help = "file permissions that are not given" },

@@ -162,7 +162,6 @@ static struct service_config *put_service(
 	service.command_path = is_as_written && filling->base && service.command.items
 				       ? service.command.items[0]
 				       : put_text(filling, is_as_written ? NULL : source->command_path);
-	service.worker_socket = put_text(filling, service.worker_socket);
 	service.listen = put_listen(filling, service.listen, service.n_listen);
 	service.pack = filling->pack;
 	if (filling->base && placed)

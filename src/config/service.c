@@ -74,11 +74,6 @@ static enum service_type derive_type(const struct draft *draft)
 	return has_command && !has_address ? SERVICE_DAEMON : SERVICE_EXEC;
 }
 
-static bool is_supported(enum service_type type)
-{
-	return type != SERVICE_EXTERNAL;
-}
-
 /* Keys of the service itself must fit its type; those of defaults hold where they fit. */
 static void check_fit(struct draft *draft, enum service_type type)
 {
@@ -220,17 +215,20 @@ static bool has_socket_file(const struct service_config *service)
 }
 
 /* Without a file there is nothing that could have an owner; what defaults = { } say is dropped. */
-static void drop_socket_owner(struct draft *draft)
+static void drop_socket_keys(struct draft *draft, bool has_worker)
 {
 	static const char *const keys[] = { "socket_user", "socket_group", "socket_mode" };
 	struct service_config *service = draft->fields;
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+	for (size_t i = has_worker; i < sizeof keys / sizeof *keys; i++)
 		if (draft_has_own(draft, keys[i]))
 			draft_problem(draft, keys[i],
 				"means nothing without an address \"unix:/path\"; remove the key");
-	free(service->written->socket_user);
+	if (!has_worker) {
+		free(service->written->socket_user);
+		service->written->socket_user = NULL;
+	}
 	free(service->written->socket_group);
-	service->written->socket_user = service->written->socket_group = NULL;
+	service->written->socket_group = NULL;
 	service->socket_mode = 0;
 }
 
@@ -238,14 +236,17 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 {
 	struct service_config *service = draft->fields;
 	char reason[ACCOUNT_REASON_SIZE];
+	bool has_file = has_socket_file(service), has_worker = service->type == SERVICE_EXTERNAL;
 	int r = 0;
-	if (!has_socket_file(service)) {
-		drop_socket_owner(draft);
+	if (!has_file)
+		drop_socket_keys(draft, has_worker);
+	if (!has_file && !has_worker)
 		return;
-	}
 	service->socket_uid = geteuid();
 	service->socket_gid = getegid();
-	if (!draft_has(draft, "socket_mode"))
+	if (!has_file)
+		;
+	else if (!draft_has(draft, "socket_mode"))
 		service->socket_mode = SOCKET_MODE;
 	else if (service->socket_mode == 0)
 		draft_problem(draft, "socket_mode",
@@ -291,18 +292,11 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	if (!draft_has_own(draft, "type"))
 		service->type = derive_type(draft);
 	check_fit(draft, service->type);
-	if (!is_supported(service->type)) {
-		draft_problem(draft, "type",
-			"type \"%s\" is not supported by this version; write another type, "
-			"or remove the service",
-			service_type_name(service->type));
-		return;
-	}
 	drop_unfit(service);
-	if (service->type != SERVICE_REDIRECT && service->type != SERVICE_BUILTIN) {
+	if (service->type != SERVICE_REDIRECT && service->type != SERVICE_BUILTIN)
 		find_account(draft, lookups);
+	if (service_type_runs_command(service->type))
 		find_program(draft, lookups);
-	}
 	if (service->type != SERVICE_DAEMON) {
 		find_addresses(draft, lookups);
 		find_socket_owner(draft, lookups);

@@ -180,6 +180,9 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		say(health, "%u connection%s for a worker, the oldest for %s", facts->waiting,
 			facts->waiting == 1 ? " waits" : "s wait",
 			text_format_duration(age, facts->oldest_waiting_ms));
+		/* A worker of ours says what it lacks; what commands last said is about others. */
+		if (!facts->runs_commands)
+			say_last_words(health, facts);
 		is_ill = true;
 	}
 	if (is_ill && facts->state != STATE_PAUSED)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "supervisor/supervisor.h"
 
@@ -59,6 +60,18 @@ static void for_redirect(const struct service *service, struct command_line *lin
 		service->config->to, "--idle-exit", number(line, 0, idle_timeout_ms(service)));
 }
 
+/* By name: an external worker must be somebody whom the administrator had in mind. */
+static void for_external(const struct service *service, struct command_line *line)
+{
+	const struct service_config *config = service->config;
+	line->path = service->supervisor->relay_path;
+	size_t n = APPEND(line, 0, "fdsup-relay", "--queue", "3", "--service", config->name,
+		"--worker-socket", config->worker_socket, "--idle-exit",
+		number(line, 0, idle_timeout_ms(service)));
+	if (config->socket_uid != geteuid())
+		APPEND(line, n, "--allow-uid", number(line, 1, config->socket_uid));
+}
+
 static void for_builtin(const struct service *service, struct command_line *line)
 {
 	line->path = service->supervisor->builtin_path;
@@ -80,6 +93,7 @@ struct command_line *command_line_create(const struct service *service)
 		[SERVICE_EXEC] = for_exec,
 		[SERVICE_WORKER] = for_command,
 		[SERVICE_LISTEN] = for_command,
+		[SERVICE_EXTERNAL] = for_external,
 		[SERVICE_REDIRECT] = for_redirect,
 		[SERVICE_BUILTIN] = for_builtin,
 		[SERVICE_DAEMON] = for_command,
@@ -97,5 +111,7 @@ const char *command_line_name(const struct service_config *config)
 		return "fdsup-redirect";
 	if (config->type == SERVICE_BUILTIN)
 		return "fdsup-builtin";
+	if (config->type == SERVICE_EXTERNAL)
+		return "fdsup-relay";
 	return config->command_path;
 }

@@ -111,6 +111,7 @@ static int find_helpers(struct supervisor *supervisor)
 		{ "fdsup-worker", &supervisor->worker_path },
 		{ "fdsup-redirect", &supervisor->redirect_path },
 		{ "fdsup-builtin", &supervisor->builtin_path },
+		{ "fdsup-relay", &supervisor->relay_path },
 	};
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
 		*programs[i].path = helpers_find(programs[i].name);
@@ -303,6 +304,7 @@ void start_undo(struct supervisor *supervisor)
 	free(supervisor->worker_path);
 	free(supervisor->redirect_path);
 	free(supervisor->builtin_path);
+	free(supervisor->relay_path);
 	free(supervisor->reload_error);
 	fd_close(&supervisor->null_fd);
 	config_free(supervisor->config);

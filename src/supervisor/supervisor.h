@@ -37,6 +37,7 @@ struct supervisor {
 	char *worker_path;
 	char *redirect_path;
 	char *builtin_path;
+	char *relay_path;
 	unsigned long nofile;       /* the soft limit that programs get */
 	int null_fd;                /* /dev/null, standard input of programs */
 	uint64_t started_ms;

@@ -34,7 +34,8 @@ static void fill_report(struct report *report, enum report_kind kind, const stru
 static void update_watchers(struct taker *taker)
 {
 	bool may_take = taker->mode == TAKER_SERVING && !taker->is_over &&
-			!ev_is_active(&taker->resume) && taker->settings.queue_fd >= 0;
+			!taker->is_held_back && !ev_is_active(&taker->resume) &&
+			taker->settings.queue_fd >= 0;
 	if (may_take)
 		ev_io_start(taker->loop, &taker->connections);
 	else
@@ -121,6 +122,14 @@ static void pause_taking(struct taker *taker, int error)
 	update_watchers(taker);
 }
 
+void taker_hold_back(struct taker *taker, bool is_held_back)
+{
+	if (taker->is_held_back == is_held_back)
+		return;
+	taker->is_held_back = is_held_back;
+	update_watchers(taker);
+}
+
 static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)events;
@@ -171,7 +180,9 @@ static void accept_one(struct taker *taker, struct handoff *record, int *connect
 {
 	taker->is_bad = false;
 	taker_touch(taker);
-	if (connection_examine(*connection, record) < 0 || fd_set_nonblocking(*connection) < 0)
+	bool is_ours = !taker->settings.is_passed_on;
+	if (connection_examine(*connection, record) < 0 ||
+		(is_ours && fd_set_nonblocking(*connection) < 0))
 		drop(taker, record, connection);
 	else
 		taker->methods->take(taker, record, fd_take(connection));
@@ -208,7 +219,7 @@ static void on_connections(struct ev_loop *loop, ev_io *io, int events)
 	(void)loop, (void)events;
 	struct taker *taker = io->data;
 	for (int i = 0; i < TAKEN_IN_A_ROW; i++)
-		if (!has_room(taker) || !take_one(taker))
+		if (taker->is_held_back || !has_room(taker) || !take_one(taker))
 			break;
 }
 

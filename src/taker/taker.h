@@ -21,7 +21,7 @@
 struct taker;
 
 struct taker_methods {
-	/* Serves a connection, which becomes the owner's. It is non-blocking: it stays with us. */
+	/* Serves a connection, which becomes the owner's; non-blocking unless it is passed on. */
 	void (*take)(struct taker *taker, const struct handoff *record, int connection);
 	/* Ends all connections now, taker_ended for each. */
 	void (*stop)(struct taker *taker);
@@ -46,6 +46,7 @@ struct taker_settings {
 	unsigned
 		n_room; /* descriptors that must be free for one more connection, itself included */
 	uint64_t idle_exit_ms; /* 0: never */
+	bool is_passed_on; /* connections go to another program: how they block is its business */
 };
 
 enum taker_mode { TAKER_SERVING, TAKER_DRAINING, TAKER_STOPPING };
@@ -67,6 +68,7 @@ struct taker {
 	size_t n_taken;
 	uint64_t busy_ms; /* when there was last something to do */
 	enum taker_mode mode;
+	bool is_held_back; /* by its owner: see taker_hold_back */
 	bool is_over;  /* nobody is left who could send a connection */
 	bool is_short; /* of descriptors or the like, and that has been said */
 	bool is_bad;   /* the last message was no connection, and that has been said */
@@ -80,6 +82,9 @@ int taker_open(struct taker *taker, const struct taker_methods *methods,
 void taker_run(struct taker *taker);
 
 void taker_close(struct taker *taker);
+
+/* While held back no connection is taken: they wait in the queue. */
+void taker_hold_back(struct taker *taker, bool is_held_back);
 
 /* Lists and reports a connection as taken, at once: our death must not make it unknown. */
 void taker_took(struct taker *taker, struct taken *taken, const struct handoff *record);
