@@ -49,15 +49,6 @@ static bool is_wildcard(const struct endpoint *end)
 	return !memcmp(end->ip, any, end->family == AF_INET ? 4 : 16);
 }
 
-static uint64_t connection_id(struct acceptor *acceptor, int connection)
-{
-	uint64_t cookie;
-	socklen_t length = sizeof cookie;
-	if (getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0)
-		return cookie;
-	return ++acceptor->last_id;
-}
-
 /* Errors of the one connection that accept(2) tells instead of the connection itself. */
 static bool is_passing(int error)
 {
@@ -122,7 +113,7 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 	if (connection < 0)
 		return -errno;
 	struct ledger_entry like = {
-		.id = connection_id(service->acceptor, connection),
+		.id = acceptor_connection_id(service->acceptor, connection),
 		.accepted_ns = now_ns,
 		.peer = listener->local.family == AF_UNIX
 				? endpoint_of_unix_peer(connection)

@@ -93,16 +93,30 @@ static void on_shortage_timer(struct ev_loop *loop, ev_timer *timer, int revents
 	acceptor->shortage_ns = 0;
 }
 
-static void open_reserve(struct acceptor *acceptor)
+void acceptor_open_reserve(struct acceptor *acceptor)
 {
 	for (size_t i = 0; i < CONTROL_FDS_MAX; i++)
 		acceptor->reserve_fds[i] = fd_copy(acceptor->control.socket);
 }
 
-static void close_reserve(struct acceptor *acceptor)
+void acceptor_close_reserve(struct acceptor *acceptor)
 {
 	for (size_t i = 0; i < CONTROL_FDS_MAX; i++)
 		fd_close(&acceptor->reserve_fds[i]);
+}
+
+bool acceptor_has_reserve(const struct acceptor *acceptor)
+{
+	return acceptor->reserve_fds[0] >= 0;
+}
+
+uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection)
+{
+	uint64_t cookie;
+	socklen_t length = sizeof cookie;
+	if (getsockopt(connection, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0)
+		return cookie;
+	return ++acceptor->last_id;
 }
 
 /* Without a free descriptor, one in the message is lost: recvmsg(2), MSG_CTRUNC. */
@@ -116,9 +130,9 @@ static int receive_one(struct acceptor *acceptor)
 		.fds = fds,
 		.max_fds = CONTROL_FDS_MAX,
 	};
-	close_reserve(acceptor);
+	acceptor_close_reserve(acceptor);
 	int r = descriptor_receive(acceptor->control.socket, &received);
-	open_reserve(acceptor);
+	acceptor_open_reserve(acceptor);
 	if (r <= 0)
 		return r;
 	if (received.is_cut)
@@ -209,7 +223,7 @@ static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given
 		return EX_OSERR;
 	}
 	acceptor->queue_unit = (unsigned)r;
-	open_reserve(acceptor);
+	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
 	struct control_number ready = { .kind = CONTROL_READY, .number = CONTROL_VERSION };
 	return channel_send(&acceptor->control, &ready, sizeof ready, NULL, 0) < 0 ? EX_OK : -1;
@@ -223,7 +237,7 @@ static void finish(struct acceptor *acceptor)
 	free(acceptor->services);
 	ledger_fini(&acceptor->ledger);
 	channel_fini(&acceptor->control);
-	close_reserve(acceptor);
+	acceptor_close_reserve(acceptor);
 	scoreboard_unmap(acceptor->board);
 	if (acceptor->loop)
 		ev_loop_destroy(acceptor->loop);

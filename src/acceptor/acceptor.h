@@ -38,7 +38,7 @@ struct acceptor {
 	ev_timer shortage_timer;
 	uint64_t shortage_ns; /* since when this episode lasts; 0: none */
 	bool is_short;
-	int reserve_fds[CONTROL_FDS_MAX]; /* given up while a control message is received */
+	int reserve_fds[CONTROL_FDS_MAX]; /* given up while a message is received */
 };
 
 /* Serves until the supervisor is gone; returns the exit status. Takes both descriptors. */
@@ -46,6 +46,14 @@ int acceptor_run(int control_fd, int scoreboard_fd);
 
 /* accept(2) failed for lack of something: all listeners rest for a second. */
 void acceptor_rest(struct acceptor *acceptor, int error);
+
+/* Descriptors that are kept free for those in a message, which would be lost without. */
+bool acceptor_has_reserve(const struct acceptor *acceptor);
+void acceptor_open_reserve(struct acceptor *acceptor);
+void acceptor_close_reserve(struct acceptor *acceptor);
+
+/* SO_COOKIE, or a number of ours where the kernel has none. */
+uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection);
 
 /* Ends the loop. */
 void acceptor_stop(struct acceptor *acceptor, int exit_status);

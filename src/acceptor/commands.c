@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "acceptor/accepting.h"
+#include "acceptor/entrance.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
@@ -63,15 +64,17 @@ static const char *check_settings(const struct control_service *settings)
 	return NULL;
 }
 
-static void add_listener(struct service *service, uint32_t kind, uint32_t id, int *fd)
+static void add_listener(
+	struct service *service, const struct control_listener *settings, int *fd)
 {
 	struct acceptor *acceptor = service->acceptor;
-	int r = accepting_add(service, id, fd_take(fd));
+	int r = settings->is_entrance ? entrance_add(service, settings, fd_take(fd))
+				      : accepting_add(service, settings->listener, fd_take(fd));
 	if (r == -ENOMEM)
 		out_of_memory(acceptor);
 	else if (r < 0)
 		nonsense(acceptor, r == -EEXIST ? "a listener twice" : "the socket does not listen",
-			kind);
+			settings->kind);
 }
 
 static void on_service(struct acceptor *acceptor, const union control_message *message, int fds[])
@@ -99,15 +102,16 @@ static void on_service(struct acceptor *acceptor, const union control_message *m
 		return;
 	}
 	acceptor->services[settings->service] = service;
+	const struct control_listener first = { message->kind, settings->service, settings->listener };
 	if (fds[1] >= 0)
-		add_listener(service, message->kind, settings->listener, &fds[1]);
+		add_listener(service, &first, &fds[1]);
 }
 
 static void on_listener(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	struct service *service = find(acceptor, message->listener.service);
 	if (service && fds[0] >= 0)
-		add_listener(service, message->kind, message->listener.listener, &fds[0]);
+		add_listener(service, &message->listener, &fds[0]);
 	else
 		nonsense(acceptor, "a listener without its service or descriptor", message->kind);
 }
@@ -117,7 +121,8 @@ static void on_listener_close(
 {
 	(void)fds;
 	struct service *service = find(acceptor, message->listener.service);
-	if (!service || accepting_remove(service, message->listener.listener) < 0)
+	uint32_t id = message->listener.listener;
+	if (!service || (accepting_remove(service, id) < 0 && entrance_remove(service, id) < 0))
 		nonsense(acceptor, "an unknown listener", message->kind);
 }
 

@@ -6,6 +6,7 @@
 #include "acceptor/accepting.h"
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
+#include "acceptor/entrance.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service_log.h"
@@ -178,6 +179,7 @@ static void release(struct service *service)
 void service_close(struct service *service)
 {
 	accepting_remove_all(service);
+	entrance_remove_all(service);
 	delivery_finish(service, false, clock_now_ns());
 	losses_drop_unfollowed(service, clock_now_ns());
 	/* What an acceptor before us had is not the business of whoever starts the service again. */
@@ -189,6 +191,7 @@ void service_close(struct service *service)
 void service_abandon(struct service *service)
 {
 	accepting_remove_all(service);
+	entrance_remove_all(service);
 	delivery_finish(service, true, clock_now_ns());
 	release(service);
 }
@@ -234,10 +237,13 @@ static void set_paused(struct service *service, uint32_t paused, uint64_t now_ns
 		return;
 	service->paused = paused;
 	log_pauses(service, paused & ~before, before & ~paused, now_ns);
-	if (!before)
+	if (!before) {
 		accepting_stop(service);
-	else if (!paused)
+		entrance_stop(service);
+	} else if (!paused) {
 		accepting_start(service);
+		entrance_start(service);
+	}
 	if (!before || !paused)
 		score_set(service->score->paused_ns, paused ? now_ns : 0);
 	score_set(service->score->paused, paused);

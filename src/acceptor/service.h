@@ -19,6 +19,7 @@
 #include "wire/scoreboard.h"
 
 struct acceptor;
+struct entrance;
 struct listener;
 struct held;
 
@@ -46,6 +47,7 @@ struct service {
 	struct admission admission;
 	struct ledger_account account;
 	struct listener *listeners;
+	struct entrance *entrances;
 	ev_io queue_io; /* reports; its descriptor is the acceptor's end of the queue */
 	ev_timer timer; /* for the earliest of the times below */
 	uint64_t timer_ns;

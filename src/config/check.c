@@ -255,7 +255,9 @@ static void check_unix(struct draft *draft)
 		draft_problem(draft, "protocol",
 			"a Unix socket of fdsup takes connections, not datagrams; remove the key, or the "
 			"address");
-	if (service->written->socket_user && geteuid() != 0 && service->socket_uid != geteuid())
+	bool has_file = service->socket_mode != 0;
+	if (service->written->socket_user && has_file && geteuid() != 0 &&
+		service->socket_uid != geteuid())
 		draft_problem(draft, "socket_user",
 			"only root can give a socket to another user; start fdsup as root or remove the "
 			"key");

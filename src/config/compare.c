@@ -22,6 +22,7 @@ static bool has_listen(const struct service_config *service, const struct listen
 	for (size_t i = 0; i < service->n_listen; i++) {
 		const struct listen_address *own = &service->listen[i];
 		if (own->is_both_families == listen->is_both_families &&
+			own->is_entrance == listen->is_entrance &&
 			!memcmp(&own->address, &listen->address, sizeof own->address) &&
 			text_equal(own->path, listen->path))
 			return true;

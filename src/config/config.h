@@ -70,6 +70,7 @@ struct rate_limit {
 struct listen_address {
 	struct endpoint address;  /* AF_INET, AF_INET6 ("::" for "*"), or AF_UNIX without more */
 	bool is_both_families;    /* "*": IPv4 as well; IPv4 alone where the kernel has no IPv6 */
+	bool is_entrance;         /* a worker_socket: others send connections there */
 	char *path;               /* of AF_UNIX: a path or "@name"; else NULL */
 };
 

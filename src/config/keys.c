@@ -165,7 +165,7 @@ const struct config_key config_keys[] = {
 	  .help = "what the command is; by default exec with a port or an address, else daemon" },
 	{ "command", KEY_COMMAND, ALONE, RUNS, SERVICE(command), ROLL,
 	  .help = "program and arguments, a list or one string that is split into words" },
-	{ "worker_socket", KEY_SOCKET, ALONE, T(EXTERNAL), SERVICE(worker_socket), ROLL,
+	{ "worker_socket", KEY_SOCKET, ALONE, TAKERS | T(EXTERNAL), SERVICE(worker_socket), ROLL,
 	  .help = "Unix socket, path or \"@name\", on which connections are handed over" },
 	{ "to", KEY_STRING, ALONE, T(REDIRECT), SERVICE(to), ROLL,
 	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },

@@ -143,7 +143,9 @@ static size_t collect(const struct config *config, struct claim *claims)
 			claims[n++] = (struct claim){
 				.service = service,
 				.listen = &service->listen[j],
-				.written = service->written->address.items[j],
+				.written = service->listen[j].is_entrance
+						   ? service->worker_socket
+						   : service->written->address.items[j],
 				.breadth = breadth_of(service, &service->listen[j]),
 			};
 	}

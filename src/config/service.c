@@ -70,7 +70,8 @@ static enum service_type derive_type(const struct draft *draft)
 		return SERVICE_BUILTIN;
 	if (draft_has_own(draft, "worker_socket") && !has_command)
 		return SERVICE_EXTERNAL;
-	bool has_address = draft_has_own(draft, "port") || draft_has_own(draft, "address");
+	bool has_address = draft_has_own(draft, "port") || draft_has_own(draft, "address") ||
+			   draft_has_own(draft, "worker_socket");
 	return has_command && !has_address ? SERVICE_DAEMON : SERVICE_EXEC;
 }
 
@@ -179,21 +180,35 @@ static int find_port(struct draft *draft, struct lookups *lookups, uint16_t *ret
 	return 0;
 }
 
-static void find_addresses(struct draft *draft, struct lookups *lookups)
+/* Other programs that accept send their connections there: it is listened on like an address. */
+static void add_entrance(struct draft *draft)
+{
+	struct service_config *service = draft->fields;
+	bool is_entrance = service->type == SERVICE_EXEC || service->type == SERVICE_WORKER;
+	if (!service->worker_socket || !is_entrance)
+		return;
+	struct listen_address *listen = &service->listen[service->n_listen];
+	listen->address.family = AF_UNIX;
+	listen->is_entrance = true;
+	listen->path = strdup(service->worker_socket);
+	if (listen->path)
+		service->n_listen++;
+	else
+		draft->problems->is_out_of_memory = true;
+}
+
+/* A service may live of its worker socket alone. */
+static bool has_addresses(const struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	return !service->worker_socket || service->type == SERVICE_EXTERNAL ||
+	       draft_has_own(draft, "port") || draft_has_own(draft, "address");
+}
+
+static void parse_addresses(struct draft *draft, uint16_t port)
 {
 	struct service_config *service = draft->fields;
 	char reason[LISTEN_REASON_SIZE];
-	uint16_t port = 0;
-	if (needs_port(service) && find_port(draft, lookups, &port) < 0)
-		return;
-	if (service->written->address.n == 0)
-		draft_problem(draft, "address",
-			"the list is empty; write an address or \"*\", or remove the key");
-	service->listen = calloc(service->written->address.n + 1, sizeof *service->listen);
-	if (!service->listen) {
-		draft->problems->is_out_of_memory = true;
-		return;
-	}
 	for (size_t i = 0; i < service->written->address.n; i++) {
 		struct listen_address *listen = &service->listen[service->n_listen];
 		int r = listen_parse_address(service->written->address.items[i], port, listen, reason);
@@ -204,6 +219,26 @@ static void find_addresses(struct draft *draft, struct lookups *lookups)
 		else
 			service->n_listen++;
 	}
+}
+
+static void find_addresses(struct draft *draft, struct lookups *lookups)
+{
+	struct service_config *service = draft->fields;
+	uint16_t port = 0;
+	if (!has_addresses(draft))
+		text_list_fini(&service->written->address);
+	else if (needs_port(service) && find_port(draft, lookups, &port) < 0)
+		return;
+	else if (service->written->address.n == 0)
+		draft_problem(draft, "address",
+			"the list is empty; write an address or \"*\", or remove the key");
+	service->listen = calloc(service->written->address.n + 2, sizeof *service->listen);
+	if (!service->listen) {
+		draft->problems->is_out_of_memory = true;
+		return;
+	}
+	parse_addresses(draft, port);
+	add_entrance(draft);
 }
 
 static bool has_socket_file(const struct service_config *service)
@@ -236,7 +271,7 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 {
 	struct service_config *service = draft->fields;
 	char reason[ACCOUNT_REASON_SIZE];
-	bool has_file = has_socket_file(service), has_worker = service->type == SERVICE_EXTERNAL;
+	bool has_file = has_socket_file(service), has_worker = service->worker_socket != NULL;
 	int r = 0;
 	if (!has_file)
 		drop_socket_keys(draft, has_worker);

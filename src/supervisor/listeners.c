@@ -11,6 +11,11 @@
 #include "net/holder.h"
 #include "supervisor/bound_name.h"
 
+bool listen_address_is_same(const struct listen_address *a, const struct listen_address *b)
+{
+	return a->is_entrance == b->is_entrance && listen_address_equal(a, b);
+}
+
 bool listen_address_equal(const struct listen_address *a, const struct listen_address *b)
 {
 	if (a->path || b->path)

@@ -53,6 +53,10 @@ _Static_assert((int)LISTEN_TEXT_SIZE >= (int)LISTENER_TEXT_SIZE, "room for every
 char *listen_address_format(
 	char text[LISTEN_TEXT_SIZE], const struct listen_address *where);
 
+/* One socket serves for both. */
 bool listen_address_equal(const struct listen_address *a, const struct listen_address *b);
+
+/* And it is used for the same. */
+bool listen_address_is_same(const struct listen_address *a, const struct listen_address *b);
 
 #endif

@@ -105,9 +105,24 @@ static void tell_number(struct service *service, uint32_t kind)
 		acceptor_tell(service->acceptor, &message, -1);
 }
 
+/* At an abstract name the kernel's word on who it is decides alone: unix(7). */
+static struct control_listener describe_listener(
+	const struct service *service, const struct listener *listener, uint32_t kind)
+{
+	const struct service_config *config = service->config;
+	return (struct control_listener){
+		.kind = kind,
+		.service = service->slot,
+		.listener = listener->id,
+		.is_entrance = listener->where.is_entrance,
+		.checks_uids = listener->where.is_entrance && unix_name_is_abstract(listener->where.path),
+		.uids = { config->account ? config->account->uid : 0, config->socket_uid },
+	};
+}
+
 static void tell_listener(struct service *service, const struct listener *listener, uint32_t kind)
 {
-	struct control_listener message = { kind, service->slot, listener->id };
+	struct control_listener message = describe_listener(service, listener, kind);
 	if (!service->acceptor)
 		return;
 	acceptor_tell(service->acceptor, &message, kind == CONTROL_LISTENER ? listener->fd : -1);
@@ -119,7 +134,8 @@ void service_introduce(struct service *service)
 		return;
 	/* Most services have one listener, and all of them start at the same time: one message each. */
 	bool is_paused = service->state == STATE_PAUSED;
-	uint32_t n_told = !is_paused && service->n_listeners ? 1 : 0;
+	bool has_plain = service->n_listeners && !service->listeners[0].where.is_entrance;
+	uint32_t n_told = !is_paused && has_plain ? 1 : 0;
 	tell_service(service, service->queue[0], n_told ? &service->listeners[0] : NULL);
 	if (is_paused)
 		tell_number(service, CONTROL_PAUSE);
@@ -267,7 +283,7 @@ static struct listener *find_copy(
 	const struct listener *old, struct listener *opened, uint32_t n_opened)
 {
 	for (uint32_t i = 0; i < n_opened; i++)
-		if (opened[i].is_taken_over && listen_address_equal(&opened[i].where, &old->where))
+		if (opened[i].is_taken_over && listen_address_is_same(&opened[i].where, &old->where))
 			return &opened[i];
 	return NULL;
 }

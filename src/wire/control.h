@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2 };
+enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2, CONTROL_UIDS = 2 };
 
 enum control_kind {
 	/* supervisor to acceptor */
@@ -63,6 +63,9 @@ struct control_listener {
 	uint32_t kind;
 	uint32_t service;
 	uint32_t listener;        /* id given by the supervisor, unique among all listeners */
+	uint32_t is_entrance;     /* a worker socket: not clients connect, but who sends their connections */
+	uint32_t checks_uids;     /* only these and root may, whatever the permissions say */
+	uint32_t uids[CONTROL_UIDS];
 };
 
 struct control_process {

@@ -68,8 +68,9 @@ class External(Test):
         worker = self.worker(name)
         for i in range(50):
             self.assertEqual(self.ask(port, b"%d" % i), b"%d %d" % (worker.pid, i))
-        service = fdsup.status("e")
-        self.assertEqual((service["served"], service["lost"]), (50, 0))
+        # The receipt of the last one may come after its answer.
+        wait_until("all are counted", lambda: fdsup.status("e")["served"] == 50)
+        self.assertEqual(fdsup.status("e")["lost"], 0)
 
     def test_clients_wait_for_a_worker_and_status_says_for_which(self):
         fdsup, port, name = self.external()

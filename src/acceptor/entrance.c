@@ -1,0 +1,312 @@
+#include "acceptor/entrance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/delivery.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/handoff.h"
+
+/* Taken in one turn of the loop from one sender. */
+enum { TAKE_BATCH = 16 };
+
+struct sender {
+	struct sender *next; /* of the entrance */
+	struct entrance *entrance;
+	ev_io io; /* owns its descriptor */
+	pid_t pid;
+	bool is_odd; /* it has sent what is no connection, and that has been said */
+};
+
+struct entrance {
+	struct entrance *next; /* of the service */
+	struct service *service;
+	ev_io io; /* owns its descriptor */
+	uint32_t id;
+	bool checks_uids;
+	uid_t uids[CONTROL_UIDS];
+	struct sender *senders;
+	uint32_t n_senders;
+};
+
+/* ---- what is sent ---------------------------------------------------------------------------- */
+
+static int option_of(int fd, int option)
+{
+	int value;
+	socklen_t size = sizeof value;
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+/* 0: a connection. -ENOTCONN: its client has reset it. -EPROTOTYPE: it has no business here. */
+static int examine(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
+	int domain = option_of(fd, SO_DOMAIN);
+	bool is_known = domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
+	if (!is_known || option_of(fd, SO_TYPE) != SOCK_STREAM || option_of(fd, SO_ACCEPTCONN) != 0)
+		return -EPROTOTYPE;
+	return getpeername(fd, (struct sockaddr *)&peer, &size) < 0 ? -errno : 0;
+}
+
+/* O_NONBLOCK travels with the descriptor, and commands do not expect it. */
+static void make_blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0 && (flags & O_NONBLOCK))
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+static struct endpoint end_of(
+	int fd, int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof address;
+	if (ask(fd, (struct sockaddr *)&address, &size) < 0)
+		return (struct endpoint){ 0 };
+	if (address.ss_family == AF_UNIX)
+		return (struct endpoint){ .family = AF_UNIX };
+	return endpoint_from_sockaddr((struct sockaddr *)&address);
+}
+
+static void say_odd(struct sender *sender, const char *what)
+{
+	if (!sender->is_odd)
+		log_error("%s: worker socket: process %d sends %s; that is closed, connections are "
+			  "taken",
+			service_name(sender->entrance->service), (int)sender->pid, what);
+	sender->is_odd = true;
+}
+
+/* The record that may come with it is the sender's word: the kernel's counts. */
+static void take(struct sender *sender, int given, uint64_t now_ns)
+{
+	struct service *service = sender->entrance->service;
+	struct acceptor *acceptor = service->acceptor;
+	fd_auto int fd = given;
+	int r = examine(fd);
+	if (r == -EPROTOTYPE)
+		say_odd(sender, "descriptors that are no stream sockets of clients");
+	if (r < 0)
+		return;
+	make_blocking(fd);
+	struct ledger_entry like = {
+		.id = acceptor_connection_id(acceptor, fd),
+		.accepted_ns = now_ns,
+		.peer = end_of(fd, getpeername),
+		.local = end_of(fd, getsockname),
+		.service = service->number,
+	};
+	if (like.peer.family == AF_UNIX)
+		like.peer = endpoint_of_unix_peer(fd);
+	if (ledger_find(&acceptor->ledger, service->number, like.id))
+		say_odd(sender, "a connection a second time");
+	else
+		delivery_accept(service, fd_take(&fd), &like, now_ns);
+}
+
+/* ---- senders --------------------------------------------------------------------------------- */
+
+static void drop_sender(struct sender *sender)
+{
+	struct entrance *entrance = sender->entrance;
+	struct sender **link = &entrance->senders;
+	while (*link != sender)
+		link = &(*link)->next;
+	*link = sender->next;
+	entrance->n_senders--;
+	ev_io_stop(entrance->service->acceptor->loop, &sender->io);
+	fd_close(&sender->io.fd);
+	free(sender);
+	if (!entrance->service->paused)
+		ev_io_start(entrance->service->acceptor->loop, &entrance->io);
+}
+
+/* 1: a message was taken. Else it is over for now, and 0: the sender is gone. */
+static int take_one(struct sender *sender, uint64_t now_ns)
+{
+	struct service *service = sender->entrance->service;
+	struct acceptor *acceptor = service->acceptor;
+	struct handoff record;
+	int fd = -1;
+	int r = ledger_reserve(&acceptor->ledger);
+	if (r == 0 && !acceptor_has_reserve(acceptor))
+		r = -EMFILE;
+	if (r < 0) {
+		acceptor_rest(acceptor, -r);
+		return -EAGAIN;
+	}
+	acceptor_close_reserve(acceptor);
+	r = handoff_receive(sender->io.fd, &record, &fd);
+	acceptor_open_reserve(acceptor);
+	if (r == 1)
+		take(sender, fd, now_ns);
+	if (r != -EBADMSG)
+		return r;
+	log_error("%s: worker socket: process %d sent something without exactly one descriptor: it is "
+		  "disconnected",
+		service_name(service), (int)sender->pid);
+	return 0;
+}
+
+static void on_sent(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)loop;
+	(void)revents;
+	struct sender *sender = io->data;
+	struct service *service = sender->entrance->service;
+	uint64_t now_ns = clock_now_ns();
+	int r = 1;
+	for (int i = 0; i < TAKE_BATCH && r == 1 && !service_gate(service, now_ns); i++) {
+		r = take_one(sender, now_ns);
+		now_ns = clock_now_ns();
+	}
+	if (r <= 0 && r != -EAGAIN)
+		drop_sender(sender);
+	service_settle(service, now_ns);
+}
+
+static bool is_allowed(const struct entrance *entrance, uid_t uid)
+{
+	bool is_known = !entrance->checks_uids || uid == 0;
+	for (size_t i = 0; i < CONTROL_UIDS && !is_known; i++)
+		is_known = uid == entrance->uids[i];
+	return is_known;
+}
+
+static void add_sender(struct entrance *entrance, int given)
+{
+	struct service *service = entrance->service;
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	fd_auto int fd = given;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return;
+	if (!is_allowed(entrance, peer.uid)) {
+		log_error("%s: worker socket: process %d of uid %u may not send connections; name its "
+			  "user in the key socket_user if it should",
+			service_name(service), (int)peer.pid, (unsigned)peer.uid);
+		return;
+	}
+	struct sender *sender = calloc(1, sizeof *sender);
+	if (!sender)
+		return;
+	sender->entrance = entrance;
+	sender->pid = peer.pid;
+	sender->next = entrance->senders;
+	entrance->senders = sender;
+	entrance->n_senders++;
+	ev_io_init(&sender->io, on_sent, fd_take(&fd), EV_READ);
+	sender->io.data = sender;
+	ev_io_start(service->acceptor->loop, &sender->io);
+	log_info("%s: worker socket: process %d of uid %u sends connections", service_name(service),
+		(int)peer.pid, (unsigned)peer.uid);
+}
+
+static void on_sender(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)revents;
+	struct entrance *entrance = io->data;
+	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		add_sender(entrance, fd);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		acceptor_rest(entrance->service->acceptor, errno);
+	if (entrance->n_senders >= ENTRANCE_SENDERS_MAX)
+		ev_io_stop(loop, io);
+}
+
+/* ---- the entrance ---------------------------------------------------------------------------- */
+
+static struct entrance **find(struct service *service, uint32_t id)
+{
+	struct entrance **link = &service->entrances;
+	while (*link && (*link)->id != id)
+		link = &(*link)->next;
+	return link;
+}
+
+int entrance_add(struct service *service, const struct control_listener *settings, int fd_given)
+{
+	fd_auto int fd = fd_given;
+	struct entrance **link = find(service, settings->listener);
+	if (*link)
+		return -EEXIST;
+	if (option_of(fd, SO_DOMAIN) != AF_UNIX || option_of(fd, SO_ACCEPTCONN) != 1)
+		return -EINVAL;
+	struct entrance *entrance = calloc(1, sizeof *entrance);
+	if (!entrance)
+		return -ENOMEM;
+	entrance->service = service;
+	entrance->id = settings->listener;
+	entrance->checks_uids = settings->checks_uids;
+	for (size_t i = 0; i < CONTROL_UIDS; i++)
+		entrance->uids[i] = settings->uids[i];
+	ev_io_init(&entrance->io, on_sender, fd_take(&fd), EV_READ);
+	entrance->io.data = entrance;
+	*link = entrance;
+	if (!service->paused)
+		ev_io_start(service->acceptor->loop, &entrance->io);
+	return 0;
+}
+
+/* It sees an error from now on, and keeps what it has; what it has sent is taken, limits or not. */
+static void dismiss(struct sender *sender)
+{
+	uint64_t now_ns = clock_now_ns();
+	shutdown(sender->io.fd, SHUT_RD);
+	while (take_one(sender, now_ns) == 1)
+		;
+	drop_sender(sender);
+}
+
+int entrance_remove(struct service *service, uint32_t id)
+{
+	struct entrance **link = find(service, id);
+	struct entrance *entrance = *link;
+	if (!entrance)
+		return -ENOENT;
+	while (entrance->senders)
+		dismiss(entrance->senders);
+	*link = entrance->next;
+	ev_io_stop(service->acceptor->loop, &entrance->io);
+	fd_close(&entrance->io.fd);
+	free(entrance);
+	return 0;
+}
+
+void entrance_remove_all(struct service *service)
+{
+	while (service->entrances)
+		entrance_remove(service, service->entrances->id);
+}
+
+void entrance_start(struct service *service)
+{
+	struct ev_loop *loop = service->acceptor->loop;
+	for (struct entrance *entrance = service->entrances; entrance; entrance = entrance->next) {
+		if (entrance->n_senders < ENTRANCE_SENDERS_MAX)
+			ev_io_start(loop, &entrance->io);
+		for (struct sender *sender = entrance->senders; sender; sender = sender->next)
+			ev_io_start(loop, &sender->io);
+	}
+}
+
+void entrance_stop(struct service *service)
+{
+	struct ev_loop *loop = service->acceptor->loop;
+	for (struct entrance *entrance = service->entrances; entrance; entrance = entrance->next) {
+		ev_io_stop(loop, &entrance->io);
+		for (struct sender *sender = entrance->senders; sender; sender = sender->next)
+			ev_io_stop(loop, &sender->io);
+	}
+}
