@@ -141,7 +141,7 @@ static int receive_one(struct acceptor *acceptor)
 	return 1;
 }
 
-static void watch_control(struct acceptor *acceptor)
+void acceptor_watch_control(struct acceptor *acceptor)
 {
 	int events = EV_READ | (channel_has_backlog(&acceptor->control) ? EV_WRITE : 0);
 	if (acceptor->control_io.events == events)
@@ -165,7 +165,7 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 	if (r <= 0 && r != -EAGAIN)
 		acceptor_stop(acceptor, EX_OK); /* the supervisor is gone */
 	else if (acceptor->exit_status < 0)
-		watch_control(acceptor);
+		acceptor_watch_control(acceptor);
 }
 
 static void on_log_writable(struct ev_loop *loop, ev_io *io, int revents)

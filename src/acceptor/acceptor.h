@@ -55,6 +55,9 @@ void acceptor_close_reserve(struct acceptor *acceptor);
 /* SO_COOKIE, or a number of ours where the kernel has none. */
 uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection);
 
+/* A message was sent to the supervisor, perhaps not whole: the rest is sent when that is possible. */
+void acceptor_watch_control(struct acceptor *acceptor);
+
 /* Ends the loop. */
 void acceptor_stop(struct acceptor *acceptor, int exit_status);
 

@@ -158,6 +158,7 @@ static void on_worker_gone(struct acceptor *acceptor, const union control_messag
 		return;
 	}
 	losses_worker_gone(service, message->process.pid, now_ns);
+	uses_forget(&service->uses, message->process.pid);
 	service_settle(service, now_ns);
 }
 

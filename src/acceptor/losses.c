@@ -136,8 +136,9 @@ static void drop(struct service *service, uint32_t n_gone, uint64_t now_ns)
 {
 	if (n_gone && !service->is_unfollowed)
 		log_notice("%s: its workers do not report: max_connections and max_per_source "
-			   "count only connections that wait for a worker",
-			service_name(service));
+			   "count only connections that wait for a worker%s",
+			service_name(service),
+			service->max_uses ? ", and max_uses has no effect" : "");
 	service->is_unfollowed |= n_gone > 0;
 	for (; n_gone; n_gone--) {
 		score_add(service->score->served, 1);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sysexits.h>
 
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
@@ -91,11 +92,28 @@ static uint32_t adopt(struct service *service, const struct report *report, uint
 	return place;
 }
 
+/* The supervisor replaces it. */
+static void tell_worn(struct service *service, int worker)
+{
+	struct acceptor *acceptor = service->acceptor;
+	struct control_process message = {
+		.kind = CONTROL_WORKER_WORN,
+		.service = service->number,
+		.pid = worker,
+	};
+	if (channel_send(&acceptor->control, &message, sizeof message, NULL, 0) < 0)
+		acceptor_stop(acceptor, EX_OK);
+	acceptor_watch_control(acceptor);
+}
+
 static void set_taken(struct service *service, uint32_t place, int worker)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
+	bool is_first = !entry->worker;
 	entry->worker = worker;
+	if (service->max_uses && is_first && uses_count(&service->uses, worker, service->max_uses))
+		tell_worn(service, worker);
 	if (entry->state == LEDGER_WAITING)
 		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
 }
@@ -116,9 +134,13 @@ static void set_started(
 }
 
 static void set_ended(
-	struct service *service, uint32_t place, const struct report *report, uint64_t now_ns)
+	struct service *service, uint32_t place, const struct report *report, int worker,
+	uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
+	/* One that says nothing else has had it all the same. */
+	if (!ledger_at(ledger, place)->worker)
+		set_taken(service, place, worker);
 	if (report->pid && !ledger_at(ledger, place)->pid)
 		ledger_set_pid(ledger, place, report->pid);
 	struct ending ending = {
@@ -152,7 +174,7 @@ static bool apply(struct service *service, const struct report *report, int work
 		set_started(service, place, report, worker);
 		break;
 	case REPORT_ENDED:
-		set_ended(service, place, report, now_ns);
+		set_ended(service, place, report, worker, now_ns);
 		break;
 	case REPORT_EXEC_FAILED:
 		exec_failed(service, place, report->status, now_ns);

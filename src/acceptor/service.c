@@ -43,6 +43,7 @@ static int apply_limits(
 	};
 	service->overflow_wait_ms = settings->overflow_wait_ms;
 	service->log_events = settings->log_events;
+	service->max_uses = settings->max_uses;
 	service->may_be_silent = settings->may_be_silent;
 	service->written.rate_count = settings->rate_count;
 	service->written.rate_per_ms = settings->rate_per_ms;
@@ -172,6 +173,7 @@ static void release(struct service *service)
 	fd_close(&service->queue_io.fd);
 	admission_fini(&service->admission);
 	episodes_fini(&service->episodes);
+	uses_fini(&service->uses);
 	free(service->name);
 	free(service);
 }

@@ -14,6 +14,7 @@
 
 #include "acceptor/episode.h"
 #include "acceptor/ledger.h"
+#include "acceptor/uses.h"
 #include "policy/admission.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
@@ -78,6 +79,9 @@ struct service {
 	uint64_t deaf_ns; /* when to say that the queue's other end is gone */
 	uint64_t silent_ns;   /* when to give up waiting for a first report */
 	uint32_t silent_left; /* how many had left the queue when that was last looked at */
+
+	uint32_t max_uses; /* 0: none */
+	struct uses uses;
 
 	/* Saying it once. */
 	struct episodes episodes;

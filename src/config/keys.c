@@ -225,7 +225,7 @@ const struct config_key config_keys[] = {
 	{ "connections_per_worker", KEY_INTEGER, SHARED, T(WORKER), "1", SERVICE(connections_per_worker),
 	  APPLY, RANGE(1, 1000000),
 	  .help = "connections that one worker serves at a time" },
-	{ "max_uses", KEY_INTEGER, SHARED, T(WORKER), NOT_YET, APPLY, RANGE(1, 1000000000),
+	{ "max_uses", KEY_INTEGER, SHARED, T(WORKER), SERVICE(max_uses), APPLY, RANGE(1, 1000000000),
 	  .help = "connections after which a worker is replaced" },
 	{ "max_age", KEY_DURATION, SHARED, T(WORKER), SERVICE(max_age), ROLL, RANGE(SECOND, 365 * DAY),
 	  .help = "age at which a worker is replaced" },

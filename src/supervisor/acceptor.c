@@ -46,12 +46,29 @@ static void on_synced(struct acceptor *acceptor, uint32_t number)
 	reload_on_confirmation(supervisor);
 }
 
+/* It may have ended meanwhile, or be on its way out. */
+static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
+{
+	struct supervisor *supervisor = acceptor->supervisor;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		if (service->acceptor != acceptor || service->slot != slot)
+			continue;
+		for (struct worker *worker = service->workers; worker; worker = worker->next)
+			if (worker->pid == pid)
+				worker_on_worn(worker);
+		return;
+	}
+}
+
 static void on_message(struct acceptor *acceptor, const union control_message *message)
 {
 	if (message->kind == CONTROL_READY && message->number.number == CONTROL_VERSION)
 		acceptor->is_ready = true;
 	else if (message->kind == CONTROL_SYNCED)
 		on_synced(acceptor, message->number.number);
+	else if (message->kind == CONTROL_WORKER_WORN)
+		on_worn(acceptor, message->process.service, message->process.pid);
 	else
 		on_nonsense(acceptor, "unknown message on its control channel");
 }

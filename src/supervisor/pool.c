@@ -107,16 +107,16 @@ void pool_check_ready(struct service *service)
 	service_raise(service, EVENT_READY);
 }
 
-void pool_replace(struct service *service, struct worker *old)
+void pool_replace(struct service *service, struct worker *old, const char *why)
 {
 	const char *step;
 	int r = worker_start(service, &step);
 	if (r < 0) {
-		log_warning("%s: worker %d has reached max_age, and no other can be started: %s: %s; it "
-			    "stays",
-			service->config->name, old->pid, step, strerror(-r));
+		log_warning("%s: worker %d: %s, and no other can be started: %s: %s; it stays",
+			service->config->name, old->pid, why, step, strerror(-r));
 		return;
 	}
+	log_info("%s: worker %d: %s; another takes its place", service->config->name, old->pid, why);
 	worker_drain(old);
 	service->n_working--;
 }

@@ -20,7 +20,7 @@ void pool_fill(struct service *service);
 void pool_check_ready(struct service *service);
 
 /* Starts a worker in the place of one that is then drained. */
-void pool_replace(struct service *service, struct worker *old);
+void pool_replace(struct service *service, struct worker *old, const char *why);
 
 /* Tells the workers to take no more connections and to finish those they have. */
 void pool_drain_workers(struct service *service);

@@ -91,6 +91,7 @@ static void tell_service(struct service *service, int queue_fd, const struct lis
 		.log_events = config->log_events,
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
+		.max_uses = config->max_uses,
 		.listener = first ? first->id : 0,
 	};
 	const int fds[CONTROL_FDS_MAX] = { queue_fd, first ? first->fd : -1 };
@@ -325,7 +326,7 @@ static void roll_listen(struct service *service)
 	for (struct worker *worker = service->workers; worker; worker = next) {
 		next = worker->next;
 		if (worker_is_working(worker) && worker->generation < service->generation)
-			pool_replace(service, worker);
+			pool_replace(service, worker, "the configuration has changed");
 	}
 	if (is_waiting) /* for the first client, at sockets that may be others now */
 		service_raise(service, EVENT_RESTART);

@@ -71,7 +71,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 		on_start_timeout(worker);
 		break;
 	case WORKER_READY: /* it has reached max_age */
-		pool_replace(worker->service, worker);
+		pool_replace(worker->service, worker, "max_age is reached");
 		break;
 	case WORKER_DRAINING:
 	case WORKER_STOPPING:
@@ -212,6 +212,12 @@ void worker_on_ready(struct worker *worker)
 	worker->ready_ms = clock_now_ms();
 	set_timer(worker, retire_ms(worker->service));
 	pool_check_ready(worker->service);
+}
+
+void worker_on_worn(struct worker *worker)
+{
+	if (worker->state == WORKER_READY)
+		pool_replace(worker->service, worker, "max_uses is reached");
 }
 
 void worker_on_status(struct worker *worker, const char *text)

@@ -51,6 +51,9 @@ void worker_on_ready(struct worker *worker);
 void worker_on_status(struct worker *worker, const char *text);
 void worker_on_watchdog(struct worker *worker);
 
+/* It has had as many connections as max_uses says. */
+void worker_on_worn(struct worker *worker);
+
 /* Takes connections, or will as soon as it is ready. */
 bool worker_is_working(const struct worker *worker);
 

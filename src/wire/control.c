@@ -10,6 +10,7 @@ unsigned control_size(uint32_t kind)
 		return sizeof(struct control_listener);
 	case CONTROL_WORKER_GONE:
 	case CONTROL_CHILD_ENDED:
+	case CONTROL_WORKER_WORN:
 		return sizeof(struct control_process);
 	case CONTROL_PAUSE:
 	case CONTROL_RESUME:

@@ -30,6 +30,7 @@ enum control_kind {
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_number: CONTROL_VERSION; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
+	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
 };
 
 /* Every message begins with its kind. */
@@ -56,6 +57,7 @@ struct control_service {
 	uint32_t log_events;      /* bits of enum LOG_EVENT_* */
 	uint32_t queue_depth;
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
+	uint32_t max_uses;        /* connections after which a worker is replaced */
 	uint32_t listener;        /* id of the listener that comes along */
 };
 
@@ -70,7 +72,7 @@ struct control_listener {
 
 struct control_process {
 	uint32_t kind;
-	uint32_t service;         /* of CONTROL_WORKER_GONE */
+	uint32_t service;         /* of CONTROL_WORKER_GONE and CONTROL_WORKER_WORN */
 	int32_t pid;
 	int32_t status;           /* as waitpid(2) gives it */
 	uint64_t cpu_us;

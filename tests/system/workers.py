@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 
-from support import Test, free_port, main, wait_until
+from support import BIN, Test, free_port, main, wait_until
 
 # Takes connections from descriptor 3 in the plainest way there is: one byte, one descriptor.
 WORKER = r'''
@@ -95,6 +95,30 @@ class Workers(Test):
         wait_until("another one", lambda: all(w["pid"] != first for w in fdsup.workers("w")))
         self.assertTrue(self.talk(port))
         self.assertEqual(fdsup.status("w")["deaths"], 0)
+
+    def test_workers_are_replaced_after_max_uses_and_no_client_sees_it(self):
+        port = free_port()
+        program = os.path.join(os.path.dirname(BIN), "examples", "worker-http")
+        fdsup = self.fdsup('w = { address = "127.0.0.1"; port = %d; type = "worker"; max_uses = 40;'
+                           ' workers = { min = 2; max = 2; }; command = "%s"; };' % (port, program))
+        fdsup.wait_state("w", "UP")
+        first = {w["pid"] for w in fdsup.workers("w")}
+        answers = 0
+        while first & {w["pid"] for w in fdsup.workers("w")}:
+            self.assertIn(b"200 OK", self.talk(port, b"GET / HTTP/1.0\r\n\r\n"))
+            answers += 1
+            self.assertLess(answers, 1000)
+        self.assertGreaterEqual(answers, 35)
+        fdsup.wait_log("w: worker .*: max_uses is reached; another takes its place", count=2)
+        service = fdsup.status("w")
+        self.assertEqual((service["lost"], service["deaths"]), (0, 0))
+        fdsup.wait_state("w", "UP")
+
+    def test_workers_that_do_not_report_cannot_be_counted_and_the_log_says_so(self):
+        fdsup, port = self.worker('max_uses = 3; workers = { min = 1; max = 1; };')
+        for _ in range(10):
+            self.talk(port)
+        fdsup.wait_log("its workers do not report: .*, and max_uses has no effect")
 
     def test_a_worker_that_takes_nothing_is_restarted_when_somebody_waits(self):
         hang = "if not os.path.exists(sys.argv[0] + '.once'):\n    open(sys.argv[0] + '.once', 'w'); time.sleep(1000)"

@@ -309,9 +309,6 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 			text, "services.a.", "not supported by this version; remove the key");
 	}
 	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
-		       "max_uses = 10; }; };",
-		"services.a.max_uses", "not supported by this version; remove the key");
-	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
 		       "ready = \"fd\"; }; };",
 		"services.a.ready", "not supported by this version");
 }
