@@ -141,7 +141,7 @@ static int receive_one(struct acceptor *acceptor)
 	return 1;
 }
 
-void acceptor_watch_control(struct acceptor *acceptor)
+static void watch_control(struct acceptor *acceptor)
 {
 	int events = EV_READ | (channel_has_backlog(&acceptor->control) ? EV_WRITE : 0);
 	if (acceptor->control_io.events == events)
@@ -149,6 +149,14 @@ void acceptor_watch_control(struct acceptor *acceptor)
 	ev_io_stop(acceptor->loop, &acceptor->control_io);
 	ev_io_set(&acceptor->control_io, acceptor->control.socket, events);
 	ev_io_start(acceptor->loop, &acceptor->control_io);
+}
+
+void acceptor_tell_supervisor(struct acceptor *acceptor, const void *message, size_t size)
+{
+	if (channel_send(&acceptor->control, message, size, NULL, 0) < 0)
+		acceptor_stop(acceptor, EX_OK); /* it is gone */
+	else
+		watch_control(acceptor);
 }
 
 static void on_control(struct ev_loop *loop, ev_io *io, int revents)
@@ -165,7 +173,7 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 	if (r <= 0 && r != -EAGAIN)
 		acceptor_stop(acceptor, EX_OK); /* the supervisor is gone */
 	else if (acceptor->exit_status < 0)
-		acceptor_watch_control(acceptor);
+		watch_control(acceptor);
 }
 
 static void on_log_writable(struct ev_loop *loop, ev_io *io, int revents)

@@ -55,8 +55,8 @@ void acceptor_close_reserve(struct acceptor *acceptor);
 /* SO_COOKIE, or a number of ours where the kernel has none. */
 uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection);
 
-/* A message was sent to the supervisor, perhaps not whole: the rest is sent when that is possible. */
-void acceptor_watch_control(struct acceptor *acceptor);
+/* Sends a message of the catalogue, now or when the supervisor reads. */
+void acceptor_tell_supervisor(struct acceptor *acceptor, const void *message, size_t size);
 
 /* Ends the loop. */
 void acceptor_stop(struct acceptor *acceptor, int exit_status);

@@ -77,34 +77,58 @@ static void add_listener(
 			settings->kind);
 }
 
-static void on_service(struct acceptor *acceptor, const union control_message *message, int fds[])
+static const char *check_descriptors(
+	const struct control_service *settings, bool is_known, const int fds[])
 {
-	const struct control_service *settings = &message->service;
-	const char *wrong = check_settings(settings);
-	struct service *service = wrong ? NULL : find(acceptor, settings->service);
-	if (!wrong && service && fds[0] >= 0)
-		wrong = "a second queue for a service";
-	if (!wrong && !service && fds[0] < 0)
-		wrong = "a new service without a queue";
-	if (wrong) {
-		nonsense(acceptor, wrong, message->kind);
-		return;
-	}
-	if (service) {
-		if (service_change(service, settings) < 0)
-			out_of_memory(acceptor);
-		return;
-	}
+	size_t n = (size_t)(fds[0] >= 0) + (fds[1] >= 0);
+	if (is_known)
+		return n ? "descriptors for a known service" : NULL;
+	return n == (size_t)(settings->has_queue != 0) + (settings->listener != 0)
+		       ? NULL
+		       : "a new service without the descriptors that it names";
+}
+
+static void open_service(
+	struct acceptor *acceptor, const struct control_service *settings, int fds[])
+{
+	const struct control_listener first = { settings->kind, settings->service, settings->listener };
+	int none = -1;
+	int *queue_fd = settings->has_queue ? &fds[0] : &none;
+	int *listener_fd = settings->has_queue ? &fds[1] : &fds[0];
+	struct service *service = NULL;
 	if (make_row(acceptor, settings->service) == 0)
-		service = service_open(acceptor, settings, fd_take(&fds[0]));
+		service = service_open(acceptor, settings, fd_take(queue_fd));
 	if (!service) {
 		out_of_memory(acceptor);
 		return;
 	}
 	acceptor->services[settings->service] = service;
-	const struct control_listener first = { message->kind, settings->service, settings->listener };
-	if (fds[1] >= 0)
-		add_listener(service, &first, &fds[1]);
+	if (settings->listener)
+		add_listener(service, &first, listener_fd);
+}
+
+static void on_service(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	const struct control_service *settings = &message->service;
+	const char *wrong = check_settings(settings);
+	struct service *service = wrong ? NULL : find(acceptor, settings->service);
+	if (!wrong)
+		wrong = check_descriptors(settings, service != NULL, fds);
+	if (wrong)
+		nonsense(acceptor, wrong, message->kind);
+	else if (!service)
+		open_service(acceptor, settings, fds);
+	else if (service_change(service, settings) < 0)
+		out_of_memory(acceptor);
+}
+
+static void on_queue(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	struct service *service = find(acceptor, message->number.number);
+	if (service && fds[0] >= 0 && !service_has_queue(service))
+		service_give_queue(service, fd_take(&fds[0]));
+	else
+		nonsense(acceptor, "a queue for a service that needs none", message->kind);
 }
 
 static void on_listener(struct acceptor *acceptor, const union control_message *message, int fds[])
@@ -200,8 +224,7 @@ static void on_sync(struct acceptor *acceptor, const union control_message *mess
 {
 	(void)fds;
 	struct control_number answer = { .kind = CONTROL_SYNCED, .number = message->number.number };
-	if (channel_send(&acceptor->control, &answer, sizeof answer, NULL, 0) < 0)
-		acceptor_stop(acceptor, EX_OK);
+	acceptor_tell_supervisor(acceptor, &answer, sizeof answer);
 }
 
 static const struct command {
@@ -216,6 +239,7 @@ static const struct command {
 	[CONTROL_FORGET] = { on_forget, 1 },
 	[CONTROL_WORKER_GONE] = { on_worker_gone },
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
+	[CONTROL_QUEUE] = { on_queue, 1 },
 	[CONTROL_SYNC] = { on_sync },
 };
 

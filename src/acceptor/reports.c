@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sysexits.h>
 
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
@@ -95,15 +94,12 @@ static uint32_t adopt(struct service *service, const struct report *report, uint
 /* The supervisor replaces it. */
 static void tell_worn(struct service *service, int worker)
 {
-	struct acceptor *acceptor = service->acceptor;
 	struct control_process message = {
 		.kind = CONTROL_WORKER_WORN,
 		.service = service->number,
 		.pid = worker,
 	};
-	if (channel_send(&acceptor->control, &message, sizeof message, NULL, 0) < 0)
-		acceptor_stop(acceptor, EX_OK);
-	acceptor_watch_control(acceptor);
+	acceptor_tell_supervisor(service->acceptor, &message, sizeof message);
 }
 
 static void set_taken(struct service *service, uint32_t place, int worker)
@@ -216,7 +212,7 @@ void reports_say_deaf(struct service *service)
 
 bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 {
-	for (int i = 0; i < n_messages_max; i++) {
+	for (int i = 0; i < n_messages_max && service_has_queue(service); i++) {
 		struct report reports[REPORTS_PER_MESSAGE];
 		int worker = 0;
 		int n = report_receive(service->queue_io.fd, reports, &worker);
@@ -235,7 +231,7 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 			if (!apply(service, &reports[k], worker, now_ns))
 				say_odd(service, worker);
 	}
-	return false;
+	return !service_has_queue(service);
 }
 
 void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents)

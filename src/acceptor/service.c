@@ -100,9 +100,19 @@ struct service *service_open(
 	service->timer.data = service;
 	ev_io_init(&service->queue_io, reports_on_readable, fd_take(&queue_fd), EV_READ);
 	service->queue_io.data = service;
-	ev_io_start(acceptor->loop, &service->queue_io);
+	if (service_has_queue(service))
+		ev_io_start(acceptor->loop, &service->queue_io);
 	service_settle(service, now_ns);
 	return service;
+}
+
+void service_give_queue(struct service *service, int fd)
+{
+	uint64_t now_ns = clock_now_ns();
+	ev_io_set(&service->queue_io, fd, EV_READ);
+	ev_io_start(service->acceptor->loop, &service->queue_io);
+	delivery_retry(service, true, now_ns);
+	service_settle(service, now_ns);
 }
 
 int service_change(struct service *service, const struct control_service *settings)
@@ -211,7 +221,7 @@ uint32_t service_gate(struct service *service, uint64_t now_ns)
 	if ((paused & SCORE_PAUSED_FULL) && losses_drop_unfollowed(service, now_ns))
 		paused = admission_gate(&service->admission, now_ns, &service->open_ns);
 	if (service->in_hand.fd >= 0)
-		paused |= SCORE_PAUSED_QUEUE;
+		paused |= service_has_queue(service) ? SCORE_PAUSED_QUEUE : SCORE_PAUSED_NO_QUEUE;
 	if (service->acceptor->is_short)
 		paused |= SCORE_PAUSED_DESCRIPTORS;
 	if (service->is_paused_by_admin)

@@ -90,9 +90,17 @@ struct service {
 	uint32_t n_refused_silent;
 };
 
-/* NULL: out of memory. Takes the queue. */
+/* NULL: out of memory. Takes the queue; -1: it is asked for when the first connection comes. */
 struct service *service_open(
 	struct acceptor *acceptor, const struct control_service *settings, int queue_fd);
+
+/* Takes the queue that was asked for. */
+void service_give_queue(struct service *service, int fd);
+
+static inline bool service_has_queue(const struct service *service)
+{
+	return service->queue_io.fd >= 0;
+}
 
 /* 0 or -ENOMEM. */
 int service_change(struct service *service, const struct control_service *settings);

@@ -163,7 +163,8 @@ bool value_is_absent(const struct config_key *key, const void *field)
 	/* Zero is what these have where there is none. */
 	if (key->default_text)
 		return false;
-	return (key->kind == KEY_MODE && !*(const uint32_t *)field) ||
+	bool is_number = key->kind == KEY_MODE || (key->kind == KEY_INTEGER && key->min > 0);
+	return (is_number && !*(const uint32_t *)field) ||
 	       (key->kind == KEY_DURATION && !*(const uint64_t *)field);
 }
 

@@ -46,19 +46,31 @@ static void on_synced(struct acceptor *acceptor, uint32_t number)
 	reload_on_confirmation(supervisor);
 }
 
+/* NULL: it has gone meanwhile. */
+static struct service *find_service(const struct acceptor *acceptor, uint32_t slot)
+{
+	const struct supervisor *supervisor = acceptor->supervisor;
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (supervisor->services[i]->acceptor == acceptor &&
+			supervisor->services[i]->slot == slot)
+			return supervisor->services[i];
+	return NULL;
+}
+
+static void on_need_queue(struct acceptor *acceptor, uint32_t slot)
+{
+	struct service *service = find_service(acceptor, slot);
+	if (service)
+		service_on_need_queue(service);
+}
+
 /* It may have ended meanwhile, or be on its way out. */
 static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
 {
-	struct supervisor *supervisor = acceptor->supervisor;
-	for (size_t i = 0; i < supervisor->n_services; i++) {
-		struct service *service = supervisor->services[i];
-		if (service->acceptor != acceptor || service->slot != slot)
-			continue;
-		for (struct worker *worker = service->workers; worker; worker = worker->next)
-			if (worker->pid == pid)
-				worker_on_worn(worker);
-		return;
-	}
+	struct service *service = find_service(acceptor, slot);
+	for (struct worker *worker = service ? service->workers : NULL; worker; worker = worker->next)
+		if (worker->pid == pid)
+			worker_on_worn(worker);
 }
 
 static void on_message(struct acceptor *acceptor, const union control_message *message)
@@ -67,6 +79,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		acceptor->is_ready = true;
 	else if (message->kind == CONTROL_SYNCED)
 		on_synced(acceptor, message->number.number);
+	else if (message->kind == CONTROL_NEED_QUEUE)
+		on_need_queue(acceptor, message->number.number);
 	else if (message->kind == CONTROL_WORKER_WORN)
 		on_worn(acceptor, message->process.service, message->process.pid);
 	else

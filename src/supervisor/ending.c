@@ -55,11 +55,13 @@ static bool has_successor(const struct service *service)
 /* Connections that were accepted before the listeners were closed, and that no worker has yet. */
 static bool has_accepted_ones(const struct service *service)
 {
-	if (service->queue[1] < 0 || !service->acceptor)
+	if (!service->is_open)
 		return false;
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
-	bool has_in_hand = score_get(score->paused) & SCORE_PAUSED_QUEUE;
-	return handoff_queue_depth(service->queue[1]) > 0 || has_in_hand ||
+	bool has_queued = service->queue[1] >= 0 && handoff_queue_depth(service->queue[1]) > 0;
+	bool has_in_hand =
+		score_get(score->paused) & (SCORE_PAUSED_QUEUE | SCORE_PAUSED_NO_QUEUE);
+	return has_queued || has_in_hand ||
 	       score_get(score->held) > 0;
 }
 

@@ -18,6 +18,8 @@
 #include "supervisor/watch.h"
 #include "wire/handoff.h"
 
+enum { QUEUE_SAY_AGAIN_MS = 10000 };
+
 struct service *service_create(struct supervisor *supervisor, struct service_config *config)
 {
 	struct service *service = calloc(1, sizeof *service);
@@ -71,8 +73,8 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 
 /* ---- what the acceptor is told --------------------------------------------------------------- */
 
-/* With the queue, or with the queue and the first listener, it is a new service; else: new limits. */
-static void tell_service(struct service *service, int queue_fd, const struct listener *first)
+/* A new one with its queue, if there is one yet, and `first` of its listeners; or other limits. */
+static void tell_service(struct service *service, bool is_new, const struct listener *first)
 {
 	const struct service_config *config = service->config;
 	struct control_service message = {
@@ -92,11 +94,17 @@ static void tell_service(struct service *service, int queue_fd, const struct lis
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
 		.max_uses = config->max_uses,
+		.has_queue = is_new && service->queue[0] >= 0,
 		.listener = first ? first->id : 0,
 	};
-	const int fds[CONTROL_FDS_MAX] = { queue_fd, first ? first->fd : -1 };
+	int fds[CONTROL_FDS_MAX];
+	size_t n_fds = 0;
+	if (message.has_queue)
+		fds[n_fds++] = service->queue[0];
+	if (first)
+		fds[n_fds++] = first->fd;
 	strncpy(message.name, config->name, sizeof message.name - 1);
-	acceptor_tell_with(service->acceptor, &message, fds, (queue_fd >= 0) + (first != NULL));
+	acceptor_tell_with(service->acceptor, &message, fds, n_fds);
 }
 
 static void tell_number(struct service *service, uint32_t kind)
@@ -131,13 +139,13 @@ static void tell_listener(struct service *service, const struct listener *listen
 
 void service_introduce(struct service *service)
 {
-	if (service->queue[0] < 0)
+	if (!service->is_open)
 		return;
 	/* Most services have one listener, and all of them start at the same time: one message each. */
 	bool is_paused = service->state == STATE_PAUSED;
 	bool has_plain = service->n_listeners && !service->listeners[0].where.is_entrance;
 	uint32_t n_told = !is_paused && has_plain ? 1 : 0;
-	tell_service(service, service->queue[0], n_told ? &service->listeners[0] : NULL);
+	tell_service(service, true, n_told ? &service->listeners[0] : NULL);
 	if (is_paused)
 		tell_number(service, CONTROL_PAUSE);
 	for (uint32_t i = n_told; i < service->n_listeners; i++)
@@ -148,19 +156,44 @@ void service_introduce(struct service *service)
 
 /* ---- actions --------------------------------------------------------------------------------- */
 
+/*
+ * Its queue is made when there is a worker for it, or a first client: on a host with hundreds of
+ * services queues are most of the descriptors, and took a third of the time of a start.
+ */
 static void open_listeners(struct service *service)
 {
-	if (!service->acceptor || service->queue[0] >= 0)
+	if (!service->acceptor || service->is_open)
 		return;
-	int r = handoff_queue_open(service->config->queue, service->queue);
-	if (r < 0) {
-		/* Clients wait in the kernel; the administrator is told, and `start` tries again. */
-		log_error("%s: cannot make its queue: %s; raise the limit on open files, then "
-			  "fdsupctl restart %s",
-			service->config->name, strerror(-r), service->config->name);
-		return;
-	}
+	service->is_open = true;
 	service_introduce(service);
+}
+
+int service_make_queue(struct service *service)
+{
+	struct control_number message = { CONTROL_QUEUE, service->slot };
+	if (service->queue[0] >= 0 || !service->acceptor)
+		return 0;
+	int r = handoff_queue_open(service->config->queue, service->queue);
+	if (r == 0)
+		acceptor_tell(service->acceptor, &message, service->queue[0]);
+	return r;
+}
+
+/* Its acceptor keeps the connection and asks again, ten times a second and more. */
+void service_on_need_queue(struct service *service)
+{
+	static uint64_t said_ms;
+	if (!service->is_open)
+		return;
+	int r = service_make_queue(service);
+	if (r < 0 && clock_now_ms() - said_ms >= QUEUE_SAY_AGAIN_MS) {
+		said_ms = clock_now_ms();
+		log_error("%s: cannot make its queue: %s; its first client waits and it is tried again; "
+			  "raise the limit on open files",
+			service->config->name, strerror(-r));
+	}
+	if (r == 0 && service->state == STATE_ON_DEMAND)
+		watch_start(service);
 }
 
 /* The listeners go at once; the queue stays until the workers are gone. */
@@ -180,13 +213,15 @@ static void close_queue(struct service *service)
 {
 	struct handoff record;
 	int connection;
-	if (service->queue[0] < 0)
+	if (!service->is_open)
 		return;
+	service->is_open = false;
 	/* The queue's other end travels along: it must not look closed before it is to be forgotten. */
 	struct control_number message = { CONTROL_FORGET, service->slot };
 	if (service->acceptor)
 		acceptor_tell(service->acceptor, &message, service->queue[1]);
-	while (handoff_receive(service->queue[1], &record, &connection) == 1)
+	while (service->queue[1] >= 0 &&
+		handoff_receive(service->queue[1], &record, &connection) == 1)
 		fd_close(&connection);
 	fd_close(&service->queue[0]);
 	fd_close(&service->queue[1]);
@@ -362,7 +397,7 @@ static void apply_limits(struct service *service)
 {
 	listeners_apply(service->config, service->listeners, service->n_listeners);
 	handoff_queue_set_depth(service->queue[0], service->config->queue);
-	tell_service(service, -1, NULL);
+	tell_service(service, false, NULL);
 }
 
 /* workers.min may have been raised. */

@@ -59,7 +59,8 @@ struct service {
 	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
 	uint32_t n_listeners;
 	struct listener *listeners;    /* an array; bound, empty while STOPPED */
-	int queue[2];                  /* acceptor's end, workers' end; -1 while STOPPED */
+	bool is_open;                  /* the acceptor knows it */
+	int queue[2];                  /* acceptor's end, workers' end; -1 until it is needed */
 	struct worker *workers;
 	uint32_t n_working;            /* workers that are neither draining nor stopping */
 	uint32_t n_workers;            /* all of them */
@@ -102,6 +103,12 @@ void service_reconfigure(struct service *service, struct service_config *config,
 
 /* Tells a new acceptor all that it must know of the service. */
 void service_introduce(struct service *service);
+
+/* Makes its queue if it has none yet, and tells the acceptor. 0 or -errno. */
+int service_make_queue(struct service *service);
+
+/* The first connection has come: it is told when there can be no queue. */
+void service_on_need_queue(struct service *service);
 
 /* The pipe for standard error of its programs; NULL when it cannot be made. */
 struct capture *service_capture(struct service *service);

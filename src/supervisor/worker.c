@@ -145,6 +145,10 @@ static pid_t spawn_worker(
 		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
 		.n_descriptors = 3,
 	};
+	*ret_step = "queue";
+	int r = service_type_has_queue(config->type) ? service_make_queue(service) : 0;
+	if (r < 0)
+		return r;
 	if (service->queue[1] >= 0)
 		request.descriptors[request.n_descriptors++] =
 			(struct spawn_descriptor){ service->queue[1], 3 };

@@ -15,6 +15,8 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_PAUSE:
 	case CONTROL_RESUME:
 	case CONTROL_FORGET:
+	case CONTROL_QUEUE:
+	case CONTROL_NEED_QUEUE:
 	case CONTROL_SYNC:
 	case CONTROL_READY:
 	case CONTROL_SYNCED:

@@ -14,9 +14,8 @@ enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2, CONTROL
 
 enum control_kind {
 	/* supervisor to acceptor */
-	CONTROL_SERVICE = 1,    /* struct control_service; for a new service one descriptor, the acceptor's
-	                           end of the queue, or two: its first listener as well; none when its
-	                           limits change */
+	CONTROL_SERVICE = 1,    /* struct control_service: a new service, with the descriptors that it
+	                           names, or other limits for a known one, without */
 	CONTROL_LISTENER,       /* struct control_listener; one descriptor: listening, non-blocking */
 	CONTROL_LISTENER_CLOSE, /* struct control_listener: stop accepting there, close */
 	CONTROL_PAUSE,          /* struct control_number: service; stop accepting, keep listening */
@@ -26,10 +25,13 @@ enum control_kind {
 	                           along so that it stays open until then */
 	CONTROL_WORKER_GONE,    /* struct control_process: service, pid of the worker */
 	CONTROL_CHILD_ENDED,    /* struct control_process: a command whose worker had died before it */
+	CONTROL_QUEUE,          /* struct control_number: service; one descriptor, the acceptor's end of
+	                           the queue of a service that was opened without */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_number: CONTROL_VERSION; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
+	CONTROL_NEED_QUEUE,     /* struct control_number: service, which has its first connection */
 	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
 };
 
@@ -58,7 +60,8 @@ struct control_service {
 	uint32_t queue_depth;
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
 	uint32_t max_uses;        /* connections after which a worker is replaced */
-	uint32_t listener;        /* id of the listener that comes along */
+	uint32_t has_queue;       /* of a new one: its end of the queue comes along */
+	uint32_t listener;        /* of a new one: id of the listener that comes along, 0: none */
 };
 
 struct control_listener {

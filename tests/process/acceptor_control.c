@@ -149,7 +149,15 @@ static void send_empty_name(void)
 static void send_service_without_queue(void)
 {
 	struct control_service settings = rig_settings(3);
+	settings.has_queue = 1;
 	rig_send(&rig, &settings, sizeof settings, -1);
+}
+
+/* The service has one. */
+static void send_unwanted_queue(void)
+{
+	struct control_number message = { CONTROL_QUEUE, 1 };
+	rig_send(&rig, &message, sizeof message, rig.services[1].queue[0]);
 }
 
 static void send_second_queue(void)
@@ -226,6 +234,7 @@ Test(acceptor_control, ends_at_nonsense_with_a_status_that_says_so)
 		{ "name without end", send_empty_name },
 		{ "service without queue", send_service_without_queue },
 		{ "second queue", send_second_queue },
+		{ "unwanted queue", send_unwanted_queue },
 		{ "row outside", send_row_outside },
 		{ "unknown service", send_unknown_service },
 		{ "duplicate listener", send_duplicate_listener },
@@ -295,6 +304,7 @@ Test(acceptor_control, a_service_may_bring_its_first_listener_along)
 	struct control_service settings = rig_settings(2);
 	int listener = rig_listen("127.0.0.1", &port);
 	settings.listener = 77;
+	settings.has_queue = 1;
 	cr_assert_eq(handoff_queue_open(settings.queue_depth, queue), 0);
 	const int fds[CONTROL_FDS_MAX] = { queue[0], listener };
 	cr_assert_eq(descriptor_send(rig.control, &settings, sizeof settings, fds, 2), 0);
@@ -306,6 +316,46 @@ Test(acceptor_control, a_service_may_bring_its_first_listener_along)
 	cr_assert_eq(descriptor_send(rig.control, &close_it, sizeof close_it, NULL, 0), 0);
 	rig_sync(&rig);
 	close(connection), close(client), close(listener), close(queue[0]), close(queue[1]);
+}
+
+static void await_message(int fd, short events)
+{
+	struct pollfd polled = { .fd = fd, .events = events };
+	cr_assert_eq(poll(&polled, 1, RIG_PATIENCE_MS), 1);
+}
+
+Test(acceptor_control, asks_for_a_queue_when_the_first_client_comes)
+{
+	uint16_t port;
+	int queue[2], connection;
+	struct handoff record;
+	union control_message asked;
+	struct descriptor_message message = { .bytes = &asked, .size = sizeof asked };
+	struct control_service settings = rig_settings(2);
+	struct control_number queue_message = { CONTROL_QUEUE, 2 };
+	int listener = rig_listen("127.0.0.1", &port);
+	settings.listener = 77;
+	cr_assert_eq(descriptor_send(rig.control, &settings, sizeof settings, &listener, 1), 0);
+	rig_sync(&rig);
+	int first = rig_connect(port, NULL), second = rig_connect(port, NULL);
+	await_message(rig.control, POLLIN);
+	cr_assert_eq(descriptor_receive(rig.control, &message), 1);
+	cr_expect_eq(asked.kind, CONTROL_NEED_QUEUE);
+	cr_expect_eq(asked.number.number, 2);
+	cr_expect_eq(rig_score(&rig, 2, paused), (unsigned)SCORE_PAUSED_NO_QUEUE);
+	cr_assert_eq(handoff_queue_open(settings.queue_depth, queue), 0);
+	cr_assert_eq(
+		descriptor_send(rig.control, &queue_message, sizeof queue_message, &queue[0], 1), 0);
+	for (int i = 0; i < 2; i++) {
+		await_message(queue[1], POLLIN);
+		cr_assert_eq(handoff_receive(queue[1], &record, &connection), 1);
+		close(connection);
+	}
+	cr_expect_eq(rig_score(&rig, 2, paused), 0);
+	close(first), close(second), close(listener), close(queue[0]), close(queue[1]);
+	/* It may have asked once more in between. */
+	while (descriptor_receive(rig.control, &message) == 1)
+		cr_expect_eq(asked.kind, CONTROL_NEED_QUEUE);
 }
 
 Test(acceptor_control, sleeps_when_there_is_nothing_to_do)

@@ -99,7 +99,9 @@ static void announce(struct rig *rig, uint32_t row)
 		.service = row,
 		.listener = row + 1000,
 	};
-	rig_send(rig, &service->settings, sizeof service->settings, service->queue[0]);
+	struct control_service settings = service->settings;
+	settings.has_queue = 1;
+	rig_send(rig, &settings, sizeof settings, service->queue[0]);
 	rig_send(rig, &listener, sizeof listener, service->listener);
 }
 

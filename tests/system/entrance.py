@@ -98,6 +98,7 @@ class Entrance(Test):
     def test_what_is_no_connection_is_closed_and_said_once(self):
         fdsup, name = self.entrance()
         sender = self.sender(name)
+        self.assert_echo(self.pass_one(sender))
         before = self.descriptors(fdsup)
         with socket.create_server(("127.0.0.1", 0)) as listener, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, open("/dev/null") as file:
@@ -118,7 +119,8 @@ class Entrance(Test):
             sender.settimeout(30)
             self.assertEqual(sender.recv(1), b"")
         self.assert_echo(self.pass_one(self.sender(name)))
-        wait_until("all are closed", lambda: self.descriptors(fdsup) <= before + 1)
+        # There is a sender now, and the queue.
+        wait_until("all are closed", lambda: self.descriptors(fdsup) <= before + 2)
 
     def descriptors(self, fdsup):
         return len(os.listdir("/proc/%d/fd" % self.acceptor(fdsup)))
