@@ -76,12 +76,12 @@ struct service *service_open(
 	struct acceptor *acceptor, const struct control_service *settings, int queue_given)
 {
 	fd_auto int queue_fd = queue_given;
-	struct service *service = calloc(1, sizeof *service);
+	struct service *service = calloc(1, sizeof *service + strlen(settings->name) + 1);
 	if (!service)
 		return NULL;
 	uint64_t now_ns = clock_now_ns();
 	service->acceptor = acceptor;
-	service->name = strdup(settings->name);
+	strcpy(service->name, settings->name);
 	service->number = settings->service;
 	service->opened_ns = now_ns;
 	service->score = &acceptor->board->slots[settings->service].score;
@@ -90,8 +90,7 @@ struct service *service_open(
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
 	service->deaf_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
-	if (!service->name || apply_limits(service, settings, now_ns) < 0) {
-		free(service->name);
+	if (apply_limits(service, settings, now_ns) < 0) {
 		free(service);
 		return NULL;
 	}
@@ -184,7 +183,6 @@ static void release(struct service *service)
 	admission_fini(&service->admission);
 	episodes_fini(&service->episodes);
 	uses_fini(&service->uses);
-	free(service->name);
 	free(service);
 }
 

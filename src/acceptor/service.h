@@ -34,7 +34,6 @@ struct in_hand {
 
 struct service {
 	struct acceptor *acceptor;
-	char *name;      /* owned */
 	uint32_t number; /* row on the scoreboard; names the service in messages */
 	uint32_t overflow_wait_ms;
 	uint32_t log_events;
@@ -88,6 +87,8 @@ struct service {
 	uint64_t refused_ns; /* since when REFUSED lines are counted */
 	uint32_t n_refused_lines;
 	uint32_t n_refused_silent;
+
+	char name[]; /* last: every service has its own */
 };
 
 /* NULL: out of memory. Takes the queue; -1: it is asked for when the first connection comes. */
