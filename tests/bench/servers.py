@@ -122,6 +122,7 @@ class ProcessTree:
 class Server:
     """One daemon with len(ports) services, all of the same command."""
     name = None
+    nofile = NOFILE
 
     def __init__(self, directory, top, command, ports, log):
         self.directory = tempfile.mkdtemp(prefix=self.name + "-", dir=directory)
@@ -144,7 +145,7 @@ class Server:
         """Returns the time just before."""
         def prepare():
             self.group.join()
-            resource.setrlimit(resource.RLIMIT_NOFILE, NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, self.nofile)
 
         arguments = self.arguments()
         with open(os.path.join(self.directory, "output"), "wb") as output:
