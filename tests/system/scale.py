@@ -1,0 +1,75 @@
+"""Many services in one configuration, many connections in one worker: that it works. How quick it is, tests/bench/scale.py tells."""
+import os
+import resource
+import unittest
+
+from support import BIN, Test, free_port, main
+
+SERVICES = 1000
+CONNECTIONS = 2000
+SPARE = 500
+DESCRIPTORS_PER_SERVICE = 4
+REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+def needs_descriptors(n):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, n)), hard))
+    return unittest.skipIf(hard < n, "needs %d open files" % n)
+
+
+class Scale(Test):
+    @needs_descriptors(SERVICES * DESCRIPTORS_PER_SERVICE + SPARE)
+    def test_a_thousand_services(self):
+        # Unix sockets, but for the two that are used: so many free ports in a row need not be there.
+        fdsup = self.unstarted("")
+        ports = {0: free_port(), SERVICES - 1: free_port()}
+        where = ['address = "127.0.0.1"; port = %d' % ports[i] if i in ports else
+                 'address = "unix:%s/s%d"' % (fdsup.runtime_dir, i) for i in range(SERVICES)]
+        fdsup.write("\n".join('s%04d = { %s; command = [ "/bin/sh", "-c", "read x; echo $FDSUP_SERVICE $x" ]; };' %
+                              (i, keys) for i, keys in enumerate(where)))
+        fdsup.start()
+        names = ["s%04d" % i for i in range(SERVICES)]
+        for i, port in ports.items():
+            self.assertEqual(self.talk(port, b"hello\n"), b"s%04d hello\n" % i)
+        fdsup.wait_status(names[-1], lambda s: s["served"] == 1, "one served")
+        whole = fdsup.status()
+        self.assertEqual([s["name"] for s in whole["services"]], names)
+        self.assertTrue(all(s["healthy"] for s in whole["services"]))
+        lines = fdsup.order("status").splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["SERVICE", *names])
+        self.assertEqual(len(fdsup.order("listeners").splitlines()), 1 + SERVICES)
+        # A reload looks at all of them and moves none.
+        self.assertEqual(fdsup.ctl("reload")[0], 0)
+        self.assertEqual(self.talk(ports[0], b"again\n"), b"s0000 again\n")
+        self.assertEqual(fdsup.stop(), 0)
+        self.assertEqual(os.listdir(fdsup.runtime_dir) if os.path.isdir(fdsup.runtime_dir) else [], [])
+
+    @needs_descriptors(CONNECTIONS + SPARE)
+    def test_a_worker_holds_thousands_of_connections(self):
+        port = free_port()
+        worker = os.path.normpath(os.path.join(BIN, os.pardir, "examples", "worker-http"))
+        fdsup = self.fdsup('http = { address = "127.0.0.1"; port = %d; type = "worker"; command = [ "%s" ];\n'
+                           ' ready = "notify"; workers = { min = 1; max = 1; }; max_connections = %d; };' % (
+                               port, worker, CONNECTIONS))
+        held = [self.connect(port) for _ in range(CONNECTIONS)]
+        fdsup.wait_status("http", lambda s: s["connections"]["used"] == CONNECTIONS, "all of them")
+        for s in held:
+            s.sendall(REQUEST)
+        for s in held:
+            self.assertTrue(s.recv(4096).startswith(b"HTTP/1.1 200 "))
+        # One more than the limit waits until somebody leaves, and then is served.
+        late = self.connect(port)
+        late.sendall(REQUEST)
+        self.assertEqual(fdsup.status("http")["connections"], {"used": CONNECTIONS, "limit": CONNECTIONS})
+        held.pop().close()
+        self.assertTrue(late.recv(4096).startswith(b"HTTP/1.1 200 "))
+        for s in [late, *held]:
+            s.close()
+        service = fdsup.wait_status("http", lambda s: s["connections"]["used"] == 0, "all gone")
+        self.assertEqual((service["served"], service["lost"], service["deaths"]), (CONNECTIONS + 1, 0, 0))
+
+
+if __name__ == "__main__":
+    main()
