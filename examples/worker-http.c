@@ -93,13 +93,13 @@ static void client_close(struct client *client, int status)
 		take_from_now_on(true);
 }
 
-static void client_add(int fd, const struct fdsup_connection *connection)
+static struct client *client_add(int fd, const struct fdsup_connection *connection)
 {
 	struct client *client = calloc(1, sizeof *client);
 	if (!client) {
 		close(fd);
 		fdsup_finished(channel, connection, &(struct fdsup_result){ .status = 1 });
-		return;
+		return NULL;
 	}
 	client->connection = *connection;
 	client->fd = fd;
@@ -107,6 +107,7 @@ static void client_add(int fd, const struct fdsup_connection *connection)
 	watch(EPOLL_CTL_ADD, fd, client);
 	fdsup_taken(channel, connection);
 	n_clients++;
+	return client;
 }
 
 /* ---- http ------------------------------------------------------------------------------------ */
@@ -143,11 +144,15 @@ static bool answer_complete(struct client *client)
 		client->length -= n_head;
 		memmove(client->request, client->request + n_head, client->length);
 	}
-	if (client->length == 0) {
-		free(client->request);
-		client->request = NULL;
-	}
 	return true;
+}
+
+static void drop_empty_request(struct client *client)
+{
+	if (client->length > 0)
+		return;
+	free(client->request);
+	client->request = NULL;
 }
 
 static void client_on_readable(struct client *client)
@@ -160,8 +165,10 @@ static void client_on_readable(struct client *client)
 	}
 	ssize_t n = recv(client->fd, client->request + client->length, REQUEST_MAX - client->length,
 		MSG_DONTWAIT);
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && errno == EAGAIN) {
+		drop_empty_request(client);
 		return;
+	}
 	if (n <= 0) {
 		client_close(client, 0);
 		return;
@@ -173,28 +180,36 @@ static void client_on_readable(struct client *client)
 		client_close(client, 0);
 	else if (client->length == REQUEST_MAX)
 		client_close(client, 1);
+	else
+		drop_empty_request(client);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
-static void take_all(void)
+/*
+ * One in a turn of the loop, served at once if its request is there already: what this process
+ * holds when it dies is lost, what waits in the queue is taken by the next.
+ */
+static void take_one(void)
 {
-	while (n_clients < n_clients_max) {
-		struct fdsup_connection connection;
-		int fd = fdsup_take(channel, &connection);
-		if (fd >= 0) {
-			client_add(fd, &connection);
-			continue;
-		}
-		if (fd == -EPIPE)
-			is_over = true;
-		else if (fd != -EAGAIN)
-			fprintf(stderr, "cannot take a connection: %s\n", strerror(-fd));
-		if (fd != -EAGAIN)
-			take_from_now_on(false);
+	struct fdsup_connection connection;
+	if (n_clients >= n_clients_max) {
+		take_from_now_on(false);
 		return;
 	}
-	take_from_now_on(false);
+	int fd = fdsup_take(channel, &connection);
+	if (fd >= 0) {
+		struct client *client = client_add(fd, &connection);
+		if (client)
+			client_on_readable(client);
+		return;
+	}
+	if (fd == -EPIPE)
+		is_over = true;
+	else if (fd != -EAGAIN)
+		fprintf(stderr, "cannot take a connection: %s\n", strerror(-fd));
+	if (fd != -EAGAIN)
+		take_from_now_on(false);
 }
 
 static void time_out(void)
@@ -218,13 +233,16 @@ static void serve(void)
 	while (!is_over || (n_clients > 0 && now - over_at < LEAVE_MS / 1000)) {
 		struct epoll_event events[EVENTS];
 		int n = epoll_wait(loop_fd, events, EVENTS, 1000);
+		bool is_queue_ready = false;
 		now = monotonic();
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr)
 				client_on_readable(events[i].data.ptr);
 			else
-				take_all();
+				is_queue_ready = true;
 		}
+		if (is_queue_ready)
+			take_one();
 		time_out();
 		if (is_over && !over_at)
 			over_at = now;
