@@ -2,7 +2,7 @@
 
 #include <limits.h>
 
-enum { UDP_RATE = 100, UDP_RATE_MAX = 100000 };
+enum { UDP_RATE = 100, UDP_RATE_MAX = 1000000, UDP_RATE_TIME_MS = 1000 };
 
 static const char usage_text[] =
 	"Usage: fdsup-builtin --queue FD --service NAME [OPTION...] PROTOCOL\n"
@@ -16,18 +16,28 @@ static const char usage_text[] =
 	"never)\n"
 	"  --idle-exit MS     exit when there was nothing to do for so long (default 0: never)\n"
 	"  --udp-rate N       answers by UDP a second, at most (default 100)\n"
+	"  --udp-rate-time MS so many in this time instead of a second\n"
+	"  --udp-burst N      so many at once (default: as --udp-rate)\n"
 	"  --avoid-port PORT  UDP port of another small service, never answered\n"
 	"  --verbose          one line an event on standard error\n"
 	"  --help, --version\n"
 	"\n"
 	"TERM ends the connections and then us, HUP waits until they have ended by themselves.\n";
 
-enum option_id { OPTION_UDP = ARGUMENT_OWN, OPTION_UDP_RATE, OPTION_AVOID_PORT };
+enum option_id {
+	OPTION_UDP = ARGUMENT_OWN,
+	OPTION_UDP_RATE,
+	OPTION_UDP_RATE_TIME,
+	OPTION_UDP_BURST,
+	OPTION_AVOID_PORT,
+};
 
 static const struct option long_options[] = {
 	ARGUMENTS_COMMON,
 	{ "udp", required_argument, NULL, OPTION_UDP },
 	{ "udp-rate", required_argument, NULL, OPTION_UDP_RATE },
+	{ "udp-rate-time", required_argument, NULL, OPTION_UDP_RATE_TIME },
+	{ "udp-burst", required_argument, NULL, OPTION_UDP_BURST },
 	{ "avoid-port", required_argument, NULL, OPTION_AVOID_PORT },
 	{ NULL, 0, NULL, 0 },
 };
@@ -66,6 +76,12 @@ static bool parse_option(void *context, int id)
 	case OPTION_UDP_RATE:
 		return arguments_number(
 			&options->common, "udp-rate", 1, UDP_RATE_MAX, &options->udp_rate);
+	case OPTION_UDP_RATE_TIME:
+		return arguments_number(&options->common, "udp-rate-time", 1, ARGUMENT_MS_MAX,
+			&options->udp_rate_time_ms);
+	case OPTION_UDP_BURST:
+		return arguments_number(
+			&options->common, "udp-burst", 1, UDP_RATE_MAX, &options->udp_burst);
 	default:
 		return parse_avoided(options);
 	}
@@ -92,6 +108,7 @@ bool builtin_options_parse(struct options *options, int argc, char *argv[], int 
 	*options = (struct options){
 		.common = { .program = "fdsup-builtin", .queue_fd = -1 },
 		.udp_rate = UDP_RATE,
+		.udp_rate_time_ms = UDP_RATE_TIME_MS,
 	};
 	return arguments_parse(&options->common, &syntax, options, argc, argv, ret_status) &&
 	       parse_rest(options, argc - optind, argv + optind);

@@ -15,7 +15,9 @@ struct options {
 	enum protocol protocol;
 	int udp_fds[OPTIONS_UDP_MAX];
 	size_t n_udp;
-	uint64_t udp_rate; /* answers a second */
+	uint64_t udp_rate; /* answers in udp_rate_time_ms */
+	uint64_t udp_rate_time_ms;
+	uint64_t udp_burst; /* 0: as udp_rate */
 	struct caution caution;
 };
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "builtin/datagram.h"
 
 /* The longest datagram, so that what is echoed is never cut. */
@@ -34,15 +35,23 @@ static void say_refused(
 	builtin->n_refused = 0;
 }
 
+static void say_limited(struct builtin *builtin)
+{
+	const struct options *options = builtin->options;
+	char time[TEXT_DURATION_SIZE];
+	if (!builtin->is_limited)
+		log_warning("more than %llu datagrams in %s: the others are not answered; raise the "
+			    "key rate (--udp-rate) if that is no abuse",
+			(unsigned long long)options->udp_rate,
+			text_format_duration(time, options->udp_rate_time_ms));
+	builtin->is_limited = true;
+}
+
 static bool take_token(struct builtin *builtin)
 {
 	uint64_t now_ns = clock_now_ns();
 	if (bucket_wait_ns(&builtin->answers, builtin->answers_rule, now_ns) > 0) {
-		if (!builtin->is_limited)
-			log_warning("more than %llu datagrams a second: the others are not "
-				    "answered; raise --udp-rate if that is no abuse",
-				(unsigned long long)builtin->options->udp_rate);
-		builtin->is_limited = true;
+		say_limited(builtin);
 		return false;
 	}
 	if (builtin->is_limited && bucket_is_full(&builtin->answers, now_ns)) {
@@ -111,8 +120,9 @@ int udp_start(struct builtin *builtin, int *ret_fd)
 {
 	const struct options *options = builtin->options;
 	srandom((unsigned)clock_now_ns());
-	builtin->answers_rule =
-		bucket_rule((uint32_t)options->udp_rate, 1000, (uint32_t)options->udp_rate);
+	builtin->answers_rule = bucket_rule((uint32_t)options->udp_rate,
+		(uint32_t)options->udp_rate_time_ms,
+		(uint32_t)(options->udp_burst ? options->udp_burst : options->udp_rate));
 	for (size_t i = 0; i < options->n_udp; i++) {
 		struct port *port = &builtin->ports[i];
 		*ret_fd = options->udp_fds[i];

@@ -258,7 +258,7 @@ Test(builtin_udp, two_that_were_set_on_each_other_stop_by_the_rate)
 	char got[1024];
 	for (int i = 0; i < 60; i++)
 		send_to(client, "127.0.0.1", "x", 1);
-	rig_expect_log(&rig, "<4>more than 20 datagrams a second");
+	rig_expect_log(&rig, "<4>more than 20 datagrams in 1.0s");
 	int n = 0;
 	while (rig_is_readable(client, 100) && n < 60 && recv(client, got, sizeof got, 0) >= 0)
 		n++;
