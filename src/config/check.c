@@ -195,12 +195,12 @@ static void check_protocol(struct draft *draft)
 			"a datagram is no connection that a command could be started with; write type = "
 			"\"listen\" and inetd = true, as inetd's wait");
 	else if (service->protocol == PROTOCOL_UDP && service->type != SERVICE_LISTEN &&
-		 service->type != SERVICE_DAEMON)
+		 service->type != SERVICE_DAEMON && service->type != SERVICE_BUILTIN)
 		draft_problem(draft, "protocol",
 			"udp is not supported by this version for type \"%s\"; remove the key, or write "
 			"type = \"listen\"",
 			service_type_name(service->type));
-	if (service->type == SERVICE_LISTEN && service->n_listen > LISTEN_SOCKETS_MAX)
+	if (service_gets_listeners(service) && service->n_listen > LISTEN_SOCKETS_MAX)
 		draft_problem(draft, "address",
 			"%zu addresses are more than the %d sockets that a program is handed; use fewer, or "
 			"\"*\"",
@@ -267,6 +267,15 @@ static void check_unix(struct draft *draft)
 			"root or remove the key");
 }
 
+static void check_datagram_pool(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	if (service_answers_datagrams(service) && service->workers_max > 1)
+		draft_problem(draft,
+			draft_has_own(draft, "workers.max") ? "workers.max" : "workers.min",
+			"one process answers all datagrams; write 1");
+}
+
 /* All of a pool are started at once: the program itself knows how much there is to do. */
 static void check_listen_pool(struct draft *draft)
 {
@@ -284,6 +293,7 @@ void check_service(struct draft *draft)
 	check_protocol(draft);
 	check_unix(draft);
 	check_listen_pool(draft);
+	check_datagram_pool(draft);
 	check_target(draft);
 	check_stderr(draft);
 	check_workers(draft);

@@ -84,6 +84,13 @@ static void compare_resolved(struct comparison *comparison, const struct service
 		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }
 
+/* Who answers datagrams keeps the one limit that it has itself, and is told it at its start. */
+static enum config_change change_of(const struct config_key *key, const struct service_config *service)
+{
+	bool is_told = service_answers_datagrams(service) && !strcmp(key->name, "rate");
+	return is_told ? CHANGE_ROLL : key->change;
+}
+
 enum config_change service_config_changes(const struct service_config *before,
 	const struct service_config *after, void (*visit)(void *context, const char *key),
 	void *context)
@@ -96,10 +103,10 @@ enum config_change service_config_changes(const struct service_config *before,
 	compare_resolved(&comparison, before, after);
 	for (size_t i = 0; i < config_keys_n; i++) {
 		const struct config_key *key = &config_keys[i];
-		if (!key_is_of_service(key) || key->is_resolved || !key_applies(key, after->type))
+		if (!key_is_of_service(key) || key->is_resolved || !key_fits(key, after))
 			continue;
 		if (!value_equal(key, key_field(key, before), key_field(key, after)))
-			differs(&comparison, key->name, key->change);
+			differs(&comparison, key->name, change_of(key, after));
 	}
 	return comparison.change;
 }

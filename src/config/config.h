@@ -39,8 +39,11 @@ enum builtin_protocol {
 /* What a service has that sets none. */
 enum { MAX_CONNECTIONS_DEFAULT = 256 };
 
-/* Sockets that a program of type listen may be handed. */
+/* Sockets that a program which gets the listeners may be handed. */
 enum { LISTEN_SOCKETS_MAX = 16 };
+
+/* Different UDP ports that the builtin services may have. */
+enum { BUILTIN_PORTS_MAX = 64 };
 
 enum service_protocol { PROTOCOL_TCP, PROTOCOL_UDP };
 enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
@@ -254,11 +257,22 @@ static inline const char *listen_protocol_name(
 /* "echo", "discard", ... */
 const char *builtin_name(enum builtin_protocol protocol);
 
-/* Connections reach it through a queue of ours. */
-static inline bool service_type_has_queue(enum service_type type)
+/* One of the small services by UDP: there are no connections, which most keys of its type are about. */
+static inline bool service_answers_datagrams(const struct service_config *service)
 {
-	return type == SERVICE_EXEC || type == SERVICE_WORKER || type == SERVICE_EXTERNAL ||
-	       type == SERVICE_REDIRECT || type == SERVICE_BUILTIN;
+	return service->type == SERVICE_BUILTIN && service->protocol == PROTOCOL_UDP;
+}
+
+/* Its workers get the listeners themselves, and the first client starts the first of them. */
+static inline bool service_gets_listeners(const struct service_config *service)
+{
+	return service->type == SERVICE_LISTEN || service_answers_datagrams(service);
+}
+
+/* Connections reach it through a queue of ours. */
+static inline bool service_needs_queue(const struct service_config *service)
+{
+	return service->type != SERVICE_DAEMON && !service_gets_listeners(service);
 }
 
 /* Its workers run a program of the administrator's. */

@@ -65,18 +65,20 @@ static const struct key_name log_level_names[] = {
 
 /* Which types of service a key has a meaning for. */
 #define T(type) (1U << SERVICE_##type)
+#define DATAGRAMS (1U << KEY_TYPE_DATAGRAMS)              /* builtin with protocol = "udp" */
 #define TAKERS  (T(EXEC) | T(WORKER))                     /* the command takes part in serving */
 #define OURS    (T(EXEC) | T(EXTERNAL) | T(REDIRECT) | T(BUILTIN)) /* workers are programs of fdsup */
 #define QUEUED  (TAKERS | OURS)                           /* has our queue */
-#define SOCKETS (QUEUED | T(LISTEN))                      /* has an address */
+#define SOCKETS (QUEUED | T(LISTEN))                      /* clients connect to it */
+#define PLACED  (SOCKETS | DATAGRAMS)                     /* has an address */
 #define ADMITS  QUEUED                                    /* we accept for it */
 #define LIMITS  (ADMITS | T(LISTEN))                      /* told for listen, which accepts itself */
 #define RUNS    (TAKERS | T(LISTEN) | T(DAEMON))          /* runs a program of the administrator's */
 #define ACCOUNT (RUNS | T(EXTERNAL))                      /* as whom something is done for it */
-#define TENDED  (QUEUED | T(LISTEN) | T(DAEMON))          /* has processes that we look after */
-#define POOL    (QUEUED | T(LISTEN) | T(DAEMON))          /* may run several */
+#define TENDED  (QUEUED | DATAGRAMS | T(LISTEN) | T(DAEMON)) /* has processes that we look after */
+#define POOL    (QUEUED | DATAGRAMS | T(LISTEN) | T(DAEMON)) /* may run several */
 #define STAYS   (T(WORKER) | T(LISTEN) | T(DAEMON))       /* is meant to run on */
-#define EVERY   (SOCKETS | T(DAEMON))
+#define EVERY   (PLACED | T(DAEMON))
 
 /* A key of services alone, one that defaults = { } may hold as well, and one at the top. */
 #define ALONE    .places = PLACE_SERVICE
@@ -132,19 +134,19 @@ const struct config_key config_keys[] = {
 	  .help = "least important level that is logged" },
 
 	/* where */
-	{ "address", KEY_STRINGS, SHARED, SOCKETS, "*", WRITTEN(address), REBIND,
+	{ "address", KEY_STRINGS, SHARED, PLACED, "*", WRITTEN(address), REBIND,
 	  .help = "IPv4, IPv6, \"unix:/path\" or \"unix:@name\"; \"*\" is every IP address" },
-	{ "port", KEY_PORT, ALONE, SOCKETS, WRITTEN(port), REBIND,
-	  .help = "TCP port, a number or a name from /etc/services" },
-	{ "protocol", KEY_ENUM, SHARED, SOCKETS, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
+	{ "port", KEY_PORT, ALONE, PLACED, WRITTEN(port), REBIND,
+	  .help = "port, a number or a name from /etc/services" },
+	{ "protocol", KEY_ENUM, SHARED, PLACED, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
 	  .help = "transport" },
-	{ "interface", KEY_STRING, SHARED, SOCKETS, NOT_YET, REBIND,
+	{ "interface", KEY_STRING, SHARED, PLACED, NOT_YET, REBIND,
 	  .help = "network interface that connections must come in by" },
 	{ "backlog", KEY_INTEGER, SHARED, SOCKETS, "4096", SERVICE(backlog), APPLY, RANGE(1, 65535),
 	  .help = "connections that may wait in the kernel, which caps it at net.core.somaxconn" },
-	{ "freebind", KEY_BOOLEAN, SHARED, SOCKETS, NOT_YET, REBIND,
+	{ "freebind", KEY_BOOLEAN, SHARED, PLACED, NOT_YET, REBIND,
 	  .help = "listen on addresses that do not exist yet" },
-	{ "v6only", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(is_v6only), REBIND,
+	{ "v6only", KEY_BOOLEAN, SHARED, PLACED, "false", SERVICE(is_v6only), REBIND,
 	  .help = "an IPv6 address takes no IPv4 connections" },
 	{ "nodelay", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(has_nodelay), APPLY,
 	  .help = "small writes are sent at once (TCP_NODELAY)" },
@@ -169,7 +171,7 @@ const struct config_key config_keys[] = {
 	  .help = "Unix socket, path or \"@name\", on which connections are handed over" },
 	{ "to", KEY_STRING, ALONE, T(REDIRECT), SERVICE(to), ROLL,
 	  .help = "where connections are forwarded: \"host:port\" or \"unix:/path\"" },
-	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN), SERVICE(builtin), ROLL, .names = builtin_names,
+	{ "builtin", KEY_ENUM, ALONE, T(BUILTIN) | DATAGRAMS, SERVICE(builtin), ROLL, .names = builtin_names,
 	  .help = "which of the small services" },
 	{ "inetd", KEY_BOOLEAN, SHARED, T(LISTEN), "false", SERVICE(is_inetd), ROLL,
 	  .help = "the socket is descriptor 0 and 1, as inetd hands it to a wait service" },
@@ -231,7 +233,7 @@ const struct config_key config_keys[] = {
 	  .help = "age at which a worker is replaced" },
 	{ "max_rss", KEY_SIZE, SHARED, T(WORKER), NOT_YET, APPLY, RANGE(1 << 20, 1LL << 50),
 	  .help = "memory at which a worker is replaced" },
-	{ "idle_timeout", KEY_DURATION, SHARED, OURS, "10s", SERVICE(idle_timeout), ROLL,
+	{ "idle_timeout", KEY_DURATION, SHARED, OURS | DATAGRAMS, "10s", SERVICE(idle_timeout), ROLL,
 	  RANGE(100, DAY), .help = "an idle worker above workers.min ends after this time" },
 	{ "queue", KEY_INTEGER, SHARED, QUEUED, "256", SERVICE(queue), APPLY, RANGE(1, 16384),
 	  .help = "connections that may wait for a worker" },
@@ -244,8 +246,8 @@ const struct config_key config_keys[] = {
 	  RANGE(0, 1000000), .help = "connections at a time; 0: no limit" },
 	{ "max_per_source", KEY_INTEGER, SHARED, LIMITS, "0", SERVICE(max_per_source), APPLY,
 	  RANGE(0, 1000000), .help = "connections at a time of one IPv4 address, IPv6 /64 or local user; 0: no limit" },
-	{ "rate", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate), APPLY,
-	  .help = "new connections in a time: \"10/s\", \"600/min\", \"10/s burst 50\"" },
+	{ "rate", KEY_RATE, SHARED, LIMITS | DATAGRAMS, "none", SERVICE(rate), APPLY,
+	  .help = "new connections, or answers by UDP, in a time: \"10/s\", \"600/min\", \"10/s burst 50\"" },
 	{ "rate_per_source", KEY_RATE, SHARED, LIMITS, "none", SERVICE(rate_per_source), APPLY,
 	  .help = "the same for one IPv4 address, IPv6 /64 or local user" },
 	{ "overflow", KEY_ENUM, SHARED, ADMITS, "wait", SERVICE(overflow), APPLY, .names = overflow_names,

@@ -57,7 +57,8 @@ struct config_key {
 	const char *name; /* "workers.min" */
 	enum key_kind kind;
 	unsigned places;          /* bits of enum key_place */
-	unsigned types;           /* 1 << enum service_type: the services it has a meaning for */
+	unsigned types;           /* 1 << enum service_type (or KEY_TYPE_DATAGRAMS): the services it has
+	                             a meaning for */
 	const char *default_text; /* as it would be written; NULL: none, or derived (see `help`) */
 	bool is_supported;
 	bool has_field;
@@ -70,6 +71,12 @@ struct config_key {
 	const struct key_name *names; /* of KEY_ENUM and KEY_FLAGS; ends with a NULL */
 	const char *help;             /* one line, without a full stop */
 };
+
+/*
+ * A builtin service that answers datagrams counts as a type of its own here, since it has no
+ * connections, which most keys of a builtin service are about.
+ */
+enum { KEY_TYPE_DATAGRAMS = SERVICE_DAEMON + 1 };
 
 enum { CONFIG_KEYS_MAX = 128 }; /* room for a value a key */
 
@@ -96,6 +103,13 @@ static inline void *key_field(const struct config_key *key, const void *fields)
 static inline bool key_applies(const struct config_key *key, enum service_type type)
 {
 	return key->types >> type & 1;
+}
+
+/* The same for a service whose type and protocol are known. */
+static inline bool key_fits(const struct config_key *key, const struct service_config *service)
+{
+	bool is_of_datagrams = service_answers_datagrams(service);
+	return key->types >> (is_of_datagrams ? KEY_TYPE_DATAGRAMS : (int)service->type) & 1;
 }
 
 /* Whether the value of this key is stored in struct service_config. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/builtin_ports.h"
 #include "config/global.h"
 #include "config/include.h"
 #include "config/list.h"
@@ -230,6 +231,24 @@ static void check_names(struct loader *loader)
 	}
 }
 
+/* Each is a word on the command line of each such service (fdsup-builtin(8)). */
+static void check_builtin_ports(struct loader *loader)
+{
+	const struct config *config = loader->config;
+	struct builtin_ports ports = { 0 };
+	for (size_t i = 0; i < config->n_services; i++) {
+		const struct service_config *service = config->services[i];
+		char path[CONTROL_NAME_SIZE + 32];
+		if (builtin_ports_add(&ports, service) == 0)
+			continue;
+		snprintf(path, sizeof path, "services.%s.port", service->name);
+		problem_add(&loader->problems, service->file, service->line, path,
+			"the builtin services have more than %d UDP ports; use fewer, or the same "
+			"port at several addresses",
+			BUILTIN_PORTS_MAX);
+	}
+}
+
 static void load_all(struct loader *loader)
 {
 	struct config *config = loader->config;
@@ -239,6 +258,7 @@ static void load_all(struct loader *loader)
 			compare_services);
 	check_names(loader);
 	overlap_check(config, &loader->problems);
+	check_builtin_ports(loader);
 }
 
 static int loader_init(struct loader *loader, const char *path)

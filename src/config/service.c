@@ -78,11 +78,12 @@ static enum service_type derive_type(const struct draft *draft)
 /* Keys of the service itself must fit its type; those of defaults hold where they fit. */
 static void check_fit(struct draft *draft, enum service_type type)
 {
+	const struct service_config *service = draft->fields;
 	for (size_t i = 0; i < config_keys_n; i++) {
 		const struct config_key *key = &config_keys[i];
 		const struct origin *origin = &draft->origins[i];
 		bool is_own = origin->line && !origin->is_default;
-		if (!is_own || key_applies(key, type))
+		if (!is_own || key_fits(key, service))
 			continue;
 		if (strchr(key->name, '.'))
 			continue; /* its group tells for all */
@@ -91,6 +92,10 @@ static void check_fit(struct draft *draft, enum service_type type)
 			draft_problem(draft, key->name,
 				"means nothing for a service without a port; add the key port, or "
 				"remove this one");
+		else if (key_applies(key, type))
+			draft_problem(draft, key->name,
+				"means nothing for a builtin service that answers datagrams; remove the "
+				"key, or write protocol = \"tcp\"");
 		else
 			draft_problem(draft, key->name,
 				"means nothing for type \"%s\"; remove the key, or write another "
@@ -104,7 +109,7 @@ static void drop_unfit(struct service_config *service)
 {
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (key_is_of_service(&config_keys[i]) &&
-			!key_applies(&config_keys[i], service->type))
+			!key_fits(&config_keys[i], service))
 			value_fini(&config_keys[i], key_field(&config_keys[i], service));
 }
 
@@ -319,6 +324,11 @@ static void derive_workers(struct draft *draft, const struct lookups *lookups)
 		service->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
 	if (!has_max)
 		service->workers_max = service->workers_min > most ? service->workers_min : most;
+	/* Two that answer at one address would answer twice as often as `rate` says. */
+	if (service_answers_datagrams(service) && !draft_has_own(draft, "workers.min"))
+		service->workers_min = service->workers_min > 0;
+	if (service_answers_datagrams(service) && !draft_has_own(draft, "workers.max"))
+		service->workers_max = service->workers_min ? service->workers_min : 1;
 }
 
 void service_complete(struct draft *draft, struct lookups *lookups)

@@ -16,7 +16,6 @@ struct show {
 struct block {
 	const void *fields;
 	enum key_place place;
-	enum service_type type;
 	const char *indent;
 };
 
@@ -44,7 +43,7 @@ static bool is_shown(const struct block *block, const struct config_key *key)
 	if (block->place != PLACE_SERVICE)
 		return true;
 	const struct service_config *service = block->fields;
-	return key_applies(key, block->type) && (key->kind != KEY_IDS || service->written->is_groups_given);
+	return key_fits(key, service) && (key->kind != KEY_IDS || service->written->is_groups_given);
 }
 
 static void show_key(const struct show *show, const struct block *block,
@@ -109,7 +108,7 @@ static void show_service(const struct show *show, const struct service_config *s
 	if (!written.user && service->account)
 		written.user = service->account->user;
 	shown.written = &written;
-	struct block block = { &shown, PLACE_SERVICE, service->type, "\t\t" };
+	struct block block = { &shown, PLACE_SERVICE, "\t\t" };
 	char head[128];
 	snprintf(head, sizeof head, "%s = {", service->name);
 	show_text(show, "\t", head);
@@ -121,7 +120,7 @@ void config_show(
 	const struct config *config, void (*print)(void *context, const char *text), void *context)
 {
 	struct show show = { print, context };
-	struct block block = { config, PLACE_GLOBAL, SERVICE_EXEC, "" };
+	struct block block = { config, PLACE_GLOBAL, "" };
 	show_block(&show, &block);
 	show_text(&show, "", "services = {");
 	for (size_t i = 0; i < config->n_services; i++)

@@ -9,19 +9,26 @@
 /* A program that knows nothing of us may use select(2), which breaks above this. */
 enum { PROGRAM_NOFILE = 1024 };
 
-enum { OPTIONS_MAX = 20 };
+/* Words before the administrator's own; an option with a number has two. */
+enum { OPTIONS_MAX = 20 + 2 * COMMAND_LINE_NUMBERS };
 
-/* Workers that there should always be do not leave when they are idle. */
+/*
+ * Workers that there should always be do not leave when they are idle. While one that has the
+ * listeners is replaced there are two, but it is always all of them or none.
+ */
 static long long idle_timeout_ms(const struct service *service)
 {
-	bool is_permanent = service->n_working < service->config->workers_min;
-	return is_permanent ? 0 : (long long)service->config->idle_timeout;
+	const struct service_config *config = service->config;
+	bool is_permanent = service_gets_listeners(config) ? config->workers_min > 0
+							    : service->n_working < config->workers_min;
+	return is_permanent ? 0 : (long long)config->idle_timeout;
 }
 
-static const char *number(struct command_line *line, size_t i, long long value)
+static const char *number(struct command_line *line, long long value)
 {
-	snprintf(line->numbers[i], sizeof line->numbers[i], "%lld", value);
-	return line->numbers[i];
+	char *text = line->numbers[line->n_numbers++];
+	snprintf(text, sizeof *line->numbers, "%lld", value);
+	return text;
 }
 
 static size_t append(struct command_line *line, size_t n, const char *const words[], size_t n_words)
@@ -46,10 +53,10 @@ static void for_exec(const struct service *service, struct command_line *line)
 	line->path = service->supervisor->worker_path;
 	size_t n = APPEND(line, 0, "fdsup-worker", "--queue", "3", "--service", config->name, "--stderr",
 		stderr_names[config->stderr_target], "--idle-timeout",
-		number(line, 0, idle_timeout_ms(service)), "--stop-signal",
-		number(line, 1, config->stop_signal), "--stop-timeout",
-		number(line, 2, (long long)config->stop_timeout), "--nofile",
-		number(line, 3, PROGRAM_NOFILE), "--", config->command_path);
+		number(line, idle_timeout_ms(service)), "--stop-signal",
+		number(line, config->stop_signal), "--stop-timeout",
+		number(line, (long long)config->stop_timeout), "--nofile",
+		number(line, PROGRAM_NOFILE), "--", config->command_path);
 	append(line, n, (const char *const *)config->command.items, config->command.n);
 }
 
@@ -57,7 +64,25 @@ static void for_redirect(const struct service *service, struct command_line *lin
 {
 	line->path = service->supervisor->redirect_path;
 	APPEND(line, 0, "fdsup-redirect", "--queue", "3", "--service", service->config->name, "--to",
-		service->config->to, "--idle-exit", number(line, 0, idle_timeout_ms(service)));
+		service->config->to, "--idle-exit", number(line, idle_timeout_ms(service)));
+}
+
+/* Its sockets begin at 3, as those of a program of type listen do. */
+static void for_datagrams(const struct service *service, struct command_line *line)
+{
+	const struct service_config *config = service->config;
+	const struct builtin_ports *ports = &service->supervisor->builtin_ports;
+	size_t n = APPEND(line, 0, "fdsup-builtin", "--service", config->name, "--idle-exit",
+		number(line, idle_timeout_ms(service)));
+	for (uint32_t i = 0; i < service->n_listeners; i++)
+		n = APPEND(line, n, "--udp", number(line, 3 + i));
+	for (size_t i = 0; i < ports->n; i++)
+		n = APPEND(line, n, "--avoid-port", number(line, ports->numbers[i]));
+	if (config->rate.count)
+		n = APPEND(line, n, "--udp-rate", number(line, config->rate.count), "--udp-rate-time",
+			number(line, config->rate.per_ms), "--udp-burst",
+			number(line, config->rate.burst));
+	APPEND(line, n, builtin_name(config->builtin));
 }
 
 /* By name: an external worker must be somebody whom the administrator had in mind. */
@@ -67,16 +92,20 @@ static void for_external(const struct service *service, struct command_line *lin
 	line->path = service->supervisor->relay_path;
 	size_t n = APPEND(line, 0, "fdsup-relay", "--queue", "3", "--service", config->name,
 		"--worker-socket", config->worker_socket, "--idle-exit",
-		number(line, 0, idle_timeout_ms(service)));
+		number(line, idle_timeout_ms(service)));
 	if (config->socket_uid != geteuid())
-		APPEND(line, n, "--allow-uid", number(line, 1, config->socket_uid));
+		APPEND(line, n, "--allow-uid", number(line, config->socket_uid));
 }
 
 static void for_builtin(const struct service *service, struct command_line *line)
 {
 	line->path = service->supervisor->builtin_path;
+	if (service_answers_datagrams(service->config)) {
+		for_datagrams(service, line);
+		return;
+	}
 	APPEND(line, 0, "fdsup-builtin", "--queue", "3", "--service", service->config->name,
-		"--idle-exit", number(line, 0, idle_timeout_ms(service)),
+		"--idle-exit", number(line, idle_timeout_ms(service)),
 		builtin_name(service->config->builtin));
 }
 

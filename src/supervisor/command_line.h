@@ -7,10 +7,14 @@
 
 #include "supervisor/service.h"
 
+/* Of the options of one command line. */
+enum { COMMAND_LINE_NUMBERS = 4 + LISTEN_SOCKETS_MAX + BUILTIN_PORTS_MAX };
+
 /* One piece of memory, but for what it borrows from the configuration and the supervisor. */
 struct command_line {
 	const char *path;
-	char numbers[4][24];
+	size_t n_numbers;
+	char numbers[COMMAND_LINE_NUMBERS][24];
 	const char *argv[]; /* ends with a NULL */
 };
 

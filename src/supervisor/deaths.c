@@ -151,7 +151,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		return;
 	}
 	/* To leave what one was started for is not clean, whatever the status. */
-	bool is_hasty = is_clean && service->config->type == SERVICE_LISTEN && age_ms < HASTY_MS;
+	bool is_hasty = is_clean && service_gets_listeners(service->config) && age_ms < HASTY_MS;
 	if (service->config->type == SERVICE_DAEMON)
 		clear_leftovers(service); /* the next one would be a second one */
 	struct backoff_verdict verdict =
@@ -181,15 +181,15 @@ static bool has_arrived(const struct service *service)
 }
 
 /*
- * Ours leave when there is nothing to do, and so may a program that was started on demand and accepts
- * itself (inetd's wait), unless it leaves behind at once what it was started for: that would spin.
+ * Ours leave when there is nothing to do, and so may a program that was started on demand and has the
+ * listeners (inetd's wait), unless it leaves behind at once what it was started for: that would spin.
  */
 static bool may_leave(const struct service *service, const struct worker *worker)
 {
-	if (service_type_is_ours(service->config->type))
+	bool has_listeners = service_gets_listeners(service->config);
+	if (service_type_is_ours(service->config->type) && !has_listeners)
 		return true;
-	bool is_on_demand =
-		service->config->type == SERVICE_LISTEN && service->config->workers_min == 0;
+	bool is_on_demand = has_listeners && service->config->workers_min == 0;
 	bool is_hasty = clock_now_ms() - worker->started_ms < HASTY_MS && has_arrived(service);
 	return is_on_demand && !is_hasty;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "config/builtin_ports.h"
 #include "config/pack.h"
 #include "supervisor/bound_name.h"
 #include "supervisor/log_output.h"
@@ -54,6 +55,7 @@ struct plan {
 	struct config *config; /* the new one, without its services */
 	struct step *steps;
 	size_t n_steps;
+	struct builtin_ports builtin_ports; /* those of the new one */
 	json_t *errors;
 };
 
@@ -152,6 +154,28 @@ static bool is_planned(const struct plan *plan, const struct service *service)
 	return false;
 }
 
+/*
+ * A builtin service that answers datagrams was told at its start which ports it must not answer:
+ * when one comes or goes, all of them are started anew.
+ */
+static void spread_builtin_ports(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (wanted(&plan->steps[i]))
+			builtin_ports_add(&plan->builtin_ports, wanted(&plan->steps[i]));
+	if (builtin_ports_equal(&plan->builtin_ports, &plan->supervisor->builtin_ports))
+		return;
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct step *step = &plan->steps[i];
+		if ((step->action != ACT_KEEP && step->action != ACT_APPLY) ||
+			!service_answers_datagrams(step->config))
+			continue;
+		step->action = ACT_ROLL;
+		step->change = CHANGE_ROLL;
+		add_key(step->keys, "services.*.port");
+	}
+}
+
 static int make_plan(struct plan *plan)
 {
 	struct supervisor *supervisor = plan->supervisor;
@@ -172,6 +196,7 @@ static int make_plan(struct plan *plan)
 		step->service = service;
 		step->action = ACT_REMOVE;
 	}
+	spread_builtin_ports(plan);
 	return json_array_size(plan->errors) ? -EINVAL : 0;
 }
 
@@ -380,6 +405,7 @@ static json_t *describe(const struct plan *plan)
 static void switch_over(struct plan *plan)
 {
 	struct supervisor *supervisor = plan->supervisor;
+	supervisor->builtin_ports = plan->builtin_ports;
 	/* What comes first, so that a socket that moves is accepted from without a gap. */
 	for (size_t i = 0; i < plan->n_steps; i++)
 		carry_out(&plan->steps[i]);

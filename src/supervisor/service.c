@@ -32,7 +32,7 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 	service->state_since_ms = clock_now_ms();
 	service->generation = 1;
 	pool_init(service);
-	if (config->n_listen && service_type_has_queue(config->type)) {
+	if (config->n_listen && service_needs_queue(config)) {
 		service->acceptor = supervisor_choose_acceptor(supervisor);
 		int slot = acceptor_take_slot(service->acceptor);
 		if (slot < 0) {
@@ -378,7 +378,7 @@ static void roll(struct service *service)
 		service_raise(service, EVENT_RESTART);
 		return;
 	}
-	if (service->config->type == SERVICE_LISTEN) {
+	if (service_gets_listeners(service->config)) {
 		roll_listen(service);
 		return;
 	}

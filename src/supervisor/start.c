@@ -161,6 +161,7 @@ static int create_services(struct supervisor *supervisor)
 		/* In the order of the names, as they come. */
 		struct service_config *first =
 			config_take_service(config, config->services[0]->name);
+		builtin_ports_add(&supervisor->builtin_ports, first);
 		struct service *service = service_create(supervisor, first);
 		if (!service) {
 			service_config_free(first);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <ev.h>
 
+#include "config/builtin_ports.h"
 #include "config/config.h"
 #include "supervisor/children.h"
 
@@ -27,6 +28,7 @@ struct supervisor {
 	struct config *config;      /* the global keys; the services have taken theirs */
 	struct service **services;  /* by name; those that are leaving behind all others */
 	size_t n_services;
+	struct builtin_ports builtin_ports; /* of the running configuration */
 	struct acceptor **acceptors;
 	size_t n_acceptors;
 	struct admin_server *admin;

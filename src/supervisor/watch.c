@@ -170,7 +170,7 @@ void watch_init(struct service *service)
 	service->demand.data = service;
 }
 
-/* ---- a program that accepts itself ------------------------------------------------------------ */
+/* ---- workers that get the listeners ----------------------------------------------------------- */
 
 static void stop_arrivals(struct service *service)
 {
@@ -209,7 +209,7 @@ static void start_arrivals(struct service *service)
 
 void watch_start(struct service *service)
 {
-	if (service->config->type == SERVICE_LISTEN)
+	if (service_gets_listeners(service->config))
 		start_arrivals(service);
 	if (service->queue[1] < 0)
 		return;

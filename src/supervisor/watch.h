@@ -2,8 +2,7 @@
  * Watching the queue of a service: the first connection starts a worker, those that keep waiting add
  * more, workers that nobody needs are let go, and those that take nothing are found.
  *
- * A service whose program accepts by itself has no queue: its listeners are watched for the first
- * client. The decisions are those of policy/growth.h.
+ * A service whose workers get the listeners has no queue: those are watched for the first client. The decisions are those of policy/growth.h.
  */
 #ifndef FDSUP_SUPERVISOR_WATCH_H
 #define FDSUP_SUPERVISOR_WATCH_H

@@ -103,7 +103,10 @@ const struct account *worker_account(const struct service *service)
 		       : config->account;
 }
 
-/* From descriptor 3, as sd_listen_fds(3) has it; or, as inetd, the one socket as 0 and 1. */
+/*
+ * From descriptor 3, as sd_listen_fds(3) has it and command_line.c tells our own; or, as inetd, the
+ * one socket as 0 and 1.
+ */
 static void hand_sockets_over(const struct service *service, struct spawn_request *request)
 {
 	if (service->config->is_inetd && service->n_listeners) {
@@ -117,6 +120,12 @@ static void hand_sockets_over(const struct service *service, struct spawn_reques
 		request->descriptors[request->n_descriptors++] =
 			(struct spawn_descriptor){ service->listeners[i].fd, 3 + (int)i };
 	request->pid_text = environment_listen_pid((char **)request->envp);
+}
+
+/* A signal that was meant for a program of the administrator's is nothing to ours. */
+static int end_signal(const struct service_config *config)
+{
+	return service_type_is_ours(config->type) ? SIGTERM : config->stop_signal;
 }
 
 static pid_t spawn_worker(
@@ -146,19 +155,19 @@ static pid_t spawn_worker(
 		.n_descriptors = 3,
 	};
 	*ret_step = "queue";
-	int r = service_type_has_queue(config->type) ? service_make_queue(service) : 0;
+	int r = service_needs_queue(config) ? service_make_queue(service) : 0;
 	if (r < 0)
 		return r;
 	if (service->queue[1] >= 0)
 		request.descriptors[request.n_descriptors++] =
 			(struct spawn_descriptor){ service->queue[1], 3 };
-	if (config->type == SERVICE_LISTEN)
+	if (service_gets_listeners(config))
 		hand_sockets_over(service, &request);
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
-	if (config->type == SERVICE_DAEMON || config->type == SERVICE_LISTEN)
-		request.parent_death_signal = config->stop_signal;
+	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
+		request.parent_death_signal = end_signal(config);
 	return spawn(&request, ret_step);
 }
 

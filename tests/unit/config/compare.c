@@ -64,6 +64,18 @@ Test(compare, asks_for_no_more_than_each_change_needs)
 	}
 }
 
+#define UDP(keys)                                                                                  \
+	"services = { a = { port = 7777; protocol = \"udp\"; builtin = \"echo\"; " keys " }; };"
+
+Test(compare, starts_who_answers_datagrams_anew_for_another_rate)
+{
+	cr_expect_eq(compare(UDP(""), UDP("")), CHANGE_NONE);
+	cr_expect_eq(compare(UDP(""), UDP("rate = \"1/s\";")), CHANGE_ROLL);
+	cr_expect_eq(compare(UDP(""), "defaults = { max_connections = 5; };" UDP("")), CHANGE_NONE);
+	cr_expect_eq(compare(UDP(""), "services = { a = { port = 7777; builtin = \"echo\"; }; };"),
+		CHANGE_REPLACE);
+}
+
 #define UNIX(keys)                                                                                 \
 	"services = { a = { address = \"unix:/run/x\"; command = \"/bin/cat\"; " keys " }; };"
 

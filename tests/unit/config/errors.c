@@ -205,6 +205,8 @@ Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
 	ASSERT_ALL_REFUSED(cases);
 }
 
+#define UDP(keys)                                                                                  \
+	"services = { a = { port = 7777; protocol = \"udp\"; builtin = \"echo\"; " keys " }; };"
 #define UNIX(keys)                                                                                 \
 	"services = { a = { address = \"unix:/run/x\"; command = \"/bin/cat\"; " keys " }; };"
 #define AT(address)                                                                                \
@@ -422,8 +424,25 @@ Test(errors, a_redirect_and_a_builtin_need_their_own_key)
 		{ "services = { a = { port = 7777; to = \"h:1\"; command = \"cat\"; }; };",
 			"services.a.command", "means nothing" },
 		{ EXEC("protocol = \"udp\";"), "services.a.protocol", "a datagram is no connection" },
+		{ UDP("max_connections = 5;"), "services.a.max_connections",
+			"means nothing for a builtin service that answers datagrams" },
+		{ UDP("log = \"end\";"), "services.a.log", "answers datagrams" },
+		{ UDP("workers = { max = 2; };"), "services.a.workers.max", "write 1" },
+		{ UDP("workers = { min = 2; };"), "services.a.workers.min", "write 1" },
+		{ UDP("user = \"root\";"), "services.a.user", "means nothing for type" },
 		{ EXEC("ready = \"notify\";"), "services.a.ready", "means nothing" },
 		{ EXEC("restart = \"never\";"), "services.a.restart", "means nothing" },
 	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, builtin_services_have_only_so_many_udp_ports)
+{
+	char text[16384] = "services = {", *end = text + strlen(text);
+	for (int i = 0; i <= BUILTIN_PORTS_MAX; i++)
+		end += sprintf(end, "s%02d = { port = %d; protocol = \"udp\"; builtin = \"echo\"; };\n", i,
+			2000 + i);
+	strcpy(end, "low = { port = 7; protocol = \"udp\"; builtin = \"echo\"; }; };");
+	const struct wrong cases[] = { { text, "services.s64.port", "more than 64 UDP ports" } };
 	ASSERT_ALL_REFUSED(cases);
 }
