@@ -47,8 +47,7 @@ static const struct key_name restart_names[] = {
 	{ NULL },
 };
 static const struct key_name ready_names[] = {
-	{ "exec", READY_EXEC }, { "notify", READY_NOTIFY },
-	{ "fd", READY_FD, .is_future = true }, { NULL },
+	{ "exec", READY_EXEC }, { "notify", READY_NOTIFY }, { "fd", READY_FD }, { NULL },
 };
 static const struct key_name log_event_names[] = {
 	{ "start", LOG_EVENT_START }, { "end", LOG_EVENT_END }, { "refuse", LOG_EVENT_REFUSE },

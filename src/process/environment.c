@@ -8,7 +8,7 @@
 const char environment_default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { FIXED_VARIABLES = 12, NUMBER_TEXT_SIZE = 24 };
+enum { FIXED_VARIABLES = 13, NUMBER_TEXT_SIZE = 24 };
 
 /* Room for any pid. */
 static const char pid_room[] = "          ";
@@ -47,6 +47,7 @@ struct texts {
 	const char *notify_socket;
 	char watchdog_usec[NUMBER_TEXT_SIZE];
 	char n_sockets[NUMBER_TEXT_SIZE];
+	char ready_fd[NUMBER_TEXT_SIZE];
 	char *socket_names; /* owned; NULL: no memory */
 };
 
@@ -67,11 +68,18 @@ static bool hands_sockets_over(const struct service_config *service)
 	return service->type == SERVICE_LISTEN && !service->is_inetd;
 }
 
+int environment_ready_fd(const struct service_config *service)
+{
+	int n_sockets = hands_sockets_over(service) ? (int)service->n_listen : 0;
+	return 3 + n_sockets + (service->type == SERVICE_WORKER);
+}
+
 static void make_texts(const struct service_config *service, struct texts *texts)
 {
 	snprintf(texts->watchdog_usec, sizeof texts->watchdog_usec, "%" PRIu64,
 		service->watchdog * 1000);
 	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", service->n_listen);
+	snprintf(texts->ready_fd, sizeof texts->ready_fd, "%d", environment_ready_fd(service));
 	if (hands_sockets_over(service))
 		texts->socket_names = repeat_name(service->name, service->n_listen);
 }
@@ -89,6 +97,8 @@ static void gather_channels(
 		put_fixed(all, "FDSUP_QUEUE", "3");
 	if (service->ready == READY_NOTIFY || service->watchdog)
 		put_fixed(all, "NOTIFY_SOCKET", texts->notify_socket);
+	if (service->ready == READY_FD)
+		put_fixed(all, "FDSUP_READY_FD", texts->ready_fd);
 	if (service->watchdog)
 		put_fixed(all, "WATCHDOG_USEC", texts->watchdog_usec);
 }

@@ -12,10 +12,16 @@ extern const char environment_default_path[];
  * PATH, HOME, USER, LOGNAME, SHELL of the account, FDSUP_SERVICE, then what pass_environment takes
  * from our own environment, then what `environment` adds; a later one replaces an earlier one of the
  * same name; then what a long-lived program needs to find us: FDSUP_QUEUE, NOTIFY_SOCKET,
- * WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (whose value is left to process/spawn.h)
+ * FDSUP_READY_FD, WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (whose value is left to process/spawn.h)
  * as its configuration asks for them. A NULL-terminated array in one piece of memory, freed with free; NULL without memory.
  */
 char **environment_create(const struct service_config *service, const char *notify_socket);
+
+/*
+ * The descriptor on which a program of the service announces that it is ready: the first after those
+ * that it gets anyway.
+ */
+int environment_ready_fd(const struct service_config *service);
 
 /* Where LISTEN_PID has its value in such an environment; NULL if it has none. */
 char *environment_listen_pid(char **environment);

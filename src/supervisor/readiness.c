@@ -35,7 +35,8 @@ static struct worker *find_worker(struct supervisor *supervisor, pid_t pid)
 
 static void on_assignment(struct worker *worker, const char *line)
 {
-	if (!strcmp(line, "READY=1"))
+	bool is_asked = worker->service->config->ready == READY_NOTIFY;
+	if (!strcmp(line, "READY=1") && is_asked)
 		worker_on_ready(worker);
 	else if (!strcmp(line, "WATCHDOG=1"))
 		worker_on_watchdog(worker);

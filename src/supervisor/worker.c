@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "process/environment.h"
@@ -16,6 +17,7 @@
 #include "supervisor/command_line.h"
 #include "supervisor/deaths.h"
 #include "supervisor/pool.h"
+#include "supervisor/ready_pipe.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
@@ -29,6 +31,12 @@ enum { WORKER_GRACE_MS = 1000 };
 
 /* What a worker that finishes may take at most. */
 enum { DRAIN_MAX_MS = 300 * 1000 };
+
+static void close_ready_pipe(struct worker *worker)
+{
+	ready_pipe_close(worker->ready_pipe);
+	worker->ready_pipe = NULL;
+}
 
 static void on_exit_of_worker(struct child *child, int status, const struct rusage *usage)
 {
@@ -128,8 +136,9 @@ static int end_signal(const struct service_config *config)
 	return service_type_is_ours(config->type) ? SIGTERM : config->stop_signal;
 }
 
-static pid_t spawn_worker(
-	struct service *service, const struct command_line *line, const char **ret_step)
+/* ready_fd: where it announces that it is ready; -1: not so. */
+static pid_t spawn_worker(struct service *service, const struct command_line *line, int ready_fd,
+	const char **ret_step)
 {
 	const struct service_config *config = service->config;
 	bool is_logged = config->stderr_target != STDERR_NULL;
@@ -163,12 +172,31 @@ static pid_t spawn_worker(
 			(struct spawn_descriptor){ service->queue[1], 3 };
 	if (service_gets_listeners(config))
 		hand_sockets_over(service, &request);
+	if (ready_fd >= 0)
+		request.descriptors[request.n_descriptors++] =
+			(struct spawn_descriptor){ ready_fd, environment_ready_fd(config) };
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
 	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
 		request.parent_death_signal = end_signal(config);
 	return spawn(&request, ret_step);
+}
+
+static pid_t start_process(
+	struct worker *worker, const struct command_line *line, const char **ret_step)
+{
+	fd_auto int ready_fd = -1;
+	*ret_step = "pipe";
+	if (worker->service->config->ready == READY_FD) {
+		worker->ready_pipe = ready_pipe_open(worker, &ready_fd);
+		if (!worker->ready_pipe)
+			return -errno;
+	}
+	pid_t pid = spawn_worker(worker->service, line, ready_fd, ret_step);
+	if (pid < 0)
+		close_ready_pipe(worker);
+	return pid;
 }
 
 /* A tenth either way, so that those that were started together do not go together. 0: never. */
@@ -183,15 +211,15 @@ int worker_start(struct service *service, const char **ret_step)
 	*ret_step = "fork";
 	if (!worker)
 		return -ENOMEM;
+	worker->service = service;
 	worker->taken_before = service_taken(service);
 	struct command_line *line = command_line_create(service);
-	pid_t pid = line ? spawn_worker(service, line, ret_step) : -ENOMEM;
+	pid_t pid = line ? start_process(worker, line, ret_step) : -ENOMEM;
 	if (pid < 0) {
 		free(line);
 		free(worker);
 		return pid;
 	}
-	worker->service = service;
 	worker->pid = pid;
 	worker->state = service->config->ready == READY_EXEC ? WORKER_READY : WORKER_STARTING;
 	worker->command = strdup(command_line_name(service->config));
@@ -221,6 +249,7 @@ void worker_on_ready(struct worker *worker)
 {
 	if (worker->state != WORKER_STARTING)
 		return;
+	close_ready_pipe(worker);
 	worker->state = WORKER_READY;
 	worker->ready_ms = clock_now_ms();
 	set_timer(worker, retire_ms(worker->service));
@@ -260,6 +289,7 @@ void worker_free(struct worker *worker)
 {
 	ev_timer_stop(worker->service->supervisor->loop, &worker->timer);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
+	close_ready_pipe(worker);
 	free(worker->status);
 	free(worker->command);
 	free(worker);
@@ -284,6 +314,7 @@ void worker_stop(struct worker *worker)
 		return;
 	}
 	const struct service_config *config = worker->service->config;
+	close_ready_pipe(worker);
 	worker->state = WORKER_STOPPING;
 	if (is_ours(worker)) {
 		kill(worker->pid, SIGTERM);
@@ -304,6 +335,7 @@ void worker_drain(struct worker *worker)
 		worker_stop(worker);
 		return;
 	}
+	close_ready_pipe(worker);
 	worker->state = WORKER_DRAINING;
 	kill(worker->pid, is_ours(worker) ? SIGHUP : config->stop_signal);
 	set_timer(worker, is_ours(worker) ? 0 : DRAIN_MAX_MS);

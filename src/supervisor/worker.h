@@ -9,6 +9,7 @@
 
 #include "supervisor/children.h"
 
+struct ready_pipe;
 struct service;
 
 enum worker_state {
@@ -31,6 +32,7 @@ struct worker {
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */
 	ev_timer timer;        /* what it stands for follows from the state: see on_timer */
 	ev_timer watchdog;     /* active once it has sent WATCHDOG=1 */
+	struct ready_pipe *ready_pipe; /* with ready = "fd", until it is ready; owned; else NULL */
 	char *status;          /* STATUS= as it last told, escaped; owned; NULL: nothing */
 };
 
@@ -46,7 +48,7 @@ void worker_stop(struct worker *worker);
 /* Lets it finish what it has. A daemon cannot: it is stopped. */
 void worker_drain(struct worker *worker);
 
-/* What it told through NOTIFY_SOCKET. `text` is as it came. */
+/* What it told through NOTIFY_SOCKET or its pipe. `text` is as it came. */
 void worker_on_ready(struct worker *worker);
 void worker_on_status(struct worker *worker, const char *text);
 void worker_on_watchdog(struct worker *worker);

@@ -310,9 +310,6 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		assert_refused(
 			text, "services.a.", "not supported by this version; remove the key");
 	}
-	assert_refused("services = { a = { port = 7777; type = \"worker\"; command = \"cat\"; "
-		       "ready = \"fd\"; }; };",
-		"services.a.ready", "not supported by this version");
 }
 
 Test(errors, what_is_not_supported_is_checked_all_the_same)
@@ -431,6 +428,7 @@ Test(errors, a_redirect_and_a_builtin_need_their_own_key)
 		{ UDP("workers = { min = 2; };"), "services.a.workers.min", "write 1" },
 		{ UDP("user = \"root\";"), "services.a.user", "means nothing for type" },
 		{ EXEC("ready = \"notify\";"), "services.a.ready", "means nothing" },
+		{ EXEC("ready = \"fd\";"), "services.a.ready", "means nothing" },
 		{ EXEC("restart = \"never\";"), "services.a.restart", "means nothing" },
 	};
 	ASSERT_ALL_REFUSED(cases);

@@ -98,3 +98,26 @@ Test(environment, a_program_that_accepts_itself_finds_its_sockets)
 	cr_expect_null(environment_listen_pid(environment));
 	free(environment);
 }
+
+Test(environment, the_descriptor_for_readiness_comes_after_the_others)
+{
+	struct listen_address addresses[3] = { { .path = NULL } };
+	struct service_config service = service_of(SERVICE_DAEMON);
+	service.ready = READY_FD;
+	char **environment = environment_create(&service, "/run/notify");
+	cr_expect_str_eq(find(environment, "FDSUP_READY_FD"), "3");
+	cr_expect_null(find(environment, "NOTIFY_SOCKET"));
+	free(environment);
+	service.type = SERVICE_WORKER;
+	service.listen = addresses;
+	service.n_listen = 3;
+	cr_expect_eq(environment_ready_fd(&service), 4);
+	service.type = SERVICE_LISTEN;
+	cr_expect_eq(environment_ready_fd(&service), 6);
+	service.is_inetd = true;
+	cr_expect_eq(environment_ready_fd(&service), 3);
+	service.ready = READY_NOTIFY;
+	environment = environment_create(&service, "/run/notify");
+	cr_expect_null(find(environment, "FDSUP_READY_FD"));
+	free(environment);
+}
