@@ -49,7 +49,8 @@ write_configuration() {
 			lasting = { command = [ "/bin/sleep", "1000" ]; };
 			taking = {
 				type = "worker"; port = 8081; command = "/bin/cat";
-				max_age = "1h"; max_uses = 1000; watchdog = "10s";
+				max_age = "1h"; max_uses = 1000; max_rss = "200M";
+				watchdog = "10s";
 			};
 			accepting = { type = "listen"; port = 8082; command = "/bin/cat"; };
 			forwarded = { port = 8083; to = "localhost:8080"; };

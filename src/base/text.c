@@ -112,6 +112,22 @@ char *text_format_duration(char text[TEXT_DURATION_SIZE], uint64_t ms)
 	return text;
 }
 
+char *text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes)
+{
+	static const char units[] = "KMGTPE";
+	double number = (double)bytes;
+	size_t unit = 0;
+	if (bytes < 1024) {
+		snprintf(text, TEXT_SIZE_SIZE, "%d", (int)bytes);
+		return text;
+	}
+	/* What would be rounded up to 1024.0 is one of the next unit. */
+	for (number /= 1024; number >= 1023.95 && units[unit + 1]; unit++)
+		number /= 1024;
+	snprintf(text, TEXT_SIZE_SIZE, "%.1f%c", number, units[unit]);
+	return text;
+}
+
 /* Length of the valid UTF-8 sequence of a printable, non-ASCII character at p; 0 if there is none. */
 static size_t utf8_sequence(const unsigned char *p, size_t left)
 {

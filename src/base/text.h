@@ -25,6 +25,11 @@ enum { TEXT_DURATION_SIZE = 24 };
 /* For people, at most three characters of number: "40ms", "3.2s", "14min", "12d". Returns text. */
 char *text_format_duration(char text[TEXT_DURATION_SIZE], uint64_t ms);
 
+enum { TEXT_SIZE_SIZE = 24 };
+
+/* For people: "512", "64.0K", "213.4M", "1.5G" (powers of 1024). Returns text. */
+char *text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes);
+
 /*
  * Copies a string of unknown origin so that it is safe in a log line and on a terminal: printable
  * ASCII and valid UTF-8 stay, all else becomes \xHH, a backslash is doubled. Always terminated; a

@@ -149,6 +149,7 @@ struct service_config {
 	uint32_t connections_per_worker;
 	uint64_t max_age;           /* 0: none */
 	uint32_t max_uses;          /* 0: none */
+	uint64_t max_rss;           /* 0: none */
 	uint32_t queue;
 
 	/* admission; 0 means no limit */

@@ -38,7 +38,7 @@ static const struct kind kinds[] = {
 	[KEY_DURATION] = { "a time: seconds as a number, or \"500ms\", \"10s\", \"5min\", \"2h\"",
 		NUMERAL | TEXT, sizeof(uint64_t), OWNS_NOTHING, parse_duration, format_duration },
 	[KEY_SIZE] = { "a size: bytes as a number, or \"64K\", \"1M\"", LITERAL_INTEGER | TEXT,
-		sizeof(uint64_t), OWNS_NOTHING, parse_size, NULL },
+		sizeof(uint64_t), OWNS_NOTHING, parse_size, format_size },
 	[KEY_LIMIT] = { "a number, a size such as \"1M\", or \"unlimited\"", LITERAL_INTEGER | TEXT,
 		sizeof(uint64_t), OWNS_NOTHING, parse_limit, NULL },
 	[KEY_MODE] = { "an octal number in quotes, as \"022\"", TEXT,
@@ -164,8 +164,8 @@ bool value_is_absent(const struct config_key *key, const void *field)
 	if (key->default_text)
 		return false;
 	bool is_number = key->kind == KEY_MODE || (key->kind == KEY_INTEGER && key->min > 0);
-	return (is_number && !*(const uint32_t *)field) ||
-	       (key->kind == KEY_DURATION && !*(const uint64_t *)field);
+	bool is_long = key->kind == KEY_DURATION || key->kind == KEY_SIZE;
+	return (is_number && !*(const uint32_t *)field) || (is_long && !*(const uint64_t *)field);
 }
 
 int value_copy_owned(const struct config_key *key, void *field)

@@ -41,6 +41,20 @@ void format_duration(const struct config_key *key, const void *field, FILE *out)
 	print_quoted(duration_format_exact(text, *(const uint64_t *)field), out);
 }
 
+/* In the largest unit that loses nothing. As a text: a number has but 32 bits. */
+void format_size(const struct config_key *key, const void *field, FILE *out)
+{
+	(void)key;
+	static const char *const units[] = { "", "K", "M", "G" };
+	unsigned long long number = *(const uint64_t *)field;
+	size_t unit = 0;
+	while (number && number % 1024 == 0 && unit + 1 < sizeof units / sizeof *units) {
+		number /= 1024;
+		unit++;
+	}
+	fprintf(out, "\"%llu%s\"", number, units[unit]);
+}
+
 void format_mode(const struct config_key *key, const void *field, FILE *out)
 {
 	(void)key;

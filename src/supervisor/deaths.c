@@ -198,6 +198,7 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 {
 	enum worker_state was = worker->state;
 	forget_worker(service, worker);
+	pool_forget_renewal(service, worker);
 	tell_acceptor(service, pid, status);
 	bool is_idle_exit = status == 0 && may_leave(service, worker);
 	if (was != WORKER_READY && was != WORKER_STARTING)

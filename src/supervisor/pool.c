@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/recycle.h"
 #include "supervisor/deaths.h"
 #include "supervisor/ending.h"
 #include "supervisor/supervisor.h"
@@ -119,6 +120,84 @@ void pool_replace(struct service *service, struct worker *old, const char *why)
 	log_info("%s: worker %d: %s; another takes its place", service->config->name, old->pid, why);
 	worker_drain(old);
 	service->n_working--;
+}
+
+/* ---- one worker after the other ---------------------------------------------------------------- */
+
+static struct worker *successor_of(const struct worker *old)
+{
+	for (struct worker *worker = old->service->workers; worker; worker = worker->next)
+		if (worker->replaces == old)
+			return worker;
+	return NULL;
+}
+
+static void postpone(struct worker *old, const char *why)
+{
+	service_history(old->service)->renew_after_ms = clock_now_ms() + RECYCLE_AGAIN_MS;
+	worker_renew_after(old, RECYCLE_AGAIN_MS, why);
+}
+
+static void renew_daemon(struct service *service, struct worker *old)
+{
+	if (service->n_working == 1) {
+		service_raise(service, EVENT_RESTART);
+		return;
+	}
+	worker_stop(old);
+	service->n_working--;
+}
+
+void pool_renew(struct service *service, struct worker *old, const char *why)
+{
+	const char *step;
+	if (service->config->type == SERVICE_DAEMON) {
+		renew_daemon(service, old);
+		return;
+	}
+	if (successor_of(old))
+		return;
+	int r = worker_start(service, &step);
+	if (r < 0) {
+		log_warning("%s: worker %d: %s, and no other can be started: %s: %s; it stays, tried "
+			    "again in a minute",
+			service->config->name, old->pid, why, step, strerror(-r));
+		postpone(old, why);
+		return;
+	}
+	log_info("%s: worker %d: %s; another takes its place", service->config->name, old->pid, why);
+	old->renew_why = why;
+	struct worker *successor = service->workers;
+	successor->replaces = old;
+	if (successor->state == WORKER_READY)
+		pool_end_renewal(successor);
+}
+
+void pool_end_renewal(struct worker *successor)
+{
+	struct worker *old = successor->replaces;
+	successor->replaces = NULL;
+	if (!old || !worker_is_working(old))
+		return;
+	worker_drain(old);
+	old->service->n_working--;
+}
+
+void pool_forget_renewal(struct service *service, struct worker *gone)
+{
+	struct worker *successor = successor_of(gone), *old = gone->replaces;
+	if (successor)
+		successor->replaces = NULL;
+	if (old && worker_is_working(old) && worker_is_working(gone)) {
+		log_warning("%s: worker %d has ended before it was ready to take the place of %d, which "
+			    "stays; tried again in a minute",
+			service->config->name, gone->pid, old->pid);
+		postpone(old, old->renew_why);
+	}
+	bool is_turn_of_daemon = service->config->type == SERVICE_DAEMON && service->state == STATE_UP &&
+				 gone->state == WORKER_STOPPING && !service->terminate_ms;
+	if (is_turn_of_daemon)
+		pool_fill(service);
 }
 
 void pool_drain_workers(struct service *service)

@@ -19,8 +19,21 @@ void pool_fill(struct service *service);
 /* Raises EVENT_READY when there are as many and all are ready. */
 void pool_check_ready(struct service *service);
 
-/* Starts a worker in the place of one that is then drained. */
+/* Starts a worker of the new generation in the place of one that is then drained. */
 void pool_replace(struct service *service, struct worker *old, const char *why);
+
+/*
+ * The same for a worker that is as it should be but has reached a limit: it goes when its successor is
+ * ready, and stays if there is none, to be renewed later. Two daemons would be in each other's way:
+ * one ends before the next begins. `why` is a constant.
+ */
+void pool_renew(struct service *service, struct worker *old, const char *why);
+
+/* The successor is ready. */
+void pool_end_renewal(struct worker *successor);
+
+/* A worker is gone, which may have been a successor, have been waiting for one, or be a daemon's turn. */
+void pool_forget_renewal(struct service *service, struct worker *gone);
 
 /* Tells the workers to take no more connections and to finish those they have. */
 void pool_drain_workers(struct service *service);

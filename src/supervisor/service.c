@@ -12,6 +12,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
+#include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
@@ -426,6 +427,8 @@ void service_reconfigure(struct service *service, struct service_config *config,
 			roll(service);
 		else
 			fill_up(service);
+		if (config->max_rss)
+			memory_watch_start(service->supervisor);
 	} else {
 		listeners_close(opened, n_opened);
 	}

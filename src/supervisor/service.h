@@ -42,6 +42,7 @@ struct history {
 	struct growth growth;
 	struct last_death last_death;
 	uint64_t grow_failed_ms; /* when it was last said that there can be no more workers */
+	uint64_t renew_after_ms; /* no worker is replaced by another for its size before */
 	uint64_t taken;    /* connections that workers had taken when that was last looked at, */
 	uint64_t taken_ms; /* and when there was last one more; 0: never looked */
 };

@@ -13,6 +13,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
+#include "supervisor/memory_watch.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/published.h"
 #include "supervisor/readiness.h"
@@ -93,6 +94,7 @@ static int start_loop(struct supervisor *supervisor)
 	watch_signal(supervisor, &supervisor->on_term, SIGTERM, on_stop_signal);
 	watch_signal(supervisor, &supervisor->on_int, SIGINT, on_stop_signal);
 	watch_signal(supervisor, &supervisor->on_hup, SIGHUP, on_hup);
+	memory_watch_init(supervisor);
 	ev_prepare_init(&supervisor->departed, on_prepare);
 	supervisor->departed.data = supervisor;
 	ev_prepare_start(supervisor->loop, &supervisor->departed);
@@ -278,6 +280,7 @@ static void stop_watchers(struct supervisor *supervisor)
 	ev_signal_stop(supervisor->loop, &supervisor->on_int);
 	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
 	ev_prepare_stop(supervisor->loop, &supervisor->departed);
+	memory_watch_stop(supervisor);
 	children_fini(&supervisor->children);
 }
 

@@ -11,11 +11,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "process/environment.h"
+#include "policy/recycle.h"
 #include "process/spawn.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/deaths.h"
+#include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/ready_pipe.h"
 #include "supervisor/service.h"
@@ -78,8 +80,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 	case WORKER_STARTING:
 		on_start_timeout(worker);
 		break;
-	case WORKER_READY: /* it has reached max_age */
-		pool_replace(worker->service, worker, "max_age is reached");
+	case WORKER_READY:
+		pool_renew(worker->service, worker, worker->renew_why);
 		break;
 	case WORKER_DRAINING:
 	case WORKER_STOPPING:
@@ -199,10 +201,10 @@ static pid_t start_process(
 	return pid;
 }
 
-/* A tenth either way, so that those that were started together do not go together. 0: never. */
-static uint64_t retire_ms(const struct service *service)
+/* 0: never. */
+static uint64_t retire_ms(const struct worker *worker)
 {
-	return (uint64_t)((double)service->config->max_age * (0.9 + 0.2 * drand48()));
+	return (uint64_t)((double)worker->service->config->max_age * worker->share);
 }
 
 int worker_start(struct service *service, const char **ret_step)
@@ -232,7 +234,9 @@ int worker_start(struct service *service, const char **ret_step)
 	ev_timer_init(&worker->timer, on_timer, 0, 0);
 	ev_timer_init(&worker->watchdog, on_watchdog, 0, 0);
 	worker->timer.data = worker->watchdog.data = worker;
-	set_timer(worker, worker->state == WORKER_READY ? retire_ms(service)
+	worker->share = recycle_share(drand48());
+	worker->renew_why = "max_age is reached";
+	set_timer(worker, worker->state == WORKER_READY ? retire_ms(worker)
 							: service->config->start_timeout);
 	children_add(&service->supervisor->children, &worker->child);
 	worker->next = service->workers;
@@ -240,6 +244,8 @@ int worker_start(struct service *service, const char **ret_step)
 	service->n_workers++;
 	service->n_working++;
 	service->has_spawned = true;
+	if (service->config->max_rss)
+		memory_watch_start(service->supervisor);
 	return 0;
 }
 
@@ -252,14 +258,23 @@ void worker_on_ready(struct worker *worker)
 	close_ready_pipe(worker);
 	worker->state = WORKER_READY;
 	worker->ready_ms = clock_now_ms();
-	set_timer(worker, retire_ms(worker->service));
+	set_timer(worker, retire_ms(worker));
+	pool_end_renewal(worker);
 	pool_check_ready(worker->service);
 }
 
 void worker_on_worn(struct worker *worker)
 {
 	if (worker->state == WORKER_READY)
-		pool_replace(worker->service, worker, "max_uses is reached");
+		pool_renew(worker->service, worker, "max_uses is reached");
+}
+
+void worker_renew_after(struct worker *worker, uint64_t ms, const char *why)
+{
+	if (worker->state != WORKER_READY)
+		return;
+	worker->renew_why = why;
+	set_timer(worker, ms);
 }
 
 void worker_on_status(struct worker *worker, const char *text)

@@ -27,6 +27,9 @@ struct worker {
 	enum worker_state state;
 	unsigned generation;
 	char *command;         /* what it was started with; owned */
+	double share;          /* of max_age and max_rss: its own ones, so that not all go together */
+	const char *renew_why; /* what its timer stands for while it is ready: a constant */
+	struct worker *replaces; /* is drained as soon as this one is ready; NULL: none */
 	uint64_t started_ms;
 	uint64_t ready_ms;     /* 0: it is not */
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */
@@ -55,6 +58,9 @@ void worker_on_watchdog(struct worker *worker);
 
 /* It has had as many connections as max_uses says. */
 void worker_on_worn(struct worker *worker);
+
+/* A worker that is ready is replaced after so long. `why` is a constant. */
+void worker_renew_after(struct worker *worker, uint64_t ms, const char *why);
 
 /* Takes connections, or will as soon as it is ready. */
 bool worker_is_working(const struct worker *worker);

@@ -118,3 +118,19 @@ Test(format, writes_durations_as_people_say_them)
 		cr_expect_str_eq(text_format_duration(text, cases[i].ms), cases[i].expected);
 	}
 }
+
+Test(format, writes_sizes_as_people_say_them)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *expected;
+	} cases[] = {
+		{ 0, "0" }, { 1023, "1023" }, { 1024, "1.0K" }, { 65536, "64.0K" },
+		{ (1 << 20) - 1, "1.0M" }, { 213 << 20, "213.0M" }, { 3ull << 29, "1.5G" },
+		{ UINT64_MAX, "16.0E" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[TEXT_SIZE_SIZE];
+		cr_expect_str_eq(text_format_size(text, cases[i].bytes), cases[i].expected);
+	}
+}

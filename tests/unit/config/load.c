@@ -272,6 +272,7 @@ Test(load, a_worker_that_stays_has_keys_of_its_own)
 	struct config *config = load_good(
 		"services = { a = { port = 7070; type = \"worker\"; command = \"cat\";\n"
 		"restart = \"on-failure\"; ready = \"notify\"; watchdog = \"5s\"; max_age = \"1h\";\n"
+		"max_rss = \"200M\";\n"
 		"connections_per_worker = 50; workers = { max = 4; }; }; };");
 	const struct service_config *a = config->services[0];
 	cr_expect_eq(a->type, SERVICE_WORKER);
@@ -279,6 +280,7 @@ Test(load, a_worker_that_stays_has_keys_of_its_own)
 	cr_expect_eq(a->ready, READY_NOTIFY);
 	cr_expect_eq(a->watchdog, 5000);
 	cr_expect_eq(a->max_age, 3600000);
+	cr_expect_eq(a->max_rss, 200 << 20);
 	cr_expect_eq(a->connections_per_worker, 50);
 	cr_expect_eq(a->workers_min, 1);
 	cr_expect_eq(a->workers_max, 4);
