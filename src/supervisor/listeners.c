@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "net/holder.h"
 #include "supervisor/bound_name.h"
+#include "supervisor/regain.h"
 
 bool listen_address_is_same(const struct listen_address *a, const struct listen_address *b)
 {
@@ -100,6 +101,12 @@ static int open_one(const struct service_config *config, struct listener *listen
 	const char *path = listener->where.path, *step = "socket";
 	int r = path ? bound_name_listen(config, path, &listener->fd, &listener->name)
 		     : listener_open(&options, &listener->fd, &step);
+	int fd = r == -EADDRINUSE && !path ? regain_listener(&listener->where, options.is_udp) : -1;
+	if (fd >= 0) {
+		listener->fd = fd;
+		listener_apply(fd, &options);
+		return 0;
+	}
 	if (r < 0)
 		describe(config, &listener->where, r, step, error);
 	else if (path)

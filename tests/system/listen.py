@@ -141,6 +141,32 @@ while select.select([s], [], [], .3)[0]:
         # what the old one had accepted when it was told to end is its own affair
         self.assertLessEqual(len(failures), 1)
 
+    def test_a_port_that_an_old_server_still_holds_is_taken_again(self):
+        stubborn = ("import os, signal, socket\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+                    "s = socket.socket(fileno=3)\nwhile True:\n    try: c, _ = s.accept()\n"
+                    "    except BlockingIOError: continue\n    c.sendall(b'%d' % os.getpid())\n    c.close()\n")
+        port = free_port()
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "stubborn.py")
+        with open(path, "w") as f:
+            f.write(stubborn)
+        other = 'k = { command = "/bin/sleep 1000"; };'
+        service = ('s = { type = "listen"; address = "127.0.0.1"; port = %d; workers.min = 1;'
+                   ' command = [ "/usr/bin/env", "python3", "%s" ]; stop_timeout = 1; };' % (port, path))
+        service = service.replace("workers.min = 1", "workers = { min = 1; }")
+        fdsup.write(service + other)
+        fdsup.start()
+        old = int(self.talk(port))
+        fdsup.write(other)
+        self.assertEqual(fdsup.ctl("reload")[0], 0)
+        self.assertEqual(int(self.talk(port)), old)
+        fdsup.write(other + 'c = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        code, output, error = fdsup.ctl("reload")
+        self.assertEqual(code, 0, error)
+        fdsup.wait_log(r"tcp 127.0.0.1:%d is fetched back from pid %d" % (port, old))
+        os.kill(old, 9)
+        wait_until("the new one serves alone", lambda: self.talk(port, b"new") == b"new")
+
     def test_limits_that_only_the_program_can_keep_are_told(self):
         port = free_port()
         fdsup = self.server('address = "127.0.0.1"; port = %d; max_connections = 5;' % port)
