@@ -43,17 +43,10 @@ static bool parse_option(void *context, int id)
 		&options->connect_timeout_ms);
 }
 
-static bool check(const struct options *options, int n_left, char *left[])
+static bool check(const struct options *options)
 {
-	const struct arguments *common = &options->common;
-	if (n_left > 0)
-		return arguments_complain(common, "%s: there are only options here", left[0]);
-	if (common->queue_fd < 0)
-		return arguments_complain(common, "--queue FD is needed: fdsup gives its workers "
-						  "their end of the queue");
-	if (!options->target.text)
-		return arguments_complain(common, "--to TARGET is needed, such as \"mail:25\"");
-	return true;
+	return options->target.text ||
+	       arguments_complain(&options->common, "--to TARGET is needed, such as \"mail:25\"");
 }
 
 bool redirect_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
@@ -64,5 +57,6 @@ bool redirect_options_parse(struct options *options, int argc, char *argv[], int
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	};
 	return arguments_parse(&options->common, &syntax, options, argc, argv, ret_status) &&
-	       check(options, argc - optind, argv + optind);
+	       arguments_check_queue(&options->common, argc - optind, argv + optind) &&
+	       check(options);
 }

@@ -50,17 +50,10 @@ static bool parse_option(void *context, int id)
 	return true;
 }
 
-static bool check(const struct options *options, int n_left, char *left[])
+static bool check(const struct options *options)
 {
-	const struct arguments *common = &options->common;
-	if (n_left > 0)
-		return arguments_complain(common, "%s: there are only options here", left[0]);
-	if (common->queue_fd < 0)
-		return arguments_complain(common, "--queue FD is needed: fdsup gives its workers "
-						  "their end of the queue");
-	if (!options->peer.text)
-		return arguments_complain(common, "--worker-socket SOCKET is needed");
-	return true;
+	return options->peer.text ||
+	       arguments_complain(&options->common, "--worker-socket SOCKET is needed");
 }
 
 bool relay_options_parse(struct options *options, int argc, char *argv[], int *ret_status)
@@ -70,5 +63,6 @@ bool relay_options_parse(struct options *options, int argc, char *argv[], int *r
 		.common = { .program = "fdsup-relay", .queue_fd = -1 },
 	};
 	return arguments_parse(&options->common, &syntax, options, argc, argv, ret_status) &&
-	       check(options, argc - optind, argv + optind);
+	       arguments_check_queue(&options->common, argc - optind, argv + optind) &&
+	       check(options);
 }

@@ -86,6 +86,15 @@ bool arguments_parse(struct arguments *arguments, const struct arguments_syntax 
 	return arguments->service || arguments_complain(arguments, "--service NAME is needed");
 }
 
+bool arguments_check_queue(const struct arguments *arguments, int n_left, char *left[])
+{
+	if (n_left > 0)
+		return arguments_complain(arguments, "%s: there are only options here", left[0]);
+	return arguments->queue_fd >= 0 ||
+	       arguments_complain(arguments, "--queue FD is needed: fdsup gives its workers their end of "
+					     "the queue");
+}
+
 void arguments_refuse_queue(const struct arguments *arguments, int error)
 {
 	log_error("--queue %d: %s: it must be the workers' end of a queue, which fdsup gives to its "

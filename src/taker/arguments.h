@@ -67,6 +67,9 @@ bool arguments_number(const struct arguments *arguments, const char *option, uin
 bool arguments_complain(const struct arguments *arguments, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* For a program that has nothing but options, and works with a queue alone. */
+bool arguments_check_queue(const struct arguments *arguments, int n_left, char *left[]);
+
 /* Logs why a taker could not be opened on the descriptor of --queue: what taker_open returned. */
 void arguments_refuse_queue(const struct arguments *arguments, int error);
 
