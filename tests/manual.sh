@@ -44,6 +44,7 @@ write_configuration() {
 		services = {
 			each = {
 				port = 8080; command = "/bin/cat"; description = "for each connection";
+				allow = "192.0.2.0/24"; deny = "192.0.2.7";
 				user = $(id -u); group = $(id -g); $only_root
 			};
 			lasting = { command = [ "/bin/sleep", "1000" ]; };

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "acceptor/accepting.h"
+#include "acceptor/access.h"
 #include "acceptor/entrance.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
@@ -120,6 +121,23 @@ static void on_service(struct acceptor *acceptor, const union control_message *m
 		open_service(acceptor, settings, fds);
 	else if (service_change(service, settings) < 0)
 		out_of_memory(acceptor);
+}
+
+static void on_access(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	struct service *service = find(acceptor, message->access.service);
+	struct access *access;
+	if (!service) {
+		nonsense(acceptor, "an unknown service", message->kind);
+		return;
+	}
+	int r = access_read(&message->access, fds[0], &access);
+	if (r == 0)
+		service_set_access(service, access);
+	else if (r == -ENOMEM)
+		out_of_memory(acceptor);
+	else
+		nonsense(acceptor, "networks that are not there", message->kind);
 }
 
 static void on_queue(struct acceptor *acceptor, const union control_message *message, int fds[])
@@ -239,6 +257,7 @@ static const struct command {
 	[CONTROL_FORGET] = { on_forget, 1 },
 	[CONTROL_WORKER_GONE] = { on_worker_gone },
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
+	[CONTROL_ACCESS] = { on_access, 1 },
 	[CONTROL_QUEUE] = { on_queue, 1 },
 	[CONTROL_SYNC] = { on_sync },
 };

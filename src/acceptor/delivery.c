@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "acceptor/acceptor.h"
+#include "acceptor/access.h"
 #include "acceptor/service_log.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -141,14 +142,29 @@ static void hold(struct service *service, int connection, uint32_t place,
 	service->may_release = true; /* works out when it is to be looked at */
 }
 
+/* Before anything else is done for the client: no table grows for those who are not to come in. */
+static bool shut_out(
+	struct service *service, int *connection, const struct ledger_entry *like, uint64_t now_ns)
+{
+	if (!service->access)
+		return false;
+	enum access_verdict verdict = access_judge(&service->access->rules, &like->peer);
+	if (verdict == ACCESS_GRANTED)
+		return false;
+	refuse(service, connection, like, access_key(verdict), now_ns);
+	return true;
+}
+
 void delivery_accept(
 	struct service *service, int connection, struct ledger_entry *like, uint64_t now_ns)
 {
 	struct admission *admission = &service->admission;
 	struct ledger *ledger = &service->acceptor->ledger;
-	like->source = admission_source(admission, &like->peer, now_ns);
 	score_add(service->score->accepted, 1);
 	score_count_rate(service->score, now_ns);
+	if (shut_out(service, &connection, like, now_ns))
+		return;
+	like->source = admission_source(admission, &like->peer, now_ns);
 	struct admission_answer answer = admission_arrive(admission, like->source, now_ns);
 	if (answer.limit != ADMISSION_WITHIN)
 		service_log_episode(service, episode_of(answer.limit), like, 0, now_ns);

@@ -94,6 +94,7 @@ struct service *service_open(
 		free(service);
 		return NULL;
 	}
+	service->awaits_access = settings->awaits_access;
 	take_over(service, now_ns);
 	ev_init(&service->timer, on_timer);
 	service->timer.data = service;
@@ -103,6 +104,14 @@ struct service *service_open(
 		ev_io_start(acceptor->loop, &service->queue_io);
 	service_settle(service, now_ns);
 	return service;
+}
+
+void service_set_access(struct service *service, struct access *access)
+{
+	free(service->access);
+	service->access = access;
+	service->awaits_access = false;
+	service_settle(service, clock_now_ns());
 }
 
 void service_give_queue(struct service *service, int fd)
@@ -183,6 +192,7 @@ static void release(struct service *service)
 	admission_fini(&service->admission);
 	episodes_fini(&service->episodes);
 	uses_fini(&service->uses);
+	free(service->access);
 	free(service);
 }
 
@@ -222,6 +232,8 @@ uint32_t service_gate(struct service *service, uint64_t now_ns)
 		paused |= service_has_queue(service) ? SCORE_PAUSED_QUEUE : SCORE_PAUSED_NO_QUEUE;
 	if (service->acceptor->is_short)
 		paused |= SCORE_PAUSED_DESCRIPTORS;
+	if (service->awaits_access)
+		paused |= SCORE_PAUSED_NO_ACCESS;
 	if (service->is_paused_by_admin)
 		paused |= SCORE_PAUSED_ADMIN;
 	return paused;

@@ -20,6 +20,7 @@
 #include "wire/scoreboard.h"
 
 struct acceptor;
+struct access;
 struct entrance;
 struct listener;
 struct held;
@@ -44,6 +45,8 @@ struct service {
 	} written;
 	struct score *score;
 	uint64_t opened_ns;
+	struct access *access;    /* owned; NULL: everybody may connect, unless */
+	bool awaits_access;       /* that is not known yet */
 	struct admission admission;
 	struct ledger_account account;
 	struct listener *listeners;
@@ -94,6 +97,9 @@ struct service {
 /* NULL: out of memory. Takes the queue; -1: it is asked for when the first connection comes. */
 struct service *service_open(
 	struct acceptor *acceptor, const struct control_service *settings, int queue_fd);
+
+/* Takes the list of those who may connect; NULL: everybody. It holds for who comes from now on. */
+void service_set_access(struct service *service, struct access *access);
 
 /* Takes the queue that was asked for. */
 void service_give_queue(struct service *service, int fd);

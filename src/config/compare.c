@@ -67,6 +67,12 @@ static bool accounts_equal(const struct account *a, const struct account *b)
 	return a && b ? account_equal(a, b) : a == b;
 }
 
+static bool networks_equal(
+	const struct network *a, size_t n_a, const struct network *b, size_t n_b)
+{
+	return n_a == n_b && (n_a == 0 || !memcmp(a, b, n_a * sizeof *a));
+}
+
 /* What names were resolved to: a port that was renamed in /etc/services, a user who changed. */
 static void compare_resolved(struct comparison *comparison, const struct service_config *before,
 	const struct service_config *after)
@@ -80,6 +86,12 @@ static void compare_resolved(struct comparison *comparison, const struct service
 			after->type == SERVICE_EXTERNAL ? CHANGE_ROLL : CHANGE_APPLY);
 	if (before->socket_gid != after->socket_gid)
 		differs(comparison, "socket_group", CHANGE_APPLY);
+	if (!networks_equal(before->networks, before->n_allow, after->networks, after->n_allow) ||
+		before->has_allow != after->has_allow)
+		differs(comparison, "allow", CHANGE_APPLY);
+	if (!networks_equal(before->networks + before->n_allow, before->n_deny,
+		    after->networks + after->n_allow, after->n_deny))
+		differs(comparison, "deny", CHANGE_APPLY);
 	if (!listens_equal(before, after))
 		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "wire/endpoint.h"
+#include "wire/network.h"
 
 enum service_type {
 	SERVICE_EXEC,     /* a command for each connection */
@@ -100,6 +101,8 @@ struct service_written {
 	char *group;
 	struct text_list groups;
 	bool is_groups_given; /* exactly `groups`, else those of the user */
+	struct text_list allow;
+	struct text_list deny;
 };
 
 struct service_config {
@@ -153,6 +156,10 @@ struct service_config {
 	uint32_t queue;
 
 	/* admission; 0 means no limit */
+	struct network *networks;   /* of allow, then those of deny */
+	uint32_t n_allow;
+	uint32_t n_deny;
+	bool has_allow;             /* only those of allow may connect, even if there are none */
 	uint32_t max_connections;
 	uint32_t max_per_source;
 	struct rate_limit rate;

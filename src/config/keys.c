@@ -238,8 +238,10 @@ const struct config_key config_keys[] = {
 	  .help = "connections that may wait for a worker" },
 
 	/* admission */
-	{ "allow", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may connect" },
-	{ "deny", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "networks that may not connect" },
+	{ "allow", KEY_STRINGS, SHARED, ADMITS, WRITTEN(allow), APPLY,
+	  .help = "networks that may connect, and no others; by default all" },
+	{ "deny", KEY_STRINGS, SHARED, ADMITS, WRITTEN(deny), APPLY,
+	  .help = "networks that may not connect, whatever allow says" },
 	{ "hours", KEY_STRINGS, SHARED, ADMITS, NOT_YET, APPLY, .help = "times of day, \"08:00-18:00\"" },
 	{ "max_connections", KEY_INTEGER, SHARED, LIMITS, "256", SERVICE(max_connections), APPLY,
 	  RANGE(0, 1000000), .help = "connections at a time; 0: no limit" },

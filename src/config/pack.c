@@ -163,6 +163,8 @@ static struct service_config *put_service(
 				       ? service.command.items[0]
 				       : put_text(filling, is_as_written ? NULL : source->command_path);
 	service.listen = put_listen(filling, service.listen, service.n_listen);
+	service.networks = put_aligned(
+		filling, service.networks, (service.n_allow + service.n_deny) * sizeof(struct network));
 	service.pack = filling->pack;
 	if (filling->base && placed)
 		*placed = service;

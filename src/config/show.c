@@ -33,7 +33,14 @@ static void show_text(const struct show *show, const char *indent, const char *t
 	show_line(show, indent, text, strlen(text));
 }
 
-/* `groups = [ ]` would take every group away: it is shown only where it was written. */
+/* Empty, `groups` takes every group away and `allow` lets nobody in: shown only where written. */
+static bool is_written(const struct config_key *key, const struct service_config *service)
+{
+	if (key->kind == KEY_IDS)
+		return service->written->is_groups_given;
+	return strcmp(key->name, "allow") != 0 || service->has_allow;
+}
+
 static bool is_shown(const struct block *block, const struct config_key *key)
 {
 	if (!key->has_field || !(key->places & block->place))
@@ -43,7 +50,7 @@ static bool is_shown(const struct block *block, const struct config_key *key)
 	if (block->place != PLACE_SERVICE)
 		return true;
 	const struct service_config *service = block->fields;
-	return key_fits(key, service) && (key->kind != KEY_IDS || service->written->is_groups_given);
+	return key_fits(key, service) && is_written(key, service);
 }
 
 static void show_key(const struct show *show, const struct block *block,

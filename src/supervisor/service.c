@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -74,6 +75,11 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 
 /* ---- what the acceptor is told --------------------------------------------------------------- */
 
+static bool has_access_rules(const struct service_config *config)
+{
+	return config->has_allow || config->n_deny;
+}
+
 /* A new one with its queue, if there is one yet, and `first` of its listeners; or other limits. */
 static void tell_service(struct service *service, bool is_new, const struct listener *first)
 {
@@ -95,6 +101,7 @@ static void tell_service(struct service *service, bool is_new, const struct list
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
 		.max_uses = config->max_uses,
+		.awaits_access = is_new && has_access_rules(config),
 		.has_queue = is_new && service->queue[0] >= 0,
 		.listener = first ? first->id : 0,
 	};
@@ -106,6 +113,46 @@ static void tell_service(struct service *service, bool is_new, const struct list
 		fds[n_fds++] = first->fd;
 	strncpy(message.name, config->name, sizeof message.name - 1);
 	acceptor_tell_with(service->acceptor, &message, fds, n_fds);
+}
+
+/* The networks in a memory file; -1: there are none. -errno. */
+static int open_networks(const struct service_config *config, int *ret_fd)
+{
+	size_t size = (config->n_allow + config->n_deny) * sizeof *config->networks;
+	*ret_fd = -1;
+	if (size == 0)
+		return 0;
+	fd_auto int fd = memfd_create("fdsup-networks", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, config->networks, size);
+	if (n < 0 || (size_t)n != size)
+		return n < 0 ? -errno : -ENOSPC;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* If that cannot be told, nobody gets in: that is seen, and the other way it might not be. */
+static void tell_access(struct service *service)
+{
+	const struct service_config *config = service->config;
+	struct control_access message = {
+		.kind = CONTROL_ACCESS,
+		.service = service->slot,
+		.has_allow = config->has_allow,
+		.n_allow = config->n_allow,
+		.n_deny = config->n_deny,
+	};
+	fd_auto int fd = -1;
+	int r = open_networks(config, &fd);
+	if (r < 0) {
+		log_error("%s: cannot hand allow and deny over: %s; nobody may connect until fdsupctl "
+			  "restart %s",
+			config->name, strerror(-r), config->name);
+		message.has_allow = true;
+		message.n_allow = message.n_deny = 0;
+	}
+	acceptor_tell(service->acceptor, &message, fd);
 }
 
 static void tell_number(struct service *service, uint32_t kind)
@@ -147,6 +194,8 @@ void service_introduce(struct service *service)
 	bool has_plain = service->n_listeners && !service->listeners[0].where.is_entrance;
 	uint32_t n_told = !is_paused && has_plain ? 1 : 0;
 	tell_service(service, true, n_told ? &service->listeners[0] : NULL);
+	if (has_access_rules(service->config))
+		tell_access(service);
 	if (is_paused)
 		tell_number(service, CONTROL_PAUSE);
 	for (uint32_t i = n_told; i < service->n_listeners; i++)
@@ -399,6 +448,7 @@ static void apply_limits(struct service *service)
 	listeners_apply(service->config, service->listeners, service->n_listeners);
 	handoff_queue_set_depth(service->queue[0], service->config->queue);
 	tell_service(service, false, NULL);
+	tell_access(service);
 }
 
 /* workers.min may have been raised. */

@@ -5,6 +5,8 @@ unsigned control_size(uint32_t kind)
 	switch (kind) {
 	case CONTROL_SERVICE:
 		return sizeof(struct control_service);
+	case CONTROL_ACCESS:
+		return sizeof(struct control_access);
 	case CONTROL_LISTENER:
 	case CONTROL_LISTENER_CLOSE:
 		return sizeof(struct control_listener);

@@ -25,6 +25,8 @@ enum control_kind {
 	                           along so that it stays open until then */
 	CONTROL_WORKER_GONE,    /* struct control_process: service, pid of the worker */
 	CONTROL_CHILD_ENDED,    /* struct control_process: a command whose worker had died before it */
+	CONTROL_ACCESS,         /* struct control_access: the networks of a service, which replace those it
+	                           had; one descriptor, a memory file with them, unless there are none */
 	CONTROL_QUEUE,          /* struct control_number: service; one descriptor, the acceptor's end of
 	                           the queue of a service that was opened without */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
@@ -39,6 +41,15 @@ enum control_kind {
 struct control_number {
 	uint32_t kind;
 	uint32_t number;
+};
+
+/* Of those who may connect; see policy/access.h. */
+struct control_access {
+	uint32_t kind;
+	uint32_t service;
+	uint32_t has_allow;
+	uint32_t n_allow;         /* struct network in the file, from its beginning; */
+	uint32_t n_deny;          /* so many more behind them */
 };
 
 /* Limits of 0 mean "none". */
@@ -60,6 +71,7 @@ struct control_service {
 	uint32_t queue_depth;
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
 	uint32_t max_uses;        /* connections after which a worker is replaced */
+	uint32_t awaits_access;   /* of a new one: nobody gets in before CONTROL_ACCESS has come */
 	uint32_t has_queue;       /* of a new one: its end of the queue comes along */
 	uint32_t listener;        /* of a new one: id of the listener that comes along, 0: none */
 };
@@ -86,6 +98,7 @@ union control_message {
 	uint32_t kind;
 	struct control_number number;
 	struct control_service service;
+	struct control_access access;
 	struct control_listener listener;
 	struct control_process process;
 };

@@ -297,7 +297,6 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		"defer_accept = 5;", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
 		"limits = { core = \"unlimited\"; as = \"1G\"; };", "no_new_privileges = true;",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
-		"allow = [ \"192.0.2.0/24\" ];", "deny = \"::/0\";",
 		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
 		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",

@@ -122,8 +122,12 @@ Test(pack, another_process_can_fill_it_and_a_later_one_does_not_see_it)
 {
 	struct pack *pack = pack_create(1 << 20);
 	pid_t pid = fork();
-	if (pid == 0)
-		_exit(pack_fill(pack, load()) ? 0 : 1);
+	if (pid == 0) {
+		struct config *loaded = load();
+		bool did_fit = pack_fill(pack, loaded);
+		config_free(loaded);
+		_exit(did_fit ? 0 : 1);
+	}
 	int status;
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
 	cr_assert_eq(status, 0);
