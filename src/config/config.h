@@ -144,6 +144,7 @@ struct service_config {
 	struct text_list environment;      /* NAME=value */
 	struct text_list pass_environment; /* names */
 	enum stderr_target stderr_target;
+	bool has_no_new_privileges;
 
 	/* how many */
 	uint32_t workers_min;

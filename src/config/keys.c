@@ -209,7 +209,7 @@ const struct config_key config_keys[] = {
 	{ "limits.fsize", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of a written file" },
 	{ "limits.memlock", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "locked memory" },
 	{ "limits.stack", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of the stack" },
-	{ "no_new_privileges", KEY_BOOLEAN, SHARED, RUNS, NOT_YET, ROLL,
+	{ "no_new_privileges", KEY_BOOLEAN, SHARED, RUNS, "false", SERVICE(has_no_new_privileges), ROLL,
 	  .help = "set-user-id programs have no effect" },
 	{ "capabilities", KEY_STRINGS, SHARED, RUNS, NOT_YET, ROLL, .help = "capabilities that are kept" },
 	{ "sandbox", KEY_ENUM, SHARED, RUNS, NOT_YET, ROLL, .names = sandbox_names,

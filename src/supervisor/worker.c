@@ -162,6 +162,9 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		.directory = config->directory,
 		.umask = config->umask,
 		.nice = config->nice,
+		/* A command inherits it from fdsup-worker. Our other programs execute nothing. */
+		.no_new_privileges =
+			config->has_no_new_privileges || !service_type_runs_command(config->type),
 		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
 		.n_descriptors = 3,
 	};

@@ -104,6 +104,11 @@ class Contract(Test):
         found = self.started()
         self.assertEqual([n for n in found.flags if found.flags[n] & O_NONBLOCK], [])
 
+    def test_new_privileges_are_there_unless_the_file_says_otherwise(self):
+        for keys, expected in (("", "0"), ("no_new_privileges = true;", "1")):
+            self.assertEqual(self.started(keys).status["NoNewPrivs"], expected)
+            self.assertEqual(self.daemon(keys).status["NoNewPrivs"], expected)
+
     def test_a_daemon_has_no_input_and_nothing_beyond_2(self):
         found = self.daemon()
         self.assertEqual(sorted(found.descriptors), [0, 1, 2])

@@ -295,7 +295,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
 		"defer_accept = 5;", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
-		"limits = { core = \"unlimited\"; as = \"1G\"; };", "no_new_privileges = true;",
+		"limits = { core = \"unlimited\"; as = \"1G\"; };",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
 		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
 		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
