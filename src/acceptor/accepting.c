@@ -131,7 +131,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	struct listener *listener = io->data;
 	uint64_t now_ns = clock_now_ns();
-	for (int i = 0; i < ACCEPT_BATCH && !service_gate(listener->service, now_ns); i++) {
+	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(listener->service, now_ns); i++) {
 		int r = accept_one(listener, now_ns);
 		if (r < 0 && !accept_failed(listener, -r))
 			break;

@@ -238,6 +238,17 @@ static void on_child_ended(struct acceptor *acceptor, const union control_messag
 	}
 }
 
+static void on_queue_back(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	struct control_number answer = { CONTROL_QUEUE_CLOSED, message->number.number };
+	struct service *service = find(acceptor, message->number.number);
+	if (!service)
+		nonsense(acceptor, "an unknown service", message->kind);
+	else if (service_give_queue_back(service))
+		acceptor_tell_supervisor(acceptor, &answer, sizeof answer);
+}
+
 static void on_sync(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	(void)fds;
@@ -259,6 +270,7 @@ static const struct command {
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
 	[CONTROL_ACCESS] = { on_access, 1 },
 	[CONTROL_QUEUE] = { on_queue, 1 },
+	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },
 };
 

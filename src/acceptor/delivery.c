@@ -84,13 +84,6 @@ static int send_to_queue(struct service *service, int connection, const struct l
 	return handoff_send(service->queue_io.fd, &record, connection);
 }
 
-/* Most services have no connection on most days, and no queue. Asked again at each retry. */
-static void ask_for_queue(struct service *service)
-{
-	struct control_number message = { CONTROL_NEED_QUEUE, service->number };
-	acceptor_tell_supervisor(service->acceptor, &message, sizeof message);
-}
-
 /*
  * Hands off a connection that is admitted. Whatever the error, it is kept and tried again: a queue
  * that is broken for good is one whose supervisor is gone, and then we end as well.
@@ -100,7 +93,7 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
 	if (!service_has_queue(service)) {
-		ask_for_queue(service);
+		service_ask_queue(service, now_ns);
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}

@@ -166,7 +166,7 @@ static void on_sent(struct ev_loop *loop, ev_io *io, int revents)
 	struct service *service = sender->entrance->service;
 	uint64_t now_ns = clock_now_ns();
 	int r = 1;
-	for (int i = 0; i < TAKE_BATCH && r == 1 && !service_gate(service, now_ns); i++) {
+	for (int i = 0; i < TAKE_BATCH && r == 1 && service_may_accept(service, now_ns); i++) {
 		r = take_one(sender, now_ns);
 		now_ns = clock_now_ns();
 	}
@@ -208,7 +208,7 @@ static void add_sender(struct entrance *entrance, int given)
 	ev_io_init(&sender->io, on_sent, fd_take(&fd), EV_READ);
 	sender->io.data = sender;
 	ev_io_start(service->acceptor->loop, &sender->io);
-	log_info("%s: worker socket: process %d of uid %u sends connections", service_name(service),
+	log_debug("%s: worker socket: process %d of uid %u sends connections", service_name(service),
 		(int)peer.pid, (unsigned)peer.uid);
 }
 
@@ -259,12 +259,13 @@ int entrance_add(struct service *service, const struct control_listener *setting
 	return 0;
 }
 
-/* It sees an error from now on, and keeps what it has; what it has sent is taken, limits or not. */
+/* It sees an error from now on, and keeps what it has; what it has sent is taken while there is room. */
 static void dismiss(struct sender *sender)
 {
+	const struct service *service = sender->entrance->service;
 	uint64_t now_ns = clock_now_ns();
 	shutdown(sender->io.fd, SHUT_RD);
-	while (take_one(sender, now_ns) == 1)
+	while (service->in_hand.fd < 0 && take_one(sender, now_ns) == 1)
 		;
 	drop_sender(sender);
 }

@@ -23,6 +23,9 @@ enum { HELD_PLACES_MIN = 16 };
  */
 enum { ADOPTABLE = 1024 };
 
+/* When the supervisor could not make a queue. */
+static const uint64_t ask_again_ns = 100000000;
+
 static const uint64_t unknown_patience_ns = UINT64_C(5000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
@@ -88,7 +91,7 @@ struct service *service_open(
 	service->in_hand.fd = -1;
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
-	service->deaf_ns = NEVER_NS;
+	service->deaf_ns = service->ask_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
 	if (apply_limits(service, settings, now_ns) < 0) {
 		free(service);
@@ -117,6 +120,7 @@ void service_set_access(struct service *service, struct access *access)
 void service_give_queue(struct service *service, int fd)
 {
 	uint64_t now_ns = clock_now_ns();
+	service->ask_ns = NEVER_NS;
 	ev_io_set(&service->queue_io, fd, EV_READ);
 	ev_io_start(service->acceptor->loop, &service->queue_io);
 	delivery_retry(service, true, now_ns);
@@ -229,7 +233,9 @@ uint32_t service_gate(struct service *service, uint64_t now_ns)
 	if ((paused & SCORE_PAUSED_FULL) && losses_drop_unfollowed(service, now_ns))
 		paused = admission_gate(&service->admission, now_ns, &service->open_ns);
 	if (service->in_hand.fd >= 0)
-		paused |= service_has_queue(service) ? SCORE_PAUSED_QUEUE : SCORE_PAUSED_NO_QUEUE;
+		paused |= SCORE_PAUSED_QUEUE;
+	if (service->ask_ns != NEVER_NS)
+		paused = (paused & ~(uint32_t)SCORE_PAUSED_QUEUE) | SCORE_PAUSED_NO_QUEUE;
 	if (service->acceptor->is_short)
 		paused |= SCORE_PAUSED_DESCRIPTORS;
 	if (service->awaits_access)
@@ -237,6 +243,37 @@ uint32_t service_gate(struct service *service, uint64_t now_ns)
 	if (service->is_paused_by_admin)
 		paused |= SCORE_PAUSED_ADMIN;
 	return paused;
+}
+
+/* Most services have no client on most days, and no queue. Its first one waits in the kernel. */
+void service_ask_queue(struct service *service, uint64_t now_ns)
+{
+	struct control_number message = { CONTROL_NEED_QUEUE, service->number };
+	service->ask_ns = now_ns + ask_again_ns;
+	acceptor_tell_supervisor(service->acceptor, &message, sizeof message);
+}
+
+bool service_may_accept(struct service *service, uint64_t now_ns)
+{
+	if (service_gate(service, now_ns))
+		return false;
+	if (service_has_queue(service))
+		return true;
+	service_ask_queue(service, now_ns);
+	return false;
+}
+
+bool service_give_queue_back(struct service *service)
+{
+	if (!service_has_queue(service))
+		return false;
+	reports_drain(service, REPORTS_AT_ONCE, clock_now_ns());
+	if (service->account.n || service->admission.unknown || service->in_hand.fd >= 0 ||
+		service->first_held)
+		return false;
+	ev_io_stop(service->acceptor->loop, &service->queue_io);
+	fd_close(&service->queue_io.fd);
+	return true;
 }
 
 static void log_pauses(struct service *service, uint32_t begun, uint32_t over, uint64_t now_ns)
@@ -287,6 +324,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->suspects_ns);
 	earlier(&due_ns, service->silent_ns);
 	earlier(&due_ns, service->deaf_ns);
+	earlier(&due_ns, service->ask_ns);
 	earlier(&due_ns, service_log_refused_ns(service));
 	earlier(&due_ns, episodes_check_ns(&service->episodes));
 	if (due_ns >= service->timer_ns)
@@ -336,6 +374,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		losses_judge_silence(service, now_ns);
 	if (service->deaf_ns <= now_ns)
 		reports_say_deaf(service);
+	if (service->ask_ns <= now_ns)
+		service_ask_queue(service, now_ns);
 	if (service->unknown_ns <= now_ns) {
 		admission_set_unknown(&service->admission, 0);
 		service->unknown_ns = NEVER_NS;

@@ -71,6 +71,7 @@ struct service {
 	bool is_near_full; /* the warning has been given */
 
 	/* Reports and losses. */
+	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
 	bool has_reports;     /* its workers do report */
 	bool may_be_silent;   /* they need not */
 	bool has_odd_reports; /* that has been logged */
@@ -100,6 +101,13 @@ struct service *service_open(
 
 /* Takes the list of those who may connect; NULL: everybody. It holds for who comes from now on. */
 void service_set_access(struct service *service, struct access *access);
+
+/* Whether to accept one more now: the gate is open and there is a queue, which else is asked for. */
+bool service_may_accept(struct service *service, uint64_t now_ns);
+void service_ask_queue(struct service *service, uint64_t now_ns);
+
+/* Closes its queue if it is not needed now. False: it is. */
+bool service_give_queue_back(struct service *service);
 
 /* Takes the queue that was asked for. */
 void service_give_queue(struct service *service, int fd);

@@ -29,6 +29,21 @@ int fd_copy(int fd)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+/* No limit tells it as surely as trying: others of this user, and of the whole machine, count too. */
+int fd_check_room(unsigned n)
+{
+	int copies[FD_ROOM_MAX];
+	unsigned n_copies = 0;
+	int error = 0;
+	while (n_copies < n && (copies[n_copies] = fd_copy(STDERR_FILENO)) >= 0)
+		n_copies++;
+	if (n_copies < n)
+		error = -errno;
+	while (n_copies > 0)
+		close(copies[--n_copies]);
+	return error;
+}
+
 int fd_set_nonblocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

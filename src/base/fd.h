@@ -18,6 +18,10 @@ int fd_take(int *fd);
 /* A copy that is close-on-exec, at 3 or above; -1 and errno. */
 int fd_copy(int fd);
 
+/* Whether so many descriptors can still be opened. 0 or -errno: -EMFILE, -ENFILE. */
+enum { FD_ROOM_MAX = 64 };
+int fd_check_room(unsigned n);
+
 /* 0 or -errno. O_NONBLOCK belongs to the open file: never call this on a connection. */
 int fd_set_nonblocking(int fd);
 

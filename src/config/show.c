@@ -33,11 +33,16 @@ static void show_text(const struct show *show, const char *indent, const char *t
 	show_line(show, indent, text, strlen(text));
 }
 
-/* Empty, `groups` takes every group away and `allow` lets nobody in: shown only where written. */
+/*
+ * Empty, `groups` takes every group away and `allow` lets nobody in: shown only where written. A
+ * service that has but a worker socket has no address.
+ */
 static bool is_written(const struct config_key *key, const struct service_config *service)
 {
 	if (key->kind == KEY_IDS)
 		return service->written->is_groups_given;
+	if (!strcmp(key->name, "address"))
+		return service->written->address.n > 0;
 	return strcmp(key->name, "allow") != 0 || service->has_allow;
 }
 

@@ -131,12 +131,38 @@ static void sort_out_sent(struct relay *relay)
 static void on_gone(struct relay *relay, const char *what)
 {
 	ev_io_stop(relay->taker.loop, &relay->hangup);
+	ev_timer_stop(relay->taker.loop, &relay->patience);
+	relay->is_hung = false;
 	fd_close(&relay->socket);
 	sort_out_sent(relay);
 	hold_back(relay);
 	tell_failure(relay, what);
 	relay->delay_ms = DELAY_MIN_MS;
 	plan_reconnect(relay);
+}
+
+static bool is_draining(const struct relay *relay)
+{
+	return relay->taker.mode != TAKER_SERVING || relay->taker.is_over;
+}
+
+/* Whoever replaces us may have another worker: this one need not come back. */
+static bool is_given_up(struct relay *relay)
+{
+	if (!is_draining(relay) || !relay->first)
+		return false;
+	if (!relay->draining_ms)
+		relay->draining_ms = clock_now_ms();
+	return clock_now_ms() - relay->draining_ms >= RELAY_DRAIN_MS;
+}
+
+static void give_up(struct relay *relay)
+{
+	log_error("the worker on %s has not come back: %zu connections that it had not received are closed",
+		relay->options->peer.text, relay->taker.n_taken);
+	relay->n_sent = 0;
+	while (relay->first)
+		end_first(relay, SIGTERM);
 }
 
 /* ---- a worker -------------------------------------------------------------------------------- */
@@ -151,6 +177,10 @@ static void collect(struct relay *relay)
 	if (n_missing < 0 || peer_is_gone(relay->socket)) {
 		on_gone(relay, "it is gone");
 		return;
+	}
+	if (relay->n_sent > (size_t)n_missing && relay->is_hung) {
+		log_notice("the worker on %s receives connections again", relay->options->peer.text);
+		relay->is_hung = false;
 	}
 	for (; relay->n_sent > (size_t)n_missing; relay->n_sent--)
 		end_first(relay, 0);
@@ -173,6 +203,27 @@ static void send_all(struct relay *relay)
 	}
 }
 
+/* Counts anew with each receipt. */
+static void watch_patience(struct relay *relay)
+{
+	ev_timer_stop(relay->taker.loop, &relay->patience);
+	if (relay->n_sent == 0 || relay->socket < 0)
+		return;
+	ev_timer_set(&relay->patience, RELAY_PATIENCE_MS / 1000.0, 0);
+	ev_timer_start(relay->taker.loop, &relay->patience);
+}
+
+static void on_patience(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop, (void)events;
+	struct relay *relay = timer->data;
+	if (!relay->is_hung)
+		log_error("the worker on %s is there and has received nothing for %d s: %zu connections are in "
+			  "its socket, others wait in the queue; does it hang, or is it stopped?",
+			relay->options->peer.text, RELAY_PATIENCE_MS / 1000, relay->n_sent);
+	relay->is_hung = true;
+}
+
 static void on_received(struct ev_loop *loop, ev_io *io, int events)
 {
 	(void)loop, (void)events;
@@ -182,6 +233,7 @@ static void on_received(struct ev_loop *loop, ev_io *io, int events)
 		collect(relay);
 	if (relay->socket >= 0)
 		send_all(relay);
+	watch_patience(relay);
 }
 
 static void on_hangup(struct ev_loop *loop, ev_io *io, int events)
@@ -205,6 +257,8 @@ static void connect_worker(struct relay *relay)
 		taker_touch(&relay->taker);
 	if (fd < 0) {
 		tell_failure(relay, reason);
+		if (is_given_up(relay))
+			give_up(relay);
 		plan_reconnect(relay);
 		return;
 	}
@@ -214,6 +268,7 @@ static void connect_worker(struct relay *relay)
 	ev_io_set(&relay->hangup, fd, EV_READ);
 	ev_io_start(relay->taker.loop, &relay->hangup);
 	send_all(relay);
+	watch_patience(relay);
 	hold_back(relay);
 }
 
@@ -239,6 +294,8 @@ static void take(struct taker *taker, const struct handoff *record, int connecti
 	taker_took(taker, &passed->taken, record);
 	if (relay->socket >= 0)
 		send_all(relay);
+	if (!ev_is_active(&relay->patience))
+		watch_patience(relay);
 	hold_back(relay);
 }
 
@@ -256,6 +313,8 @@ static void start_watchers(struct relay *relay)
 {
 	ev_init(&relay->hangup, on_hangup);
 	ev_init(&relay->reconnect, on_reconnect);
+	ev_init(&relay->patience, on_patience);
+	relay->patience.data = relay;
 	ev_io_init(&relay->received, on_received, relay->receipts.events, EV_READ);
 	relay->hangup.data = relay->reconnect.data = relay->received.data = relay;
 	ev_io_start(relay->taker.loop, &relay->received);

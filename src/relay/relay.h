@@ -17,6 +17,12 @@
 /* So many connections are under way at most: what a kill of ours could cost. */
 enum { RELAY_UNDER_WAY_MAX = 16 };
 
+/* A worker that has received nothing for so long is told of. */
+enum { RELAY_PATIENCE_MS = 3000 };
+
+/* When we are to finish, a worker that does not come is waited for so long. */
+enum { RELAY_DRAIN_MS = 10000 };
+
 /* A connection is sent so often: one that ends three workers is not given to a fourth. */
 enum { RELAY_TRIES_MAX = 3 };
 
@@ -29,6 +35,9 @@ struct relay {
 	ev_io hangup;           /* the worker is gone */
 	ev_io received;         /* the worker may have received something */
 	ev_timer reconnect;
+	ev_timer patience;      /* the worker is there and receives nothing */
+	bool is_hung;           /* that has been said */
+	uint64_t draining_ms;   /* since when connections wait that no new worker will come for; 0: none */
 	uint64_t delay_ms;      /* until the next try */
 	struct receipts receipts;
 	struct trouble trouble;

@@ -64,6 +64,13 @@ static void on_need_queue(struct acceptor *acceptor, uint32_t slot)
 		service_on_need_queue(service);
 }
 
+static void on_queue_closed(struct acceptor *acceptor, uint32_t slot)
+{
+	struct service *service = find_service(acceptor, slot);
+	if (service)
+		service_on_queue_closed(service);
+}
+
 /* It may have ended meanwhile, or be on its way out. */
 static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
 {
@@ -81,6 +88,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		on_synced(acceptor, message->number.number);
 	else if (message->kind == CONTROL_NEED_QUEUE)
 		on_need_queue(acceptor, message->number.number);
+	else if (message->kind == CONTROL_QUEUE_CLOSED)
+		on_queue_closed(acceptor, message->number.number);
 	else if (message->kind == CONTROL_WORKER_WORN)
 		on_worn(acceptor, message->process.service, message->process.pid);
 	else

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,6 +116,8 @@ void capture_drain(struct capture *capture)
 	char bytes[16 * 1024];
 	size_t total = 0;
 	ssize_t n;
+	if (capture->read_fd < 0)
+		return;
 	while (total < TURN_BYTES && (n = read(capture->read_fd, bytes, sizeof bytes)) > 0) {
 		take_bytes(capture, bytes, (size_t)n);
 		total += (size_t)n;
@@ -145,29 +148,68 @@ static void on_quiet(struct ev_loop *loop, ev_timer *watcher, int events)
 	on_line(watcher->data);
 }
 
-struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
+/* Our end alone is non-blocking: the programs' end must wait when it is full, as they expect. */
+static int open_pipe(struct capture *capture)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return NULL;
-	struct capture *capture = calloc(1, sizeof *capture + strlen(name) + 1);
-	/* Our end alone: the programs' end must wait when it is full, as they expect. */
-	if (!capture || fd_set_nonblocking(ends[0]) < 0) {
+		return -errno;
+	int r = fd_set_nonblocking(ends[0]);
+	if (r < 0) {
 		fd_close(&ends[0]);
 		fd_close(&ends[1]);
-		free(capture);
-		return NULL;
+		return r;
 	}
+	capture->read_fd = ends[0];
+	capture->write_fd = ends[1];
+	ev_io_set(&capture->watcher, capture->read_fd, EV_READ);
+	ev_io_start(capture->loop, &capture->watcher);
+	return 0;
+}
+
+struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
+{
+	struct capture *capture = calloc(1, sizeof *capture + strlen(name) + 1);
+	if (!capture)
+		return NULL;
 	strcpy(capture->name, name);
 	capture->loop = loop;
 	capture->kind = kind;
-	capture->read_fd = ends[0];
-	capture->write_fd = ends[1];
-	ev_io_init(&capture->watcher, on_readable, capture->read_fd, EV_READ);
+	ev_io_init(&capture->watcher, on_readable, -1, EV_READ);
 	ev_timer_init(&capture->quiet, on_quiet, QUIET_S, 0);
 	capture->watcher.data = capture->quiet.data = capture;
-	ev_io_start(loop, &capture->watcher);
+	int r = open_pipe(capture);
+	if (r < 0) {
+		free(capture);
+		errno = -r;
+		return NULL;
+	}
 	return capture;
+}
+
+int capture_wake(struct capture *capture)
+{
+	return capture->read_fd < 0 ? open_pipe(capture) : 0;
+}
+
+/* Without our own writing end a reader sees the end, if there is no other writer. */
+void capture_rest(struct capture *capture)
+{
+	char byte, path[32];
+	if (!capture || capture->read_fd < 0)
+		return;
+	capture_end(capture);
+	fd_close(&capture->write_fd);
+	ssize_t n = read(capture->read_fd, &byte, 1);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", capture->read_fd);
+	if (n != 0)
+		capture->write_fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (n > 0)
+		take_bytes(capture, &byte, 1);
+	if (capture->write_fd >= 0)
+		return;
+	ev_io_stop(capture->loop, &capture->watcher);
+	fd_close(&capture->read_fd);
 }
 
 void capture_destroy(struct capture *capture)

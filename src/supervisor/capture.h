@@ -27,6 +27,15 @@ void capture_destroy(struct capture *capture);
 /* The end that programs get as standard error; stays ours. */
 int capture_write_end(const struct capture *capture);
 
+/*
+ * Its service is at rest: gives the pipe's descriptors back, unless a process is left that may still
+ * write. What was kept stays. NULL: nothing is done.
+ */
+void capture_rest(struct capture *capture);
+
+/* Makes the pipe again if it was given back. 0 or -errno. */
+int capture_wake(struct capture *capture);
+
 /* Reads what has been written until now, so that it precedes what is logged next. */
 void capture_drain(struct capture *capture);
 

@@ -20,7 +20,7 @@
 #include "supervisor/watch.h"
 #include "wire/handoff.h"
 
-enum { QUEUE_SAY_AGAIN_MS = 10000 };
+enum { QUEUE_SAY_AGAIN_MS = 10000, DESCRIPTORS_RESERVED = 40 };
 
 struct service *service_create(struct supervisor *supervisor, struct service_config *config)
 {
@@ -223,13 +223,16 @@ int service_make_queue(struct service *service)
 	struct control_number message = { CONTROL_QUEUE, service->slot };
 	if (service->queue[0] >= 0 || !service->acceptor)
 		return 0;
-	int r = handoff_queue_open(service->config->queue, service->queue);
+	/* The last descriptors are for replacing the acceptor, and for whoever asks what is wrong. */
+	int r = fd_check_room(DESCRIPTORS_RESERVED);
+	if (r == 0)
+		r = handoff_queue_open(service->config->queue, service->queue);
 	if (r == 0)
 		acceptor_tell(service->acceptor, &message, service->queue[0]);
 	return r;
 }
 
-/* Its acceptor keeps the connection and asks again, ten times a second and more. */
+/* Its clients wait in the kernel, and its acceptor asks again ten times a second. */
 void service_on_need_queue(struct service *service)
 {
 	static uint64_t said_ms;
@@ -238,12 +241,36 @@ void service_on_need_queue(struct service *service)
 	int r = service_make_queue(service);
 	if (r < 0 && clock_now_ms() - said_ms >= QUEUE_SAY_AGAIN_MS) {
 		said_ms = clock_now_ms();
-		log_error("%s: cannot make its queue: %s; its first client waits and it is tried again; "
-			  "raise the limit on open files",
+		log_error("%s: cannot make its queue: %s; its clients wait, tried again as services become "
+			  "idle; raise the limit on open files (ulimit -n, LimitNOFILE)",
 			service->config->name, strerror(-r));
 	}
 	if (r == 0 && service->state == STATE_ON_DEMAND)
 		watch_start(service);
+}
+
+/* Nobody uses the service at the moment: the acceptor may give the queue back. */
+static void rest(struct service *service)
+{
+	if (service->queue[0] >= 0 && service->n_workers == 0)
+		tell_number(service, CONTROL_QUEUE_BACK);
+}
+
+void service_on_queue_closed(struct service *service)
+{
+	struct control_number message = { CONTROL_QUEUE, service->slot };
+	if (!service->is_open || service->queue[0] < 0)
+		return;
+	bool is_idle = service->state == STATE_ON_DEMAND && service->n_workers == 0 &&
+		       handoff_queue_depth(service->queue[1]) == 0;
+	if (!is_idle) {
+		acceptor_tell(service->acceptor, &message, service->queue[0]);
+		return;
+	}
+	watch_stop(service);
+	fd_close(&service->queue[0]);
+	fd_close(&service->queue[1]);
+	capture_rest(service->capture);
 }
 
 /* The listeners go at once; the queue stays until the workers are gone. */
@@ -337,6 +364,8 @@ void service_raise(struct service *service, enum service_event event)
 		close_queue(service);
 	}
 	carry_out(service, step.actions);
+	if (service->state == STATE_ON_DEMAND && step.next != before)
+		rest(service);
 	if (service->state == step.next && step.next != before)
 		supervisor_on_change(service->supervisor, service);
 }
@@ -494,6 +523,8 @@ struct capture *service_capture(struct service *service)
 	if (!service->capture)
 		service->capture = capture_create(
 			service->supervisor->loop, service->config->name, CAPTURE_PROGRAM);
+	else if (capture_wake(service->capture) < 0)
+		return NULL;
 	return service->capture;
 }
 

@@ -111,6 +111,9 @@ int service_make_queue(struct service *service);
 /* The first connection has come: it is told when there can be no queue. */
 void service_on_need_queue(struct service *service);
 
+/* The acceptor has given the queue back. */
+void service_on_queue_closed(struct service *service);
+
 /* The pipe for standard error of its programs; NULL when it cannot be made. */
 struct capture *service_capture(struct service *service);
 

@@ -140,15 +140,7 @@ static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)
 /* The kernel drops a connection that arrives where no descriptor is free: look before taking. */
 static bool has_room(struct taker *taker)
 {
-	int copies[TAKER_ROOM_MAX];
-	unsigned n = 0;
-	int error = 0;
-	while (n < taker->settings.n_room && (copies[n] = fd_copy(taker->settings.queue_fd)) >= 0)
-		n++;
-	if (n < taker->settings.n_room)
-		error = -errno;
-	while (n > 0)
-		fd_close(&copies[--n]);
+	int error = fd_check_room(taker->settings.n_room);
 	if (error) {
 		pause_taking(taker, error);
 		return false;

@@ -51,7 +51,7 @@ struct taker_settings {
 
 enum taker_mode { TAKER_SERVING, TAKER_DRAINING, TAKER_STOPPING };
 
-enum { TAKER_ROOM_MAX = 16, TAKER_SIGNALS = 4 };
+enum { TAKER_SIGNALS = 4 };
 
 struct taker {
 	const struct taker_methods *methods;

@@ -19,6 +19,8 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_FORGET:
 	case CONTROL_QUEUE:
 	case CONTROL_NEED_QUEUE:
+	case CONTROL_QUEUE_BACK:
+	case CONTROL_QUEUE_CLOSED:
 	case CONTROL_SYNC:
 	case CONTROL_READY:
 	case CONTROL_SYNCED:

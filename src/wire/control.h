@@ -29,11 +29,13 @@ enum control_kind {
 	                           had; one descriptor, a memory file with them, unless there are none */
 	CONTROL_QUEUE,          /* struct control_number: service; one descriptor, the acceptor's end of
 	                           the queue of a service that was opened without */
+	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_number: CONTROL_VERSION; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
-	CONTROL_NEED_QUEUE,     /* struct control_number: service, which has its first connection */
+	CONTROL_NEED_QUEUE,     /* struct control_number: service, which has a client and no queue */
+	CONTROL_QUEUE_CLOSED,   /* struct control_number: service; it was given back */
 	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
 };
 

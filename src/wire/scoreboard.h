@@ -20,7 +20,7 @@ enum score_pause {
 	SCORE_PAUSED_HELD = 8,        /* too many connections wait for max_per_source or rate_per_source */
 	SCORE_PAUSED_DESCRIPTORS = 16, /* none is free */
 	SCORE_PAUSED_ADMIN = 32,      /* told so by the supervisor */
-	SCORE_PAUSED_NO_QUEUE = 64,   /* the first connection has come, and the queue is being made */
+	SCORE_PAUSED_NO_QUEUE = 64,   /* a client has come, and the queue is being made */
 	SCORE_PAUSED_NO_ACCESS = 128, /* who may connect is not known yet */
 };
 

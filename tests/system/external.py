@@ -120,6 +120,18 @@ class External(Test):
         # What it had in its hands was its own.
         self.assertLessEqual(len(failures), kills, failures)
 
+    def test_a_worker_that_hangs_is_told_from_one_that_is_away(self):
+        fdsup, port, name = self.external()
+        worker = self.worker(name)
+        self.ask(port)
+        worker.send_signal(signal.SIGSTOP)
+        with socket.create_connection(("127.0.0.1", port), 30) as client:
+            client.sendall(b"x")
+            fdsup.wait_log("the worker on .* has received nothing for 3 s: 1 connections are in its socket")
+            worker.send_signal(signal.SIGCONT)
+            self.assertEqual(client.recv(100), b"%d x" % worker.pid)
+        fdsup.wait_log("receives connections again")
+
     def test_a_relay_that_is_killed_is_replaced(self):
         fdsup, port, name = self.external()
         self.worker(name)

@@ -1,9 +1,10 @@
 """A declared service serves real clients."""
+import os
 import socket
 import threading
 import unittest
 
-from support import Test, free_port, main, wait_until
+from support import Test, children, free_port, main, wait_until
 
 
 class Serving(Test):
@@ -23,6 +24,47 @@ class Serving(Test):
         fdsup.wait_state("echo", "ON-DEMAND")
         self.assertEqual(fdsup.status("echo")["deaths"], 0)
         self.assertEqual(self.talk(port), b"hello\n")
+
+    def many(self, n, **keywords):
+        ports = [free_port() for _ in range(n)]
+        fdsup = self.fdsup("".join(
+            's%d = { address = "127.0.0.1"; port = %d; command = "/bin/echo hello"; idle_timeout = "200ms"; };\n'
+            % pair for pair in enumerate(ports)), **keywords)
+        return fdsup, ports
+
+    def test_a_service_at_rest_gives_its_descriptors_back(self):
+        fdsup, ports = self.many(20)
+
+        def used():
+            return [len(os.listdir("/proc/%d/fd" % pid)) for pid in
+                    [fdsup.pid] + [p for p, name in children(fdsup.pid).items() if name == "fdsup-acceptor"]]
+        self.assertEqual(self.talk(ports[0]), b"hello\n")
+        fdsup.wait_state("s0", "ON-DEMAND")
+        wait_until("the first is at rest", lambda: used()[0] <= 20 + 30)
+        before = used()
+        for _ in range(2):
+            for port in ports:
+                self.assertEqual(self.talk(port), b"hello\n")
+            wait_until("all are at rest", lambda: used() <= before)
+        self.assertEqual(sum(s["lost"] + s["deaths"] for s in fdsup.status()["services"]), 0)
+
+    def test_few_descriptors_delay_clients_and_never_the_acceptor(self):
+        fdsup, ports = self.many(60, prefix=["sh", "-c", 'ulimit -n 150; exec "$@"', "sh"])
+        answers = []
+
+        def client(port):
+            answers.append(self.talk(port))
+        for _ in range(2):
+            threads = [threading.Thread(target=client, args=(port,)) for port in ports]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            acceptor = next(p for p, name in children(fdsup.pid).items() if name == "fdsup-acceptor")
+            os.kill(acceptor, 9)
+        self.assertEqual(answers, [b"hello\n"] * 120)
+        fdsup.wait_log("cannot make its queue: Too many open files; its clients wait")
+        self.assertEqual(fdsup.ctl("status")[0] in (0, 150), True)
 
     def test_workers_are_added_while_connections_wait(self):
         port = free_port()
