@@ -92,8 +92,9 @@ static void tell(const struct claim *first, const struct claim *second, struct p
 {
 	char path[256], written[2][QUOTE_SIZE];
 	bool is_unix = second->listen->path;
+	const char *unix_key = second->listen->is_entrance ? "worker_socket" : "address";
 	snprintf(path, sizeof path, "services.%s.%s", second->service->name,
-		is_unix ? "address" : "port");
+		is_unix ? unix_key : "port");
 	quote(written[0], first->written);
 	quote(written[1], second->written);
 	if (first->service == second->service)

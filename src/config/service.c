@@ -176,7 +176,8 @@ static int find_port(struct draft *draft, struct lookups *lookups, uint16_t *ret
 	char reason[LISTEN_REASON_SIZE];
 	if (!service->written->port) {
 		draft_problem(draft, "port",
-			"is missing; add port = 8080, or another number or name of a port");
+			"is missing; add port = 8080, or another number or name of a port, or "
+			"address = \"unix:/path\" for a service without one");
 		return -EINVAL;
 	}
 	if (listen_find_port(&lookups->ports, service->written->port, service->protocol, ret_port, reason) < 0) {

@@ -37,9 +37,8 @@ int complain_connect(const char *socket_path, int error)
 int complain_call(const char *socket_path, int error, unsigned timeout_ms)
 {
 	if (error == ETIMEDOUT)
-		complain("fdsup does not answer on %s within %u s: it hangs, or what was asked for "
-			 "takes "
-			 "longer; `fdsupctl status` tells",
+		complain("fdsup does not answer on %s within %u s: it hangs or is stopped, or what was "
+			 "asked for takes longer; its log may say why",
 			socket_path, timeout_ms / 1000);
 	else if (error == EBADMSG || error == EMSGSIZE)
 		complain("what listens on %s does not speak the language of fdsup: is it the right "
