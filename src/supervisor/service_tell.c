@@ -1,0 +1,140 @@
+#include "supervisor/service_tell.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/unix_name.h"
+#include "supervisor/acceptor.h"
+#include "wire/control.h"
+
+static bool has_access_rules(const struct service_config *config)
+{
+	return config->has_allow || config->n_deny;
+}
+
+void service_tell_settings(struct service *service, bool is_new, const struct listener *first)
+{
+	const struct service_config *config = service->config;
+	struct control_service message = {
+		.kind = CONTROL_SERVICE,
+		.service = service->slot,
+		.max_connections = config->max_connections,
+		.max_per_source = config->max_per_source,
+		.rate_count = config->rate.count,
+		.rate_per_ms = config->rate.per_ms,
+		.rate_burst = config->rate.burst,
+		.source_rate_count = config->rate_per_source.count,
+		.source_rate_per_ms = config->rate_per_source.per_ms,
+		.source_rate_burst = config->rate_per_source.burst,
+		.overflow = config->overflow,
+		.overflow_wait_ms = (uint32_t)config->overflow_wait,
+		.log_events = config->log_events,
+		.queue_depth = config->queue,
+		.may_be_silent = config->type == SERVICE_WORKER,
+		.max_uses = config->max_uses,
+		.awaits_access = is_new && has_access_rules(config),
+		.has_queue = is_new && service->queue[0] >= 0,
+		.listener = first ? first->id : 0,
+	};
+	int fds[CONTROL_FDS_MAX];
+	size_t n_fds = 0;
+	if (message.has_queue)
+		fds[n_fds++] = service->queue[0];
+	if (first)
+		fds[n_fds++] = first->fd;
+	strncpy(message.name, config->name, sizeof message.name - 1);
+	acceptor_tell_with(service->acceptor, &message, fds, n_fds);
+}
+
+/* The networks in a memory file; -1: there are none. -errno. */
+static int open_networks(const struct service_config *config, int *ret_fd)
+{
+	size_t size = (config->n_allow + config->n_deny) * sizeof *config->networks;
+	*ret_fd = -1;
+	if (size == 0)
+		return 0;
+	fd_auto int fd = memfd_create("fdsup-networks", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t n = write(fd, config->networks, size);
+	if (n < 0 || (size_t)n != size)
+		return n < 0 ? -errno : -ENOSPC;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* If that cannot be told, nobody gets in: that is seen, and the other way it might not be. */
+void service_tell_access(struct service *service)
+{
+	const struct service_config *config = service->config;
+	struct control_access message = {
+		.kind = CONTROL_ACCESS,
+		.service = service->slot,
+		.has_allow = config->has_allow,
+		.n_allow = config->n_allow,
+		.n_deny = config->n_deny,
+	};
+	fd_auto int fd = -1;
+	int r = open_networks(config, &fd);
+	if (r < 0) {
+		log_error("%s: cannot hand allow and deny over: %s; nobody may connect until fdsupctl "
+			  "restart %s",
+			config->name, strerror(-r), config->name);
+		message.has_allow = true;
+		message.n_allow = message.n_deny = 0;
+	}
+	acceptor_tell(service->acceptor, &message, fd);
+}
+
+void service_tell_number(struct service *service, uint32_t kind)
+{
+	struct control_number message = { kind, service->slot };
+	if (service->acceptor)
+		acceptor_tell(service->acceptor, &message, -1);
+}
+
+/* At an abstract name the kernel's word on who it is decides alone: unix(7). */
+static struct control_listener describe_listener(
+	const struct service *service, const struct listener *listener, uint32_t kind)
+{
+	const struct service_config *config = service->config;
+	return (struct control_listener){
+		.kind = kind,
+		.service = service->slot,
+		.listener = listener->id,
+		.is_entrance = listener->where.is_entrance,
+		.checks_uids = listener->where.is_entrance && unix_name_is_abstract(listener->where.path),
+		.uids = { config->account ? config->account->uid : 0, config->socket_uid },
+	};
+}
+
+void service_tell_listener(struct service *service, const struct listener *listener, uint32_t kind)
+{
+	struct control_listener message = describe_listener(service, listener, kind);
+	if (!service->acceptor)
+		return;
+	acceptor_tell(service->acceptor, &message, kind == CONTROL_LISTENER ? listener->fd : -1);
+}
+
+void service_introduce(struct service *service)
+{
+	if (!service->is_open)
+		return;
+	/* Most services have one listener, and all of them start at the same time: one message each. */
+	bool is_paused = service->state == STATE_PAUSED;
+	bool has_plain = service->n_listeners && !service->listeners[0].where.is_entrance;
+	uint32_t n_told = !is_paused && has_plain ? 1 : 0;
+	service_tell_settings(service, true, n_told ? &service->listeners[0] : NULL);
+	if (has_access_rules(service->config))
+		service_tell_access(service);
+	if (is_paused)
+		service_tell_number(service, CONTROL_PAUSE);
+	for (uint32_t i = n_told; i < service->n_listeners; i++)
+		service_tell_listener(service, &service->listeners[i], CONTROL_LISTENER);
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		worker_ask_reports(worker);
+}

@@ -1,0 +1,26 @@
+/*
+ * What an acceptor is told of a service: the messages of wire/control.h made from its configuration,
+ * its listeners and its queue.
+ */
+#ifndef FDSUP_SUPERVISOR_SERVICE_TELL_H
+#define FDSUP_SUPERVISOR_SERVICE_TELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "supervisor/service.h"
+
+/* A new one with its queue, if there is one yet, and `first` of its listeners; or other limits. */
+void service_tell_settings(struct service *service, bool is_new, const struct listener *first);
+
+/* Who may connect. */
+void service_tell_access(struct service *service);
+
+/* A message that has nothing but the service's row. Nothing is done for one without an acceptor. */
+void service_tell_number(struct service *service, uint32_t kind);
+
+/* CONTROL_LISTENER with its descriptor, or CONTROL_LISTENER_CLOSE. */
+void service_tell_listener(
+	struct service *service, const struct listener *listener, uint32_t kind);
+
+#endif
