@@ -30,17 +30,6 @@ struct listener {
 	struct endpoint local;
 };
 
-static struct endpoint local_end(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t length = sizeof address;
-	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
-		return (struct endpoint){ 0 };
-	if (address.ss_family == AF_UNIX)
-		return (struct endpoint){ .family = AF_UNIX };
-	return endpoint_from_sockaddr((struct sockaddr *)&address);
-}
-
 static bool is_wildcard(const struct endpoint *end)
 {
 	static const uint8_t any[16];
@@ -118,7 +107,7 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 		.peer = listener->local.family == AF_UNIX
 				? endpoint_of_unix_peer(connection)
 				: endpoint_from_sockaddr((struct sockaddr *)&address),
-		.local = listener->is_wildcard ? local_end(connection) : listener->local,
+		.local = listener->is_wildcard ? endpoint_of_own_end(connection) : listener->local,
 		.service = service->number,
 	};
 	delivery_accept(service, connection, &like, now_ns);
@@ -163,7 +152,7 @@ int accepting_add(struct service *service, uint32_t id, int fd_given)
 		return -ENOMEM;
 	listener->service = service;
 	listener->id = id;
-	listener->local = local_end(fd);
+	listener->local = endpoint_of_own_end(fd);
 	listener->is_wildcard = is_wildcard(&listener->local);
 	ev_io_init(&listener->io, on_acceptable, fd_take(&fd), EV_READ);
 	listener->io.data = listener;

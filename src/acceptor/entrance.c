@@ -1,7 +1,6 @@
 #include "acceptor/entrance.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,43 +38,26 @@ struct entrance {
 
 /* ---- what is sent ---------------------------------------------------------------------------- */
 
-static int option_of(int fd, int option)
-{
-	int value;
-	socklen_t size = sizeof value;
-	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
-}
-
 /* 0: a connection. -ENOTCONN: its client has reset it. -EPROTOTYPE: it has no business here. */
 static int examine(int fd)
 {
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof peer;
-	int domain = option_of(fd, SO_DOMAIN);
+	int domain = fd_socket_option(fd, SO_DOMAIN);
 	bool is_known = domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX;
-	if (!is_known || option_of(fd, SO_TYPE) != SOCK_STREAM || option_of(fd, SO_ACCEPTCONN) != 0)
+	if (!is_known || fd_socket_option(fd, SO_TYPE) != SOCK_STREAM || fd_socket_option(fd, SO_ACCEPTCONN) != 0)
 		return -EPROTOTYPE;
 	return getpeername(fd, (struct sockaddr *)&peer, &size) < 0 ? -errno : 0;
 }
 
-/* O_NONBLOCK travels with the descriptor, and commands do not expect it. */
-static void make_blocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-	if (flags >= 0 && (flags & O_NONBLOCK))
-		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
-
-static struct endpoint end_of(
-	int fd, int (*ask)(int fd, struct sockaddr *address, socklen_t *size))
+static struct endpoint peer_of(int fd)
 {
 	struct sockaddr_storage address;
 	socklen_t size = sizeof address;
-	if (ask(fd, (struct sockaddr *)&address, &size) < 0)
+	if (getpeername(fd, (struct sockaddr *)&address, &size) < 0)
 		return (struct endpoint){ 0 };
-	if (address.ss_family == AF_UNIX)
-		return (struct endpoint){ .family = AF_UNIX };
-	return endpoint_from_sockaddr((struct sockaddr *)&address);
+	return address.ss_family == AF_UNIX ? endpoint_of_unix_peer(fd)
+					    : endpoint_from_sockaddr((struct sockaddr *)&address);
 }
 
 static void say_odd(struct sender *sender, const char *what)
@@ -98,16 +80,15 @@ static void take(struct sender *sender, int given, uint64_t now_ns)
 		say_odd(sender, "descriptors that are no stream sockets of clients");
 	if (r < 0)
 		return;
-	make_blocking(fd);
+	/* O_NONBLOCK travels with the descriptor, and commands do not expect it. */
+	fd_set_blocking(fd);
 	struct ledger_entry like = {
 		.id = acceptor_connection_id(acceptor, fd),
 		.accepted_ns = now_ns,
-		.peer = end_of(fd, getpeername),
-		.local = end_of(fd, getsockname),
+		.peer = peer_of(fd),
+		.local = endpoint_of_own_end(fd),
 		.service = service->number,
 	};
-	if (like.peer.family == AF_UNIX)
-		like.peer = endpoint_of_unix_peer(fd);
 	if (ledger_find(&acceptor->ledger, service->number, like.id))
 		say_odd(sender, "a connection a second time");
 	else
@@ -131,7 +112,7 @@ static void drop_sender(struct sender *sender)
 		ev_io_start(entrance->service->acceptor->loop, &entrance->io);
 }
 
-/* 1: a message was taken. Else it is over for now, and 0: the sender is gone. */
+/* 1: a message was taken. Else there are no more at the moment; 0: the sender is gone. */
 static int take_one(struct sender *sender, uint64_t now_ns)
 {
 	struct service *service = sender->entrance->service;
@@ -241,7 +222,7 @@ int entrance_add(struct service *service, const struct control_listener *setting
 	struct entrance **link = find(service, settings->listener);
 	if (*link)
 		return -EEXIST;
-	if (option_of(fd, SO_DOMAIN) != AF_UNIX || option_of(fd, SO_ACCEPTCONN) != 1)
+	if (fd_socket_option(fd, SO_DOMAIN) != AF_UNIX || fd_socket_option(fd, SO_ACCEPTCONN) != 1)
 		return -EINVAL;
 	struct entrance *entrance = calloc(1, sizeof *entrance);
 	if (!entrance)

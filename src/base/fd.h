@@ -18,6 +18,12 @@ int fd_take(int *fd);
 /* A copy that is close-on-exec, at 3 or above; -1 and errno. */
 int fd_copy(int fd);
 
+/* The other way, for a connection that goes to a program which expects it so. */
+void fd_set_blocking(int fd);
+
+/* An option of the level SOL_SOCKET; -1 and errno. */
+int fd_socket_option(int fd, int option);
+
 /* Whether so many descriptors can still be opened. 0 or -errno: -EMFILE, -ENFILE. */
 enum { FD_ROOM_MAX = 64 };
 int fd_check_room(unsigned n);

@@ -35,13 +35,6 @@ static bool is_ours(pid_t pid)
 	return orphans_walk(look_for, &family) == 0 && family.is_ours;
 }
 
-static int option_of(int fd, int option)
-{
-	int value;
-	socklen_t size = sizeof value;
-	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
-}
-
 /* "*" is bound as the IPv6 wildcard, or the IPv4 one where there is no IPv6. */
 static bool is_at(int fd, const struct listen_address *where)
 {
@@ -58,8 +51,8 @@ static bool is_at(int fd, const struct listen_address *where)
 
 static bool is_the_one(int fd, const struct listen_address *where, bool is_udp)
 {
-	bool is_kind = is_udp ? option_of(fd, SO_TYPE) == SOCK_DGRAM
-			      : option_of(fd, SO_ACCEPTCONN) == 1;
+	bool is_kind = is_udp ? fd_socket_option(fd, SO_TYPE) == SOCK_DGRAM
+			      : fd_socket_option(fd, SO_ACCEPTCONN) == 1;
 	return is_kind && is_at(fd, where);
 }
 

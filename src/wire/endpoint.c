@@ -28,6 +28,17 @@ struct endpoint endpoint_from_sockaddr(const struct sockaddr *address)
 	return end;
 }
 
+struct endpoint endpoint_of_own_end(int socket)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	if (getsockname(socket, (struct sockaddr *)&address, &length) < 0)
+		return (struct endpoint){ 0 };
+	if (address.ss_family == AF_UNIX)
+		return (struct endpoint){ .family = AF_UNIX };
+	return endpoint_from_sockaddr((struct sockaddr *)&address);
+}
+
 struct endpoint endpoint_of_unix_peer(int connection)
 {
 	struct ucred peer;

@@ -30,6 +30,9 @@ struct endpoint endpoint_from_sockaddr(const struct sockaddr *address);
 /* Who connected, as the kernel remembers it (SO_PEERCRED). Family 0 if it does not. */
 struct endpoint endpoint_of_unix_peer(int connection);
 
+/* Where a socket of ours is bound: getsockname(2). Family 0 if that fails. */
+struct endpoint endpoint_of_own_end(int socket);
+
 enum { ENDPOINT_TEXT_SIZE = 80 };
 
 /* "192.0.2.1", "2001:db8::1", "fe80::1%2", "uid=0,pid=71", or "-" when unknown. Returns text. */

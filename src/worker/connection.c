@@ -1,22 +1,16 @@
 #include "worker/connection.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 
-/* A sender of the classic format may have set O_NONBLOCK, which inetd's programs do not expect. */
-static void make_blocking(int connection)
-{
-	int flags = fcntl(connection, F_GETFL);
-	if (flags >= 0 && (flags & O_NONBLOCK))
-		fcntl(connection, F_SETFL, flags & ~O_NONBLOCK);
-}
+#include "base/fd.h"
 
 static void complete(int connection, struct handoff *record, const struct sockaddr *peer)
 {
 	struct sockaddr_storage local;
 	socklen_t size = sizeof local;
-	make_blocking(connection);
+	/* A sender of the classic format may have set O_NONBLOCK, which inetd's programs do not expect. */
+	fd_set_blocking(connection);
 	if (peer->sa_family == AF_UNIX) {
 		record->peer = endpoint_of_unix_peer(connection);
 		return;
