@@ -1,0 +1,44 @@
+#include "ctl/listing.h"
+
+#include <stdlib.h>
+
+#include "ctl/complaint.h"
+#include "ctl/exitcode.h"
+
+bool choose_columns(
+	const struct ctl *ctl, const struct table *table, struct table_choice *ret)
+{
+	char *unknown = NULL;
+	if (table_choose(table, ctl->columns, ret, &unknown))
+		return true;
+	char *names = NULL;
+	size_t size;
+	FILE *list = open_memstream(&names, &size);
+	if (list) {
+		table_print_names(list, table);
+		fclose(list);
+	}
+	complain("-o: there is no column \"%s\"; there are: %s", unknown ? unknown : "",
+		names ? names : "");
+	free(names);
+	free(unknown);
+	return false;
+}
+
+int run_listing(struct ctl *ctl, const struct question *question, const struct table *table)
+{
+	struct client_reply reply;
+	struct table_choice choice;
+	if (!choose_columns(ctl, table, &choice))
+		return CTL_USAGE;
+	int code = ask(ctl, question, services_parameter(ctl), &reply);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->is_json)
+		print_json(ctl, reply.parameters);
+	else
+		table_print(ctl->out, table, &choice,
+			json_object_get(reply.parameters, question->rows), &ctl->look);
+	client_reply_fini(&reply);
+	return CTL_OK;
+}

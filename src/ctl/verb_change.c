@@ -1,0 +1,86 @@
+/*
+ * The verbs that change something: they answer when it has happened, and exit by what became of it.
+ */
+#include "ctl/verbs.h"
+
+#include <string.h>
+
+#include "ctl/ask.h"
+#include "ctl/complaint.h"
+#include "ctl/exitcode.h"
+#include "ctl/render.h"
+#include "ctl/reply.h"
+
+static bool is_on_its_way(const char *state)
+{
+	return state && (!strcmp(state, "STARTING") || !strcmp(state, "DRAINING"));
+}
+
+/* "hello: UP", or on standard error what went wrong, with the reasons. */
+static int report_outcome(struct ctl *ctl, const json_t *outcome, const char *method)
+{
+	const json_t *explanation = json_object_get(outcome, "explanation");
+	const char *service = reply_text(outcome, "service"), *state = reply_text(outcome, "state");
+	if (exitcode_of_outcome(outcome, method) == CTL_OK) {
+		if (!ctl->is_json)
+			look_print_line(ctl->out, &ctl->look, TONE_PLAIN, "%s: %s",
+				service ? service : "-", state ? state : "-");
+		return CTL_OK;
+	}
+	complain("%s: %s%s", service ? service : "-", state ? state : "-",
+		is_on_its_way(state) ? ", still on its way" : "");
+	for (size_t i = 0; i < json_array_size(explanation); i++) {
+		const char *line = json_string_value(json_array_get(explanation, i));
+		complain("    %s", line ? line : "");
+	}
+	return CTL_FAILED;
+}
+
+static int run_change(struct ctl *ctl, const struct question *question)
+{
+	struct client_reply reply;
+	int code = ask(ctl, question, services_parameter(ctl), &reply);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->is_json)
+		print_json(ctl, reply.parameters);
+	const json_t *outcomes = json_object_get(reply.parameters, question->rows);
+	for (size_t i = 0; i < json_array_size(outcomes); i++)
+		if (report_outcome(ctl, json_array_get(outcomes, i), question->method) != CTL_OK)
+			code = CTL_FAILED;
+	client_reply_fini(&reply);
+	return code;
+}
+
+int run_start(struct ctl *ctl)
+{
+	static const struct question question = { "Start", "outcomes", true };
+	return run_change(ctl, &question);
+}
+
+int run_stop(struct ctl *ctl)
+{
+	static const struct question question = { "Stop", "outcomes", true };
+	return run_change(ctl, &question);
+}
+
+int run_restart(struct ctl *ctl)
+{
+	static const struct question question = { "Restart", "outcomes", true };
+	return run_change(ctl, &question);
+}
+
+int run_reload(struct ctl *ctl)
+{
+	static const struct question question = { "Reload", "changes", true };
+	struct client_reply reply;
+	int code = ask(ctl, &question, json_pack("{s:b}", "dry_run", ctl->is_dry_run), &reply);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->is_json)
+		print_json(ctl, reply.parameters);
+	else
+		render_changes(ctl->out, reply.parameters, ctl->is_verbose, &ctl->look);
+	client_reply_fini(&reply);
+	return CTL_OK;
+}

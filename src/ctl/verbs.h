@@ -1,0 +1,18 @@
+/*
+ * The functions of the verbs that have files of their own. Each returns the exit code.
+ */
+#ifndef FDSUP_CTL_VERBS_H
+#define FDSUP_CTL_VERBS_H
+
+#include "ctl/ctl.h"
+
+/* verb_status.c */
+int run_status(struct ctl *ctl);
+
+/* verb_change.c */
+int run_start(struct ctl *ctl);
+int run_stop(struct ctl *ctl);
+int run_restart(struct ctl *ctl);
+int run_reload(struct ctl *ctl);
+
+#endif
