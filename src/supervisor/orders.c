@@ -1,0 +1,117 @@
+#include "supervisor/orders.h"
+
+#include <errno.h>
+
+#include "admin/server.h"
+#include "base/log.h"
+#include "supervisor/named.h"
+#include "supervisor/published.h"
+#include "supervisor/reload.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/waits.h"
+
+static bool refuse_while_stopping(struct supervisor *supervisor, struct admin_call *call)
+{
+	if (supervisor->is_stopping)
+		admin_error(call, "org.fdsup.Busy", json_pack("{s:s}", "reason", "fdsup is stopping"));
+	return supervisor->is_stopping;
+}
+
+static void log_order(struct admin_call *call, const char *verb, const json_t *names)
+{
+	const struct ucred *peer = admin_call_peer(call);
+	size_t i;
+	json_t *name;
+	json_array_foreach(names, i, name)
+		log_notice("%s: %s ordered by uid %u (pid %d)", json_string_value(name), verb, peer->uid,
+			(int)peer->pid);
+}
+
+/* Binds and starts one that is stopped. false: it could not, and the reason is in error. */
+static bool start_stopped(struct service *service, char error[LISTENERS_ERROR_SIZE])
+{
+	if (service_bind(service, error) < 0)
+		return false;
+	service_start(service);
+	return true;
+}
+
+typedef void order_one(struct service *service);
+
+static void stop_one(struct service *service)
+{
+	service->is_wanted = false;
+	service_raise(service, EVENT_STOP);
+}
+
+static void start_one(struct service *service)
+{
+	if (service->state != STATE_STOPPED)
+		service_start(service);
+}
+
+static void restart_one(struct service *service)
+{
+	if (service->state == STATE_STOPPED)
+		return;
+	service->is_wanted = true;
+	service_forget_failures(service);
+	service_raise(service, EVENT_RESTART);
+}
+
+static void order(struct supervisor *supervisor, struct admin_call *call, const json_t *parameters,
+	const char *verb, order_one *act, enum wait_for what)
+{
+	if (refuse_while_stopping(supervisor, call))
+		return;
+	json_t *names = named_services(supervisor, call, parameters, false);
+	if (!names)
+		return;
+	log_order(call, verb, names);
+	size_t i;
+	json_t *name;
+	json_array_foreach(names, i, name) {
+		struct service *service = supervisor_find(supervisor, json_string_value(name));
+		char error[LISTENERS_ERROR_SIZE];
+		bool must_bind = what == WAIT_STARTED && service->state == STATE_STOPPED;
+		if (!must_bind) {
+			act(service);
+		} else if (!start_stopped(service, error)) {
+			log_error("%s", error);
+			json_decref(names);
+			admin_error(call, "org.fdsup.Failed", json_pack("{s:s}", "reason", error));
+			return;
+		}
+	}
+	published_write(supervisor);
+	waits_add(supervisor, call, what, names);
+}
+
+void on_start(void *context, struct admin_call *call, const json_t *parameters)
+{
+	order(context, call, parameters, "start", start_one, WAIT_STARTED);
+}
+
+void on_stop(void *context, struct admin_call *call, const json_t *parameters)
+{
+	order(context, call, parameters, "stop", stop_one, WAIT_STOPPED);
+}
+
+void on_restart(void *context, struct admin_call *call, const json_t *parameters)
+{
+	order(context, call, parameters, "restart", restart_one, WAIT_STARTED);
+}
+
+void on_reload(void *context, struct admin_call *call, const json_t *parameters)
+{
+	struct supervisor *supervisor = context;
+	const json_t *dry_run = json_object_get(parameters, "dry_run");
+	if (refuse_while_stopping(supervisor, call))
+		return;
+	/* A dry run that is asked for wrongly must not become a real one. */
+	if (dry_run && !json_is_boolean(dry_run) && !json_is_null(dry_run))
+		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "dry_run"));
+	else
+		reload_request(supervisor, call, json_is_true(dry_run));
+}
