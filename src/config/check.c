@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/unix_name.h"
+#include "config/confinement.h"
 
 static void check_workers(struct draft *draft)
 {
@@ -302,4 +303,5 @@ void check_service(struct draft *draft)
 	check_environment(draft);
 	check_families(draft);
 	check_nice(draft);
+	confinement_check(draft);
 }

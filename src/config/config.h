@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "wire/endpoint.h"
+#include "wire/limits.h"
 #include "wire/network.h"
 
 enum service_type {
@@ -145,6 +146,7 @@ struct service_config {
 	struct text_list pass_environment; /* names */
 	enum stderr_target stderr_target;
 	bool has_no_new_privileges;
+	struct resource_limit limits[LIMIT_KINDS];
 
 	/* how many */
 	uint32_t workers_min;

@@ -89,6 +89,7 @@ static const struct key_name log_level_names[] = {
 #define WRITTEN(field)                                                                          \
 	.has_field = true, .is_supported = true, .is_resolved = true,                           \
 	.offset = offsetof(struct service_written, field)
+#define LIMIT(kind) SERVICE(limits[LIMIT_##kind])
 #define GLOBAL(field) .has_field = true, .offset = offsetof(struct config, field)
 #define NOT_YET       .is_supported = false
 /* A key whose only supported value is what happens anyway: nothing to store. */
@@ -199,16 +200,23 @@ const struct config_key config_keys[] = {
 	  .help = "names of variables passed on from fdsup's own environment" },
 	{ "stderr", KEY_ENUM, SHARED, RUNS, "log", SERVICE(stderr_target), ROLL, .names = stderr_names,
 	  .help = "where standard error goes" },
-	{ "limits", KEY_GROUP, SHARED, RUNS, NOT_YET, ROLL, .help = "resource limits" },
-	{ "limits.nofile", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "open descriptors" },
-	{ "limits.nproc", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "processes of the user" },
-	{ "limits.as", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "address space" },
-	{ "limits.cpu", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "seconds of CPU time" },
-	{ "limits.core", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of a core file" },
-	{ "limits.data", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of the data segment" },
-	{ "limits.fsize", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of a written file" },
-	{ "limits.memlock", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "locked memory" },
-	{ "limits.stack", KEY_LIMIT, SHARED, RUNS, NOT_YET, ROLL, .help = "size of the stack" },
+	{ "limits", KEY_GROUP, SHARED, RUNS, NO_CHOICE, ROLL, .help = "resource limits" },
+	{ "limits.nofile", KEY_COUNT_LIMIT, SHARED, RUNS, LIMIT(NOFILE), ROLL, .min = 4,
+	  .help = "open descriptors; by default a soft limit of 1024" },
+	{ "limits.nproc", KEY_COUNT_LIMIT, SHARED, RUNS, LIMIT(NPROC), ROLL,
+	  .help = "processes of the user, counted when the program starts another one" },
+	{ "limits.as", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(AS), ROLL, .min = 1 << 20,
+	  .help = "address space of a process" },
+	{ "limits.cpu", KEY_TIME_LIMIT, SHARED, RUNS, LIMIT(CPU), ROLL, .min = 1,
+	  .help = "seconds of CPU time of a process" },
+	{ "limits.core", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(CORE), ROLL, .help = "size of a core file" },
+	{ "limits.data", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(DATA), ROLL, .min = 1 << 12,
+	  .help = "size of the data segment" },
+	{ "limits.fsize", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(FSIZE), ROLL,
+	  .help = "size of a file that is written" },
+	{ "limits.memlock", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(MEMLOCK), ROLL, .help = "locked memory" },
+	{ "limits.stack", KEY_SIZE_LIMIT, SHARED, RUNS, LIMIT(STACK), ROLL, .min = 1 << 17,
+	  .help = "size of the stack" },
 	{ "no_new_privileges", KEY_BOOLEAN, SHARED, RUNS, "false", SERVICE(has_no_new_privileges), ROLL,
 	  .help = "set-user-id programs have no effect" },
 	{ "capabilities", KEY_STRINGS, SHARED, RUNS, NOT_YET, ROLL, .help = "capabilities that are kept" },

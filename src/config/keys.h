@@ -22,7 +22,9 @@ enum key_kind {
 	KEY_NUMBER,   /* double */
 	KEY_DURATION, /* uint64_t, milliseconds */
 	KEY_SIZE,     /* uint64_t, bytes */
-	KEY_LIMIT,    /* uint64_t; a number, a size or "unlimited" */
+	KEY_COUNT_LIMIT, /* struct resource_limit: "1024", "1024:4096", "unlimited" */
+	KEY_SIZE_LIMIT,  /* the same for sizes: "64M" */
+	KEY_TIME_LIMIT,  /* the same for times, in seconds: "30s" */
 	KEY_MODE,     /* uint32_t, written as "0660" */
 	KEY_SIGNAL,   /* int32_t */
 	KEY_RATE,     /* struct rate_limit: "10/s", "10/s burst 50" */

@@ -39,8 +39,12 @@ static const struct kind kinds[] = {
 		NUMERAL | TEXT, sizeof(uint64_t), OWNS_NOTHING, parse_duration, format_duration },
 	[KEY_SIZE] = { "a size: bytes as a number, or \"64K\", \"1M\"", LITERAL_INTEGER | TEXT,
 		sizeof(uint64_t), OWNS_NOTHING, parse_size, format_size },
-	[KEY_LIMIT] = { "a number, a size such as \"1M\", or \"unlimited\"", LITERAL_INTEGER | TEXT,
-		sizeof(uint64_t), OWNS_NOTHING, parse_limit, NULL },
+	[KEY_COUNT_LIMIT] = { "a number, \"1024:4096\" (soft and hard limit), or \"unlimited\"",
+		LITERAL_INTEGER | TEXT, sizeof(struct resource_limit), OWNS_NOTHING, parse_limit, format_limit },
+	[KEY_SIZE_LIMIT] = { "a size such as \"64M\", \"64M:1G\" (soft and hard limit), or \"unlimited\"",
+		LITERAL_INTEGER | TEXT, sizeof(struct resource_limit), OWNS_NOTHING, parse_limit, format_limit },
+	[KEY_TIME_LIMIT] = { "a time such as \"30s\", \"30s:35s\" (soft and hard limit), or \"unlimited\"",
+		NUMERAL | TEXT, sizeof(struct resource_limit), OWNS_NOTHING, parse_limit, format_limit },
 	[KEY_MODE] = { "an octal number in quotes, as \"022\"", TEXT,
 		sizeof(uint32_t), OWNS_NOTHING, parse_mode, format_mode },
 	[KEY_SIGNAL] = { "a signal: \"TERM\", \"HUP\" or a number", LITERAL_INTEGER | TEXT,
@@ -97,6 +101,7 @@ union any_value {
 	uint64_t number;
 	double real;
 	struct rate_limit rate;
+	struct resource_limit limit;
 	char *string;
 	struct text_list list;
 };
@@ -112,7 +117,8 @@ int value_parse(const struct config_key *key, const struct literal *literal, voi
 	}
 	if (!kind->parse)
 		return 0;
-	union any_value value = { 0 };
+	union any_value value;
+	memset(&value, 0, sizeof value); /* fields are compared byte by byte */
 	reason[0] = 0;
 	int r = kind->parse(key, literal, &value, reason);
 	if (r == -EINVAL && !reason[0])
@@ -158,6 +164,8 @@ void value_format(const struct config_key *key, const void *field, FILE *out)
 
 bool value_is_absent(const struct config_key *key, const void *field)
 {
+	if (kinds[key->kind].parse == parse_limit)
+		return !((const struct resource_limit *)field)->is_given;
 	if (kinds[key->kind].ownership == OWNS_STRING)
 		return !*(char *const *)field;
 	/* Zero is what these have where there is none. */

@@ -141,15 +141,6 @@ int parse_size(const struct config_key *key, const struct literal *literal, void
 	return r;
 }
 
-int parse_limit(const struct config_key *key, const struct literal *literal, void *field,
-	char reason[VALUE_REASON_SIZE])
-{
-	if (strcmp(literal->text, "unlimited"))
-		return parse_size(key, literal, field, reason);
-	*(uint64_t *)field = UINT64_MAX;
-	return 0;
-}
-
 int parse_mode(const struct config_key *key, const struct literal *literal, void *field,
 	char reason[VALUE_REASON_SIZE])
 {

@@ -49,6 +49,7 @@ enum step {
 	STEP_DIRECTORY,
 	STEP_PRIVILEGES,
 	STEP_EXEC,
+	STEP_LIMITS, /* and one each: of `limits` */
 };
 
 static const char *const step_names[] = {
@@ -111,6 +112,25 @@ static int set_uid(const struct account *account)
 	return real == account->uid && effective == account->uid && saved == account->uid ? 0 : -1;
 }
 
+/* Hard limits, while we may raise them. */
+static enum step raise_limits(const struct spawn_request *request)
+{
+	enum limit_kind failed = request->limits ? limits_raise(request->limits) : LIMIT_KINDS;
+	return failed == LIMIT_KINDS ? STEP_EXEC : STEP_LIMITS + failed;
+}
+
+/*
+ * The last thing that is done, since none of them is for what we do ourselves: a limit on processes,
+ * for one, is looked at by setuid(2).
+ */
+static enum step set_limits(const struct spawn_request *request)
+{
+	if (!request->limits || request->is_leaving_limits)
+		return STEP_EXEC;
+	enum limit_kind failed = limits_set(request->limits);
+	return failed == LIMIT_KINDS ? STEP_EXEC : STEP_LIMITS + failed;
+}
+
 static int set_nofile(unsigned long soft)
 {
 	struct rlimit limit;
@@ -145,6 +165,9 @@ static enum step become(const struct spawn_request *request, const struct accoun
 		return STEP_NICE;
 	if (request->nofile && set_nofile(request->nofile) < 0)
 		return STEP_LIMIT;
+	enum step step = raise_limits(request);
+	if (step != STEP_EXEC)
+		return step;
 	if (account) {
 		if (set_groups(account) < 0)
 			return STEP_GROUPS;
@@ -164,6 +187,9 @@ static enum step become(const struct spawn_request *request, const struct accoun
 		write_pid(request->pid_text);
 	umask(request->umask);
 	reset_signals();
+	step = set_limits(request);
+	if (step != STEP_EXEC)
+		return step;
 	execve(request->path, request->argv, request->envp);
 	return STEP_EXEC;
 }
@@ -179,6 +205,23 @@ static pid_t start_child(
 		_exit(127);
 	}
 	return pid;
+}
+
+/* What an administrator can do about it, where that is known. */
+static const char *step_name(unsigned step)
+{
+	static const char *const limits[] = {
+		[LIMIT_NOFILE] = "limits.nofile (write at most the hard limit of fdsup)",
+		[LIMIT_NPROC] = "limits.nproc (write at most the hard limit of fdsup)",
+		[LIMIT_AS] = "limits.as (write at most the hard limit of fdsup)",
+		[LIMIT_CPU] = "limits.cpu (write at most the hard limit of fdsup)",
+		[LIMIT_CORE] = "limits.core (write at most the hard limit of fdsup)",
+		[LIMIT_DATA] = "limits.data (write at most the hard limit of fdsup)",
+		[LIMIT_FSIZE] = "limits.fsize (write at most the hard limit of fdsup)",
+		[LIMIT_MEMLOCK] = "limits.memlock (write at most the hard limit of fdsup)",
+		[LIMIT_STACK] = "limits.stack (write at most the hard limit of fdsup)",
+	};
+	return step < STEP_LIMITS ? step_names[step] : limits[step - STEP_LIMITS];
 }
 
 pid_t spawn(const struct spawn_request *request, const char **ret_step)
@@ -211,6 +254,6 @@ pid_t spawn(const struct spawn_request *request, const char **ret_step)
 		return pid;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	*ret_step = step_names[failure.step];
+	*ret_step = step_name(failure.step);
 	return -failure.error;
 }

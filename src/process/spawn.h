@@ -31,7 +31,9 @@ struct spawn_request {
 	const char *directory;       /* NULL: "/" */
 	unsigned umask;
 	int nice;
-	unsigned long nofile;        /* soft limit on descriptors; 0: as ours */
+	unsigned long nofile;        /* soft limit on descriptors, unless `limits` has one; 0: as ours */
+	const struct resource_limit *limits; /* LIMIT_KINDS of them; NULL: as ours */
+	bool is_leaving_limits;      /* `limits` is for what the program starts: it must be able to set them */
 	bool no_new_privileges;
 	char *pid_text;              /* in envp: ten bytes that become the program's own pid; or NULL */
 	int parent_death_signal;     /* sent to the program when we die; 0: none */

@@ -56,7 +56,10 @@ static void for_exec(const struct service *service, struct command_line *line)
 		number(line, idle_timeout_ms(service)), "--stop-signal",
 		number(line, config->stop_signal), "--stop-timeout",
 		number(line, (long long)config->stop_timeout), "--nofile",
-		number(line, PROGRAM_NOFILE), "--", config->command_path);
+		number(line, PROGRAM_NOFILE));
+	if (*limits_format(line->limits, config->limits))
+		n = APPEND(line, n, "--limits", line->limits);
+	n = APPEND(line, n, "--", config->command_path);
 	append(line, n, (const char *const *)config->command.items, config->command.n);
 }
 

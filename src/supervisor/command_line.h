@@ -15,6 +15,7 @@ struct command_line {
 	const char *path;
 	size_t n_numbers;
 	char numbers[COMMAND_LINE_NUMBERS][24];
+	char limits[LIMITS_TEXT_SIZE];
 	const char *argv[]; /* ends with a NULL */
 };
 

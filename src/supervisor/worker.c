@@ -182,6 +182,10 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 			(struct spawn_descriptor){ ready_fd, environment_ready_fd(config) };
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
+	if (service_type_runs_command(config->type))
+		request.limits = config->limits;
+	/* A limit that is meant for a command must not starve what serves all of them. */
+	request.is_leaving_limits = config->type == SERVICE_EXEC;
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
 	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
 		request.parent_death_signal = end_signal(config);

@@ -72,6 +72,24 @@ static void plan_nofile(struct spawn_plan *plan, rlim_t soft)
 	plan->nofile.rlim_cur = soft;
 }
 
+/* Whoever starts us raises what must be raised: a limit that cannot be set is not left out silently. */
+static bool plan_limits(struct spawn_plan *plan, const struct resource_limit limits[LIMIT_KINDS])
+{
+	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++) {
+		struct rlimit now, wanted = limit_values(&limits[kind]);
+		plan->limits[kind] = limits[kind];
+		if (!limits[kind].is_given)
+			continue;
+		plan->has_limits = true;
+		if (getrlimit(limit_resource(kind), &now) == 0 && wanted.rlim_max > now.rlim_max) {
+			log_error("--limits: %s is above our own hard limit; write at most %llu",
+				limit_name(kind), (unsigned long long)now.rlim_max);
+			return false;
+		}
+	}
+	return true;
+}
+
 static char *find_command(const struct options *options)
 {
 	return options->queue_fd >= 0 ? strdup(options->command) : program_find(options->command);
@@ -93,7 +111,7 @@ static int run(const struct options *options, const char *command)
 		return EXIT_FAILURE;
 	}
 	plan_nofile(&plan, options->nofile);
-	if (!plan_stderr(&plan, options->stderr_kind) || !open_source(&any, options))
+	if (!plan_limits(&plan, options->limits) || !plan_stderr(&plan, options->stderr_kind) || !open_source(&any, options))
 		return EXIT_FAILURE;
 	int r = serve(options, &plan, &any.source, signal_fd, environ);
 	any.source.methods->close(&any.source);

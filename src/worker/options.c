@@ -29,6 +29,8 @@ static const char usage_text[] =
 	"  --stop-signal N               what commands get when we are stopped (default 15, TERM)\n"
 	"  --stop-timeout MS             how long they may take then (default 10000)\n"
 	"  --nofile N                    soft limit on the descriptors of a command\n"
+	"  --limits NAME=SOFT:HARD[,...] resource limits of a command: nofile, nproc, as, cpu, core,\n"
+	"                                data, fsize, memlock, stack; in bytes and seconds\n"
 	"  --service NAME                FDSUP_SERVICE in the environment of the commands\n"
 	"  --mode MODE                   permissions of SOCKET (default 0600)\n"
 	"  --allow-uid UID               who may send connections besides root and ourselves\n"
@@ -45,6 +47,7 @@ enum option_id {
 	OPTION_STOP_SIGNAL,
 	OPTION_STOP_TIMEOUT,
 	OPTION_NOFILE,
+	OPTION_LIMITS,
 	OPTION_MODE,
 	OPTION_ALLOW_UID,
 	OPTION_VERBOSE,
@@ -60,6 +63,7 @@ static const struct option long_options[] = {
 	{ "stop-signal", required_argument, NULL, OPTION_STOP_SIGNAL },
 	{ "stop-timeout", required_argument, NULL, OPTION_STOP_TIMEOUT },
 	{ "nofile", required_argument, NULL, OPTION_NOFILE },
+	{ "limits", required_argument, NULL, OPTION_LIMITS },
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
@@ -143,6 +147,10 @@ static bool parse_option(struct options *options, int id)
 		is_good = parse_number("nofile", 3, INT_MAX, &number);
 		options->nofile = (rlim_t)number;
 		return is_good;
+	case OPTION_LIMITS:
+		return limits_parse(optarg, options->limits) == 0 ||
+		       complain("--limits %s: limits are written like nofile=1024:4096,core=0:unlimited",
+			       optarg);
 	case OPTION_MODE:
 		if (text_parse_mode(optarg, &options->socket_mode) < 0 ||
 			options->socket_mode > 0777)

@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "wire/limits.h"
+
 /* What the commands find as standard error. */
 enum stderr_kind { STDERR_OURS, STDERR_CONNECTION, STDERR_NULL };
 
@@ -24,6 +26,7 @@ struct options {
 	uint64_t stop_timeout_ms;
 	int stop_signal;
 	rlim_t nofile; /* soft limit of the commands; RLIM_INFINITY: as it is */
+	struct resource_limit limits[LIMIT_KINDS]; /* of the commands */
 	unsigned socket_mode;
 	uid_t allowed_uids[OPTIONS_UIDS_MAX]; /* besides root and ourselves */
 	size_t n_allowed_uids;

@@ -23,6 +23,8 @@ __attribute__((noinline)) static int become(const struct spawn_plan *plan, int c
 		return -1;
 	if (plan->has_nofile && setrlimit(RLIMIT_NOFILE, &plan->nofile) < 0)
 		return -1;
+	if (plan->has_limits && limits_set(plan->limits) != LIMIT_KINDS)
+		return -1;
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "wire/limits.h"
+
 enum { SPAWN_STDERR_OURS = -1, SPAWN_STDERR_CONNECTION = -2 };
 
 struct spawn_plan {
@@ -19,6 +21,8 @@ struct spawn_plan {
 	int stderr_fd; /* a descriptor, or one of the above */
 	bool has_nofile;
 	struct rlimit nofile;
+	bool has_limits;
+	struct resource_limit limits[LIMIT_KINDS]; /* within our hard limits */
 };
 
 /*

@@ -294,8 +294,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
-		"defer_accept = 5;", "chroot = \"/tmp\";", "limits = { nofile = 100; };",
-		"limits = { core = \"unlimited\"; as = \"1G\"; };",
+		"defer_accept = 5;", "chroot = \"/tmp\";",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
 		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
 		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
@@ -316,6 +315,16 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 	static const struct wrong cases[] = {
 		{ EXEC("limits = { nofile = \"lots\"; };"), "services.a.limits.nofile",
 			"unlimited" },
+		{ EXEC("limits = { nofile = \"1K\"; };"), "services.a.limits.nofile", "1024:4096" },
+		{ EXEC("limits = { nofile = 3; };"), "services.a.limits.nofile", "at least 4" },
+		{ EXEC("limits = { nofile = \"20:10\"; };"), "services.a.limits.nofile",
+			"write the smaller one first" },
+		{ EXEC("limits = { core = \"1M:\"; };"), "services.a.limits.core", "64M:1G" },
+		{ EXEC("limits = { cpu = \"soon\"; };"), "services.a.limits.cpu", "30s:35s" },
+		{ EXEC("limits = { cpu = \"unlimited:30s\"; };"), "services.a.limits.cpu", "above" },
+		{ EXEC("limits = { nofile = \"unlimited\"; };"), "services.a.limits.nofile",
+			"write at most" },
+		{ EXEC("limits = { as = 1000; };"), "services.a.limits.as", "at least 1048576" },
 		{ EXEC("limits = { nofiles = 5; };"), "services.a.limits.nofiles",
 			"limits.nofile" },
 		{ EXEC("spares = -1;"), "services.a.spares", "from 0 to 1000" },

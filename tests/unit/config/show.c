@@ -40,6 +40,8 @@ Test(show, loads_back_to_the_same_configuration)
 	assert_round_trip("services = { };");
 	assert_round_trip(EXEC(""));
 	assert_round_trip(DAEMON(""));
+	assert_round_trip(EXEC("limits = { nofile = \"100:200\"; cpu = \"30s:1min\"; core = 0; "
+			       "data = \"65M\"; nproc = 1024; };"));
 	assert_round_trip("runtime_dir = \"/tmp/\\\"x\\\\\"; acceptors = 3;\n"
 			  "log = { to = \"/tmp/l\"; level = \"debug\"; };\n"
 			  "admin = { control = [ \"daemon\", \"@0\" ]; status = \"*\"; };\n"

@@ -43,7 +43,8 @@ Test(options, under_the_supervisor_path_and_name_are_separate)
 	struct options options;
 	int status;
 	char *const words[] = { "fdsup-worker", "--queue", "3", "--service", "x", "--idle-timeout",
-		"500", "--stop-signal", "2", "--stop-timeout", "7000", "--nofile", "1024", "--",
+		"500", "--stop-signal", "2", "--stop-timeout", "7000", "--nofile", "1024", "--limits",
+		"core=1:2", "--",
 		"/bin/sh", "-sh", "-c", "exit", NULL };
 	cr_assert(parse(&options, &status, words));
 	cr_assert_eq(options.queue_fd, 3);
@@ -54,6 +55,9 @@ Test(options, under_the_supervisor_path_and_name_are_separate)
 	cr_assert_eq(options.stop_signal, SIGINT);
 	cr_assert_eq(options.stop_timeout_ms, 7000);
 	cr_assert_eq(options.nofile, 1024);
+	cr_assert(options.limits[LIMIT_CORE].is_given);
+	cr_assert_eq(options.limits[LIMIT_CORE].hard, 2);
+	cr_assert_not(options.limits[LIMIT_NOFILE].is_given);
 }
 
 static void expect_refused(char *const words[])
@@ -77,6 +81,7 @@ Test(options, refuses_what_makes_no_sense)
 	expect_refused((char *const[]){ "w", "--stop-signal", "99", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--stop-timeout", "10s", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--nofile", "-1", "/run/s", "cat", NULL });
+	expect_refused((char *const[]){ "w", "--limits", "core=5", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--mode", "rw", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--stderr", "socket", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--nonesuch", "/run/s", "cat", NULL });

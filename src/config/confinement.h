@@ -1,0 +1,12 @@
+/*
+ * Whether what a service's program is confined by can be had here: limits.
+ */
+#ifndef FDSUP_CONFIG_CONFINEMENT_H
+#define FDSUP_CONFIG_CONFINEMENT_H
+
+#include "config/draft.h"
+
+/* Adds a problem for each key that could not be obeyed when the program is started. */
+void confinement_check(struct draft *draft);
+
+#endif
