@@ -342,7 +342,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 		delivery_release(service, now_ns);
 	losses_expect_reports(service, now_ns);
 	set_paused(service, service_gate(service, now_ns), now_ns);
-	service_log_fullness(service);
+	service_log_fullness(service, now_ns);
 	publish(service);
 	schedule(service, now_ns);
 }

@@ -68,7 +68,8 @@ struct service {
 	uint32_t paused; /* enum score_pause */
 	bool is_paused_by_admin;
 	uint64_t open_ns;  /* when the gate opens by itself */
-	bool is_near_full; /* the warning has been given */
+	bool is_near_full;     /* since it was last far from it */
+	uint64_t warn_full_ns; /* not before is that said again */
 
 	/* Reports and losses. */
 	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */

@@ -11,6 +11,7 @@
 enum { REFUSED_LINES_A_SECOND = 10 };
 
 static const uint64_t second_ns = 1000000000;
+static const uint64_t near_full_quiet_ns = UINT64_C(600000000000);
 
 enum { ENDS_SIZE = 2 * ENDPOINT_TEXT_SIZE + 48 };
 
@@ -232,15 +233,18 @@ void service_log_ended_episodes(struct service *service, uint64_t now_ns)
 		log_ended(service, kind, &episode);
 }
 
-void service_log_fullness(struct service *service)
+void service_log_fullness(struct service *service, uint64_t now_ns)
 {
 	uint64_t max = service->admission.limits.max_connections;
 	uint64_t live = service->admission.live;
-	if (service->is_near_full && live * 10 < max * 6)
+	if (live * 10 < max * 6)
 		service->is_near_full = false;
 	if (service->is_near_full || !max || live * 10 < max * 8 || live >= max)
 		return;
 	service->is_near_full = true;
+	if (now_ns < service->warn_full_ns)
+		return;
+	service->warn_full_ns = now_ns + near_full_quiet_ns;
 	log_warning("%s: %u of max_connections=%u are in use; beyond that %s",
 		service_name(service), service->admission.live, service->admission.limits.max_connections,
 		overflow_text(service, "accepting pauses"));

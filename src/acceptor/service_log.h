@@ -37,7 +37,7 @@ void service_log_episode(struct service *service, enum episode_kind kind,
 	const struct ledger_entry *entry, int error, uint64_t now_ns);
 void service_log_ended_episodes(struct service *service, uint64_t now_ns);
 
-/* 80 % of max_connections, said once until it has fallen below 60 %. */
-void service_log_fullness(struct service *service);
+/* 80 % of max_connections: said anew when it had fallen below 60 %, and not for a while. */
+void service_log_fullness(struct service *service, uint64_t now_ns);
 
 #endif

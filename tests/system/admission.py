@@ -88,10 +88,16 @@ class Admission(Test):
     def test_a_warning_at_eighty_percent_names_the_key(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port, "max_connections = 5;"))
-        self.serving(port, 3)
+        served = self.serving(port, 3)
         self.assertEqual(fdsup.count_log("max_connections"), 0)
-        self.serving(port, 1)
+        served += self.serving(port, 1)
         fdsup.wait_log("cat: 4 of max_connections=5 are in use")
+        # A service that comes and goes about its limit does not fill the log with it.
+        for s in served:
+            self.hang_up(s)
+        fdsup.wait_status("cat", lambda s: s["connections"]["used"] == 0, "none")
+        self.serving(port, 4)
+        self.assertEqual(fdsup.count_log("in use; beyond that"), 1)
 
     # -- max_per_source
 
