@@ -44,7 +44,8 @@ write_configuration() {
 		services = {
 			each = {
 				port = 8080; command = "/bin/cat"; description = "for each connection";
-				allow = "192.0.2.0/24"; deny = "192.0.2.7";
+				allow = "192.0.2.0/24"; deny = "192.0.2.7"; hours = "08:00-18:00";
+				banner = "hello\\n"; refuse_message = "no\\n"; max_load = 8;
 				user = $(id -u); group = $(id -g); $only_root
 			};
 			lasting = { command = [ "/bin/sleep", "1000" ]; };
@@ -72,7 +73,7 @@ shown_keys() {
 		fail "fdsup --show-config does not like the configuration of this test"
 	sed -n 's/^[[:space:]]*\([a-z0-9_]*\) = .*/\1/p' "$work/shown" |
 		grep -Evx 'each|lasting|taking|accepting|forwarded|small|theirs|local' | sort -u >"$work/keys"
-	at_least 54 "$work/keys"
+	at_least 58 "$work/keys"
 	while read -r key; do
 		has fdsup.conf.5 'It Ic' "$key" || fail "fdsup.conf(5) has no entry for the key $key"
 	done <"$work/keys"

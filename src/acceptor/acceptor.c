@@ -254,7 +254,7 @@ static void finish(struct acceptor *acceptor)
 
 int acceptor_run(int control_fd, int scoreboard_fd)
 {
-	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fds = { -1, -1 } };
+	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fds = { -1, -1 }, .zone = { .n = 1 } };
 	logbuffer_open(STDERR_FILENO);
 	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd);
 	if (acceptor.exit_status < 0)

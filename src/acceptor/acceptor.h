@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "acceptor/ledger.h"
+#include "acceptor/load.h"
 #include "wire/channel.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
@@ -29,6 +30,8 @@ struct acceptor {
 	struct ledger ledger;
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
+	struct zone zone;    /* the local time */
+	struct load load;
 	uint64_t seed;       /* of all hash tables */
 	uint64_t last_id;    /* connection ids where the kernel has no SO_COOKIE */
 	unsigned queue_unit; /* what a waiting connection counts in SIOCOUTQ */

@@ -137,7 +137,18 @@ static void on_access(struct acceptor *acceptor, const union control_message *me
 	else if (r == -ENOMEM)
 		out_of_memory(acceptor);
 	else
-		nonsense(acceptor, "networks that are not there", message->kind);
+		nonsense(acceptor, "networks or times that are not there", message->kind);
+}
+
+/* The supervisor says it before it names any service. */
+static void on_zone(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	const struct zone *zone = &message->zone.zone;
+	if (zone->n >= 1 && zone->n <= ZONE_SPANS_MAX)
+		acceptor->zone = *zone;
+	else
+		nonsense(acceptor, "a time zone without an offset", message->kind);
 }
 
 static void on_queue(struct acceptor *acceptor, const union control_message *message, int fds[])
@@ -269,6 +280,7 @@ static const struct command {
 	[CONTROL_WORKER_GONE] = { on_worker_gone },
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
 	[CONTROL_ACCESS] = { on_access, 1 },
+	[CONTROL_ZONE] = { on_zone },
 	[CONTROL_QUEUE] = { on_queue, 1 },
 	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },

@@ -8,6 +8,7 @@
 #include "acceptor/acceptor.h"
 #include "acceptor/access.h"
 #include "acceptor/service_log.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "wire/handoff.h"
@@ -58,6 +59,8 @@ static enum episode_kind episode_of(enum admission_limit limit)
 static void refuse(struct service *service, int *connection, const struct ledger_entry *entry,
 	const char *reason, uint64_t now_ns)
 {
+	if (service->access && service->admission.limits.overflow != OVERFLOW_RESET)
+		access_say(&service->access->refuse_message, *connection);
 	close_visibly(service, connection);
 	score_add(service->score->refused, 1);
 	service_log_refused(service, entry, reason, now_ns);
@@ -135,17 +138,47 @@ static void hold(struct service *service, int connection, uint32_t place,
 	service->may_release = true; /* works out when it is to be looked at */
 }
 
+static bool is_overloaded(
+	struct service *service, const struct ledger_entry *like, uint64_t now_ns)
+{
+	uint32_t max_centi = service->access->max_load_centi;
+	if (!max_centi || load_now_centi(&service->acceptor->load, now_ns) <= max_centi)
+		return false;
+	service_log_episode(service, EPISODE_MAX_LOAD, like, 0, now_ns);
+	episode_refused(&service->episodes, EPISODE_MAX_LOAD);
+	return true;
+}
+
+/* The key that keeps this client out; NULL: none. */
+static const char *key_against(
+	struct service *service, const struct ledger_entry *like, uint64_t now_ns)
+{
+	const struct access *access = service->access;
+	enum access_verdict verdict = access_judge(&access->rules, &like->peer);
+	if (verdict != ACCESS_GRANTED)
+		return access_key(verdict);
+	if (access->n_windows && !hours_are_open(access->windows, access->n_windows,
+					&service->acceptor->zone, clock_wall_ms() / 1000))
+		return "hours";
+	return is_overloaded(service, like, now_ns) ? "max_load" : NULL;
+}
+
 /* Before anything else is done for the client: no table grows for those who are not to come in. */
 static bool shut_out(
 	struct service *service, int *connection, const struct ledger_entry *like, uint64_t now_ns)
 {
-	if (!service->access)
-		return false;
-	enum access_verdict verdict = access_judge(&service->access->rules, &like->peer);
-	if (verdict == ACCESS_GRANTED)
-		return false;
-	refuse(service, connection, like, access_key(verdict), now_ns);
-	return true;
+	const char *key = service->access ? key_against(service, like, now_ns) : NULL;
+	if (key)
+		refuse(service, connection, like, key, now_ns);
+	return key != NULL;
+}
+
+/* It is admitted now, and has seen nothing of us yet. */
+static void admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+{
+	if (service->access)
+		access_say(&service->access->banner, *connection);
+	deliver(service, connection, place, now_ns);
 }
 
 void delivery_accept(
@@ -171,7 +204,7 @@ void delivery_accept(
 	if (answer.verdict == ADMISSION_HOLD)
 		hold(service, connection, place, answer.limit, now_ns);
 	else
-		deliver(service, &connection, place, now_ns);
+		admit(service, &connection, place, now_ns);
 }
 
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
@@ -205,7 +238,7 @@ static bool release_one(struct service *service, struct held *held, uint64_t now
 		struct admission_answer answer =
 			admission_retry(&service->admission, entry->source, now_ns, &again_ns);
 		if (answer.verdict == ADMISSION_ADMIT) {
-			deliver(service, &held->fd, held->place, now_ns);
+			admit(service, &held->fd, held->place, now_ns);
 			return true;
 		}
 		held->limit = answer.limit;
@@ -261,6 +294,8 @@ void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
 	while (service->first_held) {
 		struct held *held = service->first_held;
 		service->first_held = held->next;
+		if (may_send && service->access)
+			access_say(&service->access->banner, held->fd);
 		finish_one(service, &held->fd, held->place, may_send, now_ns);
 		free(held);
 	}

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "acceptor/acceptor.h"
+#include "acceptor/access.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -183,6 +185,13 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		snprintf(limit, sizeof limit, "rate_per_source=%s", rate);
 		log_source_episode(service, limit, entry);
 		break;
+	case EPISODE_MAX_LOAD:
+		log_warning(
+			"%s: max_load=%.9g exceeded, the load average is %.2f: connections are refused "
+			"until it is lower; raise max_load if the host can carry more",
+			name, service->access ? service->access->max_load_centi / 100.0 : 0,
+			service->acceptor->load.centi / 100.0);
+		break;
 	case EPISODE_EXEC_FAILED:
 		log_error("%s: the command could not be started: %s; the client was dropped; "
 			  "check command, user, directory and chroot",
@@ -211,6 +220,7 @@ static void log_ended(
 			"there is room again for connections that wait for their source's limits",
 		[EPISODE_MAX_PER_SOURCE] = "max_per_source no longer reached",
 		[EPISODE_RATE_PER_SOURCE] = "rate_per_source no longer exceeded",
+		[EPISODE_MAX_LOAD] = "max_load no longer exceeded",
 		[EPISODE_EXEC_FAILED] = "no more failures to start the command",
 	};
 	char lasted[TEXT_DURATION_SIZE];

@@ -289,6 +289,31 @@ static void check_listen_pool(struct draft *draft)
 			service->workers_min);
 }
 
+/* The acceptor sends them once and waits for nobody: a client must not have to read first. */
+static void check_texts(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const struct {
+		const char *key, *text;
+	} texts[] = {
+		{ "refuse_message", service->refuse_message },
+		{ "banner", service->banner },
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		size_t length = texts[i].text ? strlen(texts[i].text) : 0;
+		if (length > CLIENT_TEXT_MAX)
+			draft_problem(draft, texts[i].key,
+				"%zu bytes are more than %d, which is what every client takes without being "
+				"waited for; shorten it, or let the command send it",
+				length, CLIENT_TEXT_MAX);
+	}
+	if (service->refuse_message && *service->refuse_message &&
+		service->overflow == OVERFLOW_RESET && draft_has_own(draft, "refuse_message"))
+		draft_problem(draft, "refuse_message",
+			"overflow = \"reset\" throws away what is sent; write overflow = \"refuse\", or remove "
+			"this key");
+}
+
 void check_service(struct draft *draft)
 {
 	check_protocol(draft);
@@ -302,6 +327,7 @@ void check_service(struct draft *draft)
 	check_directory(draft);
 	check_environment(draft);
 	check_families(draft);
+	check_texts(draft);
 	check_nice(draft);
 	confinement_check(draft);
 }

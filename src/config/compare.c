@@ -73,6 +73,13 @@ static bool networks_equal(
 	return n_a == n_b && (n_a == 0 || !memcmp(a, b, n_a * sizeof *a));
 }
 
+static bool windows_equal(const struct service_config *a, const struct service_config *b)
+{
+	return a->n_windows == b->n_windows &&
+	       (a->n_windows == 0 ||
+		       !memcmp(a->windows, b->windows, a->n_windows * sizeof *a->windows));
+}
+
 /* What names were resolved to: a port that was renamed in /etc/services, a user who changed. */
 static void compare_resolved(struct comparison *comparison, const struct service_config *before,
 	const struct service_config *after)
@@ -92,6 +99,8 @@ static void compare_resolved(struct comparison *comparison, const struct service
 	if (!networks_equal(before->networks + before->n_allow, before->n_deny,
 		    after->networks + after->n_allow, after->n_deny))
 		differs(comparison, "deny", CHANGE_APPLY);
+	if (!windows_equal(before, after))
+		differs(comparison, "hours", CHANGE_APPLY);
 	if (!listens_equal(before, after))
 		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }

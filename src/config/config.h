@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "wire/endpoint.h"
+#include "wire/hours.h"
 #include "wire/limits.h"
 #include "wire/network.h"
 
@@ -40,6 +41,12 @@ enum builtin_protocol {
 
 /* What a service has that sets none. */
 enum { MAX_CONNECTIONS_DEFAULT = 256 };
+
+/*
+ * Bytes of a text for clients: what any new connection takes at once, since nobody waits for a client
+ * that does not read.
+ */
+enum { CLIENT_TEXT_MAX = 4096 };
 
 /* Sockets that a program which gets the listeners may be handed. */
 enum { LISTEN_SOCKETS_MAX = 16 };
@@ -104,6 +111,7 @@ struct service_written {
 	bool is_groups_given; /* exactly `groups`, else those of the user */
 	struct text_list allow;
 	struct text_list deny;
+	struct text_list hours;
 };
 
 struct service_config {
@@ -163,6 +171,11 @@ struct service_config {
 	uint32_t n_allow;
 	uint32_t n_deny;
 	bool has_allow;             /* only those of allow may connect, even if there are none */
+	struct window *windows;     /* of hours */
+	uint32_t n_windows;         /* 0: always open */
+	double max_load;
+	char *refuse_message;       /* NULL or empty: none; so is banner */
+	char *banner;
 	uint32_t max_connections;
 	uint32_t max_per_source;
 	struct rate_limit rate;

@@ -36,6 +36,7 @@ void service_config_free(struct service_config *service)
 	free(service->listen);
 	free(service->command_path);
 	free(service->networks);
+	free(service->windows);
 	free(service);
 }
 

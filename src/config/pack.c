@@ -165,6 +165,8 @@ static struct service_config *put_service(
 	service.listen = put_listen(filling, service.listen, service.n_listen);
 	service.networks = put_aligned(
 		filling, service.networks, (service.n_allow + service.n_deny) * sizeof(struct network));
+	service.windows = put_aligned(
+		filling, service.windows, service.n_windows * sizeof(struct window));
 	service.pack = filling->pack;
 	if (filling->base && placed)
 		*placed = service;

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/access.h"
 #include "config/check.h"
 #include "config/list.h"
-#include "config/networks.h"
 #include "config/value.h"
 
 enum { EXEC_WORKERS_MOST = 16, SOCKET_MODE = 0600 };
@@ -305,36 +305,6 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 	tell_result(draft, "socket_group", r, reason);
 }
 
-static void parse_networks(struct draft *draft, const char *key, const struct text_list *list,
-	struct network *networks, uint32_t *n)
-{
-	char reason[NETWORK_REASON_SIZE];
-	for (size_t i = 0; i < list->n; i++) {
-		if (network_parse(list->items[i], &networks[*n], reason) < 0)
-			draft_item_problem(draft, key, i, "%s", reason);
-		else
-			(*n)++;
-	}
-}
-
-static void find_networks(struct draft *draft)
-{
-	struct service_config *service = draft->fields;
-	const struct service_written *written = service->written;
-	service->has_allow = draft_has(draft, "allow") &&
-			     key_fits(key_find("allow", PLACE_SERVICE), service);
-	if (written->allow.n + written->deny.n == 0)
-		return;
-	service->networks = calloc(written->allow.n + written->deny.n, sizeof *service->networks);
-	if (!service->networks) {
-		draft->problems->is_out_of_memory = true;
-		return;
-	}
-	parse_networks(draft, "allow", &written->allow, service->networks, &service->n_allow);
-	parse_networks(draft, "deny", &written->deny, service->networks + service->n_allow,
-		&service->n_deny);
-}
-
 /* Defaults of the pool that depend on the type and the machine. */
 static void derive_workers(struct draft *draft, const struct lookups *lookups)
 {
@@ -378,7 +348,7 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 		find_addresses(draft, lookups);
 		find_socket_owner(draft, lookups);
 	}
-	find_networks(draft);
+	access_complete(draft);
 	derive_workers(draft, lookups);
 	check_service(draft);
 }

@@ -43,6 +43,8 @@ static bool is_written(const struct config_key *key, const struct service_config
 		return service->written->is_groups_given;
 	if (!strcmp(key->name, "address"))
 		return service->written->address.n > 0;
+	if (!strcmp(key->name, "hours"))
+		return service->written->hours.n > 0;
 	return strcmp(key->name, "allow") != 0 || service->has_allow;
 }
 

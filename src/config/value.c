@@ -34,7 +34,7 @@ static const struct kind kinds[] = {
 	[KEY_INTEGER] = { "a whole number, without quotes", LITERAL_INTEGER,
 		sizeof(int32_t), OWNS_NOTHING, parse_integer, format_integer },
 	[KEY_NUMBER] = { "a number, without quotes", NUMERAL,
-		sizeof(double), OWNS_NOTHING, parse_number, NULL },
+		sizeof(double), OWNS_NOTHING, parse_number, format_number },
 	[KEY_DURATION] = { "a time: seconds as a number, or \"500ms\", \"10s\", \"5min\", \"2h\"",
 		NUMERAL | TEXT, sizeof(uint64_t), OWNS_NOTHING, parse_duration, format_duration },
 	[KEY_SIZE] = { "a size: bytes as a number, or \"64K\", \"1M\"", LITERAL_INTEGER | TEXT,
@@ -142,7 +142,9 @@ int value_check(
 /* The type under which a default is handed to the parser: one that its kind accepts. */
 static enum literal_type default_type(const struct kind *kind)
 {
-	return kind->accepts & LITERAL_STRING ? LITERAL_STRING : (enum literal_type)kind->accepts;
+	if (kind->accepts & LITERAL_STRING)
+		return LITERAL_STRING;
+	return kind->accepts & LITERAL_REAL ? LITERAL_REAL : (enum literal_type)kind->accepts;
 }
 
 int value_set_default(const struct config_key *key, void *field)

@@ -71,7 +71,7 @@ value_parser parse_boolean, parse_integer, parse_number, parse_duration, parse_s
 
 /* Likewise: writes a field. */
 typedef void value_formatter(const struct config_key *key, const void *field, FILE *out);
-value_formatter format_boolean, format_integer, format_duration, format_size, format_limit, format_mode, format_signal,
+value_formatter format_boolean, format_integer, format_number, format_duration, format_size, format_limit, format_mode, format_signal,
 	format_rate, format_enum, format_flags, format_string, format_port, format_strings;
 
 /* The signals that have a name here, ended by a NULL. */

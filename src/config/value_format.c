@@ -10,10 +10,12 @@
 
 static void print_quoted(const char *text, FILE *out)
 {
+	static const char special[] = "\"\\\n\r\t\f", letters[] = "\"\\nrtf";
 	fputc('"', out);
 	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
+		const char *at = strchr(special, *p);
+		if (at)
+			fprintf(out, "\\%c", letters[at - special]);
 		else if (*p < 0x20 || *p == 0x7f)
 			fprintf(out, "\\x%02x", *p);
 		else
@@ -32,6 +34,12 @@ void format_integer(const struct config_key *key, const void *field, FILE *out)
 {
 	(void)key;
 	fprintf(out, "%d", *(const int32_t *)field);
+}
+
+void format_number(const struct config_key *key, const void *field, FILE *out)
+{
+	(void)key;
+	fprintf(out, "%.9g", *(const double *)field);
 }
 
 void format_duration(const struct config_key *key, const void *field, FILE *out)

@@ -19,6 +19,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/zone.h"
 
 /* An acceptor is never given up, and clients wait for it: its delays are short. */
 static const struct backoff_rule replace_rule = { .delay_ms = 50, .delay_max_ms = 2000 };
@@ -325,6 +326,7 @@ int acceptor_start(struct acceptor *acceptor)
 	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
 	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);
 	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+	zone_tell(acceptor->supervisor, acceptor);
 	return 0;
 }
 

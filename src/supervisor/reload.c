@@ -13,6 +13,7 @@
 #include "supervisor/plan.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/zone.h"
 
 static void remember_failure(struct supervisor *supervisor, const json_t *errors)
 {
@@ -139,10 +140,12 @@ static void on_loaded(void *context, struct config *config, const struct config_
 		return;
 	}
 	json_decref(reasons);
-	if (reload->is_dry_run)
+	if (reload->is_dry_run) {
 		finish(reload, changes, NULL);
-	else
-		await_confirmation(reload, changes);
+		return;
+	}
+	zone_refresh(supervisor);
+	await_confirmation(reload, changes);
 }
 
 static void begin(struct supervisor *supervisor)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -11,9 +12,38 @@
 #include "supervisor/acceptor.h"
 #include "wire/control.h"
 
-static bool has_access_rules(const struct service_config *config)
+static uint32_t length_of(const char *text)
 {
-	return config->has_allow || config->n_deny;
+	return text ? (uint32_t)strlen(text) : 0;
+}
+
+/* Rounded up: a small limit is one. */
+static uint32_t hundredths(double number)
+{
+	uint32_t below = (uint32_t)(number * 100);
+	return below + (below < number * 100);
+}
+
+static struct control_access describe_access(const struct service *service)
+{
+	const struct service_config *config = service->config;
+	return (struct control_access){
+		.kind = CONTROL_ACCESS,
+		.service = service->slot,
+		.has_allow = config->has_allow,
+		.n_allow = config->n_allow,
+		.n_deny = config->n_deny,
+		.n_windows = config->n_windows,
+		.refuse_length = length_of(config->refuse_message),
+		.banner_length = length_of(config->banner),
+		.max_load_centi = hundredths(config->max_load),
+	};
+}
+
+static bool has_access_rules(const struct service *service)
+{
+	struct control_access access = describe_access(service);
+	return access.has_allow || access.max_load_centi || control_access_size(&access) > 0;
 }
 
 void service_tell_settings(struct service *service, bool is_new, const struct listener *first)
@@ -36,7 +66,7 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
 		.max_uses = config->max_uses,
-		.awaits_access = is_new && has_access_rules(config),
+		.awaits_access = is_new && has_access_rules(service),
 		.has_queue = is_new && service->queue[0] >= 0,
 		.listener = first ? first->id : 0,
 	};
@@ -50,17 +80,24 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 	acceptor_tell_with(service->acceptor, &message, fds, n_fds);
 }
 
-/* The networks in a memory file; -1: there are none. -errno. */
-static int open_networks(const struct service_config *config, int *ret_fd)
+/* All that is counted in the message, in a memory file; -1: there is nothing. -errno. */
+static int open_access(
+	const struct service_config *config, const struct control_access *message, int *ret_fd)
 {
-	size_t size = (config->n_allow + config->n_deny) * sizeof *config->networks;
+	const struct iovec parts[] = {
+		{ config->networks, (config->n_allow + config->n_deny) * sizeof *config->networks },
+		{ config->windows, config->n_windows * sizeof *config->windows },
+		{ config->refuse_message, message->refuse_length },
+		{ config->banner, message->banner_length },
+	};
+	size_t size = control_access_size(message);
 	*ret_fd = -1;
 	if (size == 0)
 		return 0;
-	fd_auto int fd = memfd_create("fdsup-networks", MFD_CLOEXEC);
+	fd_auto int fd = memfd_create("fdsup-access", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	ssize_t n = write(fd, config->networks, size);
+	ssize_t n = writev(fd, parts, sizeof parts / sizeof *parts);
 	if (n < 0 || (size_t)n != size)
 		return n < 0 ? -errno : -ENOSPC;
 	*ret_fd = fd_take(&fd);
@@ -70,22 +107,13 @@ static int open_networks(const struct service_config *config, int *ret_fd)
 /* If that cannot be told, nobody gets in: that is seen, and the other way it might not be. */
 void service_tell_access(struct service *service)
 {
-	const struct service_config *config = service->config;
-	struct control_access message = {
-		.kind = CONTROL_ACCESS,
-		.service = service->slot,
-		.has_allow = config->has_allow,
-		.n_allow = config->n_allow,
-		.n_deny = config->n_deny,
-	};
+	struct control_access message = describe_access(service);
 	fd_auto int fd = -1;
-	int r = open_networks(config, &fd);
+	int r = open_access(service->config, &message, &fd);
 	if (r < 0) {
-		log_error("%s: cannot hand allow and deny over: %s; nobody may connect until fdsupctl "
-			  "restart %s",
-			config->name, strerror(-r), config->name);
-		message.has_allow = true;
-		message.n_allow = message.n_deny = 0;
+		log_error("%s: cannot hand over who may connect: %s; nobody may until fdsupctl restart %s",
+			service->config->name, strerror(-r), service->config->name);
+		message = (struct control_access){ CONTROL_ACCESS, service->slot, .has_allow = true };
 	}
 	acceptor_tell(service->acceptor, &message, fd);
 }
@@ -129,7 +157,7 @@ void service_introduce(struct service *service)
 	bool has_plain = service->n_listeners && !service->listeners[0].where.is_entrance;
 	uint32_t n_told = !is_paused && has_plain ? 1 : 0;
 	service_tell_settings(service, true, n_told ? &service->listeners[0] : NULL);
-	if (has_access_rules(service->config))
+	if (has_access_rules(service))
 		service_tell_access(service);
 	if (is_paused)
 		service_tell_number(service, CONTROL_PAUSE);

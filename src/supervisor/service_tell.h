@@ -13,7 +13,7 @@
 /* A new one with its queue, if there is one yet, and `first` of its listeners; or other limits. */
 void service_tell_settings(struct service *service, bool is_new, const struct listener *first);
 
-/* Who may connect. */
+/* Who may connect and when, and what clients are told. */
 void service_tell_access(struct service *service);
 
 /* A message that has nothing but the service's row. Nothing is done for one without an acceptor. */

@@ -23,6 +23,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs.h"
 #include "supervisor/waits.h"
+#include "supervisor/zone.h"
 
 /* ---- signals and orphans --------------------------------------------------------------------- */
 
@@ -233,6 +234,7 @@ static int write_pid_file(struct supervisor *supervisor)
 
 static int start_processes(struct supervisor *supervisor)
 {
+	zone_refresh(supervisor);
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
 		int r = acceptor_start(supervisor->acceptors[i]);
 		if (r < 0)
@@ -281,6 +283,7 @@ static void stop_watchers(struct supervisor *supervisor)
 	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
 	ev_prepare_stop(supervisor->loop, &supervisor->departed);
 	memory_watch_stop(supervisor);
+	zone_stop(supervisor);
 	children_fini(&supervisor->children);
 }
 

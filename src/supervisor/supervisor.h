@@ -12,6 +12,7 @@
 #include "config/builtin_ports.h"
 #include "config/config.h"
 #include "supervisor/children.h"
+#include "wire/hours.h"
 
 struct acceptor;
 struct admin_server;
@@ -46,6 +47,8 @@ struct supervisor {
 	int64_t started_wall_ms;
 	int64_t loaded_wall_ms;     /* when the running configuration was loaded */
 	char *reload_error;         /* why the last reload failed; NULL: it did not */
+	struct zone zone;           /* what the acceptors were told; n 0: nothing yet */
+	ev_timer zone_timer;        /* the next look at it, while a service has hours */
 	bool is_stopping;
 	bool is_ending_acceptors;   /* all services are stopped; only the acceptors are left */
 	bool has_departed;          /* a leaving service is stopped and can be freed */

@@ -1,5 +1,14 @@
 #include "wire/control.h"
 
+#include "wire/network.h"
+
+size_t control_access_size(const struct control_access *message)
+{
+	return ((size_t)message->n_allow + message->n_deny) * sizeof(struct network) +
+	       message->n_windows * sizeof(struct window) + message->refuse_length +
+	       message->banner_length;
+}
+
 unsigned control_size(uint32_t kind)
 {
 	switch (kind) {
@@ -7,6 +16,8 @@ unsigned control_size(uint32_t kind)
 		return sizeof(struct control_service);
 	case CONTROL_ACCESS:
 		return sizeof(struct control_access);
+	case CONTROL_ZONE:
+		return sizeof(struct control_zone);
 	case CONTROL_LISTENER:
 	case CONTROL_LISTENER_CLOSE:
 		return sizeof(struct control_listener);

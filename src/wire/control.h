@@ -8,7 +8,10 @@
 #ifndef FDSUP_WIRE_CONTROL_H
 #define FDSUP_WIRE_CONTROL_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#include "wire/hours.h"
 
 enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2, CONTROL_UIDS = 2 };
 
@@ -25,8 +28,10 @@ enum control_kind {
 	                           along so that it stays open until then */
 	CONTROL_WORKER_GONE,    /* struct control_process: service, pid of the worker */
 	CONTROL_CHILD_ENDED,    /* struct control_process: a command whose worker had died before it */
-	CONTROL_ACCESS,         /* struct control_access: the networks of a service, which replace those it
-	                           had; one descriptor, a memory file with them, unless there are none */
+	CONTROL_ACCESS,         /* struct control_access: who may connect to a service and when, which
+	                           replaces what held before; one descriptor, a memory file with all that
+	                           is counted there, unless all counts are 0 */
+	CONTROL_ZONE,           /* struct control_zone: the local time, for all services */
 	CONTROL_QUEUE,          /* struct control_number: service; one descriptor, the acceptor's end of
 	                           the queue of a service that was opened without */
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
@@ -45,13 +50,23 @@ struct control_number {
 	uint32_t number;
 };
 
-/* Of those who may connect; see policy/access.h. */
+/* See policy/access.h and policy/hours.h. The file holds these one behind the other. */
 struct control_access {
 	uint32_t kind;
 	uint32_t service;
 	uint32_t has_allow;
-	uint32_t n_allow;         /* struct network in the file, from its beginning; */
-	uint32_t n_deny;          /* so many more behind them */
+	uint32_t n_allow;         /* struct network */
+	uint32_t n_deny;          /* struct network */
+	uint32_t n_windows;       /* struct window; 0: always open */
+	uint32_t refuse_length;   /* bytes of the text for those who are refused */
+	uint32_t banner_length;   /* bytes of the text for those who are admitted */
+	uint32_t max_load_centi;  /* hundredths of the load average; not in the file; 0: no limit */
+};
+
+struct control_zone {
+	uint32_t kind;
+	uint32_t zero;
+	struct zone zone;
 };
 
 /* Limits of 0 mean "none". */
@@ -101,9 +116,13 @@ union control_message {
 	struct control_number number;
 	struct control_service service;
 	struct control_access access;
+	struct control_zone zone;
 	struct control_listener listener;
 	struct control_process process;
 };
+
+/* The size of the file that comes with CONTROL_ACCESS. */
+size_t control_access_size(const struct control_access *message);
 
 /* The size that a message of this kind must have; 0 for an unknown kind. */
 unsigned control_size(uint32_t kind);

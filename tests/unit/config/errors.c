@@ -296,8 +296,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
 		"defer_accept = 5;", "chroot = \"/tmp\";",
 		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
-		"hours = \"08:00-18:00\";", "refuse_message = \"no\";", "banner = \"hi\";",
-		"max_load = 4.5;", "redeliver = \"never\";", "first_byte_timeout = 5;",
+		"redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
 		"log_address = \"prefix\";", "log_address = \"none\";",
 	};
@@ -329,10 +328,35 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 			"limits.nofile" },
 		{ EXEC("spares = -1;"), "services.a.spares", "from 0 to 1000" },
 		{ EXEC("sandbox = \"steel\";"), "services.a.sandbox", "\"strict\"" },
-		{ EXEC("max_load = \"4\";"), "services.a.max_load", "a number" },
 		{ EXEC("socket_mode = 660;"), "services.a.socket_mode", "octal" },
 	};
 	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, who_may_connect_and_when)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("max_load = \"4\";"), "services.a.max_load", "a number" },
+		{ EXEC("max_load = -1.5;"), "services.a.max_load", "from 0 to" },
+		{ EXEC("hours = [ ];"), "services.a.hours", "the list is empty" },
+		{ EXEC("hours = \"8-18\";"), "services.a.hours", "no time of day" },
+		{ EXEC("hours = [ \"08:00-18:00\", \"noon\" ];"), "services.a.hours[1]", "08:00-18:00" },
+		{ EXEC("refuse_message = \"go\"; overflow = \"reset\";"), "services.a.refuse_message",
+			"overflow = \"refuse\"" },
+		{ "services = { a = { type = \"listen\"; port = 1; command = \"cat\"; hours = \"1:00-2:00\"; }; };",
+			"services.a.hours", "means nothing for type \"listen\"" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+Test(errors, a_text_that_a_client_would_have_to_read_before_it_is_all_sent)
+{
+	char text[6000], banner[CLIENT_TEXT_MAX + 2];
+	memset(banner, 'x', sizeof banner - 1);
+	banner[sizeof banner - 1] = 0;
+	snprintf(text, sizeof text,
+		"services = { a = { port = 7777; command = \"cat\"; banner = \"%s\"; }; };", banner);
+	assert_refused(text, "services.a.banner", "4097 bytes are more than 4096");
 }
 
 /* A worker_socket of n bytes, that begins with `first`. */

@@ -1,0 +1,69 @@
+#include "config/access.h"
+
+#include <stdlib.h>
+
+#include "config/hours.h"
+#include "config/networks.h"
+
+static void parse_networks(struct draft *draft, const char *key, const struct text_list *list,
+	struct network *networks, uint32_t *n)
+{
+	char reason[NETWORK_REASON_SIZE];
+	for (size_t i = 0; i < list->n; i++) {
+		if (network_parse(list->items[i], &networks[*n], reason) < 0)
+			draft_item_problem(draft, key, i, "%s", reason);
+		else
+			(*n)++;
+	}
+}
+
+static void find_networks(struct draft *draft)
+{
+	struct service_config *service = draft->fields;
+	const struct service_written *written = service->written;
+	service->has_allow = draft_has(draft, "allow") &&
+			     key_fits(key_find("allow", PLACE_SERVICE), service);
+	if (written->allow.n + written->deny.n == 0)
+		return;
+	service->networks = calloc(written->allow.n + written->deny.n, sizeof *service->networks);
+	if (!service->networks) {
+		draft->problems->is_out_of_memory = true;
+		return;
+	}
+	parse_networks(draft, "allow", &written->allow, service->networks, &service->n_allow);
+	parse_networks(draft, "deny", &written->deny, service->networks + service->n_allow,
+		&service->n_deny);
+}
+
+static void find_windows(struct draft *draft)
+{
+	struct service_config *service = draft->fields;
+	const struct text_list *hours = &service->written->hours;
+	char reason[HOURS_REASON_SIZE];
+	if (draft_has(draft, "hours") && hours->n == 0 &&
+		key_fits(key_find("hours", PLACE_SERVICE), service))
+		draft_problem(draft, "hours",
+			"the list is empty; write \"00:00-24:00\" for a service that is always open, or "
+			"enabled = false for one that is closed");
+	else if (hours->n > HOURS_WINDOWS_MAX)
+		draft_problem(draft, "hours", "%zu times are more than %d; join some of them",
+			hours->n, HOURS_WINDOWS_MAX);
+	if (hours->n == 0 || hours->n > HOURS_WINDOWS_MAX)
+		return;
+	service->windows = calloc(hours->n, sizeof *service->windows);
+	if (!service->windows) {
+		draft->problems->is_out_of_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < hours->n; i++)
+		if (hours_parse(hours->items[i], &service->windows[service->n_windows], reason) < 0)
+			draft_item_problem(draft, "hours", i, "%s", reason);
+		else
+			service->n_windows++;
+}
+
+void access_complete(struct draft *draft)
+{
+	find_networks(draft);
+	find_windows(draft);
+}
