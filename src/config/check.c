@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/unix_name.h"
 #include "config/confinement.h"
+#include "config/root.h"
 
 static void check_workers(struct draft *draft)
 {
@@ -41,14 +43,15 @@ static void check_delays(struct draft *draft)
 static void check_directory(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	struct stat status;
+	struct stat status = { 0 };
 	char shown[QUOTE_SIZE];
 	if (!service->directory || !strcmp(service->directory, "/"))
 		return;
 	quote(shown, service->directory);
-	if (stat(service->directory, &status) < 0)
-		draft_problem(draft, "directory", "%s: %s; create it or name another folder", shown,
-			strerror(errno));
+	fd_auto int fd = root_open(service->chroot, service->directory);
+	if (fd < 0 || fstat(fd, &status) < 0)
+		draft_problem(draft, "directory", "%s%s: %s; create it or name another folder", shown,
+			service->chroot ? " in the chroot" : "", strerror(fd < 0 ? -fd : errno));
 	else if (!S_ISDIR(status.st_mode))
 		draft_problem(draft, "directory", "%s is not a folder; name a folder", shown);
 }

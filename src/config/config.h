@@ -39,6 +39,9 @@ enum builtin_protocol {
 	BUILTIN_TIME,
 };
 
+/* In `capabilities`: exactly these, even if there are none. */
+#define CAPABILITIES_GIVEN (UINT64_C(1) << 63)
+
 /* What a service has that sets none. */
 enum { MAX_CONNECTIONS_DEFAULT = 256 };
 
@@ -155,6 +158,8 @@ struct service_config {
 	enum stderr_target stderr_target;
 	bool has_no_new_privileges;
 	struct resource_limit limits[LIMIT_KINDS];
+	char *chroot;                      /* NULL: none */
+	uint64_t capabilities;             /* bits, with CAPABILITIES_GIVEN; 0: as they are */
 
 	/* how many */
 	uint32_t workers_min;

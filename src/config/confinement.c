@@ -1,11 +1,16 @@
 #include "config/confinement.h"
 
-#include <linux/capability.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
-#include "config/privileges.h"
+#include "base/capability.h"
 #include "config/problems.h"
+#include "config/root.h"
+#include "config/value.h"
+
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 /* Above this nobody can have descriptors. */
 static uint64_t most_descriptors(void)
@@ -41,11 +46,71 @@ static void check_limit(struct draft *draft, enum limit_kind kind, bool may_rais
 			(unsigned long long)most);
 }
 
-static void check_limits(struct draft *draft)
+static void check_limits(struct draft *draft, uint64_t permitted)
 {
-	bool may_raise = privileges_has(CAP_SYS_RESOURCE);
+	bool may_raise = permitted & CAPABILITY_BIT(CAPABILITY_SYS_RESOURCE);
 	for (enum limit_kind kind = 0; kind < LIMIT_KINDS; kind++)
 		check_limit(draft, kind, may_raise);
+}
+
+/* ---- capabilities ---------------------------------------------------------------------------- */
+
+static void check_capabilities(struct draft *draft, uint64_t permitted)
+{
+	const struct service_config *service = draft->fields;
+	uint64_t missing = service->capabilities & ~CAPABILITIES_GIVEN & ~permitted;
+	if (!missing)
+		return;
+	int first = 0;
+	while (!(missing & CAPABILITY_BIT(first)))
+		first++;
+	draft_problem(draft, "capabilities",
+		"fdsup has not got \"%s\" itself, and cannot give it; start fdsup as root or with this "
+		"capability, or remove it from the list",
+		capability_name(first));
+}
+
+/* ---- chroot ---------------------------------------------------------------------------------- */
+
+/* Who may change what the root directory holds can be root there by a set-user-id program of his own. */
+static bool is_writable_by(const struct stat *status, const struct account *account)
+{
+	if (account->uid == 0)
+		return false;
+	if (status->st_uid == account->uid || status->st_mode & S_IWOTH)
+		return true;
+	bool is_in_group = status->st_gid == account->gid;
+	for (size_t i = 0; i < account->n_groups && !is_in_group; i++)
+		is_in_group = account->groups[i] == status->st_gid;
+	return is_in_group && status->st_mode & S_IWGRP;
+}
+
+static void check_chroot(struct draft *draft, uint64_t permitted)
+{
+	const struct service_config *service = draft->fields;
+	struct stat status;
+	char shown[QUOTE_SIZE];
+	if (!service->chroot)
+		return;
+	quote(shown, service->chroot);
+	if (!(permitted & CAPABILITY_BIT(CAPABILITY_SYS_CHROOT)))
+		draft_problem(draft, "chroot",
+			"only root (CAP_SYS_CHROOT) can change the root directory; start fdsup as root or "
+			"remove the key");
+	else if (stat(service->chroot, &status) < 0)
+		draft_problem(draft, "chroot", "%s: %s; create it or name another folder", shown,
+			strerror(errno));
+	else if (!S_ISDIR(status.st_mode))
+		draft_problem(draft, "chroot", "%s is not a folder; name a folder", shown);
+	else if (service->account && is_writable_by(&status, service->account))
+		draft_problem(draft, "chroot",
+			"the user of the service may write to %s, and could get out of it by that; give it "
+			"to root (chown root, chmod go-w), and let the user write to a folder in it",
+			shown);
+	if (service->ready == READY_NOTIFY || service->watchdog)
+		draft_problem(draft, service->ready == READY_NOTIFY ? "ready" : "watchdog",
+			"the socket for such messages (NOTIFY_SOCKET) is not below the chroot; write ready "
+			"= \"fd\", or remove this key or chroot");
 }
 
 void confinement_check(struct draft *draft)
@@ -53,5 +118,8 @@ void confinement_check(struct draft *draft)
 	const struct service_config *service = draft->fields;
 	if (!service_type_runs_command(service->type))
 		return;
-	check_limits(draft);
+	uint64_t permitted = capability_permitted();
+	check_limits(draft, permitted);
+	check_capabilities(draft, permitted);
+	check_chroot(draft, permitted);
 }

@@ -1,5 +1,5 @@
 /*
- * Whether what a service's program is confined by can be had here: limits.
+ * Whether what a service's program is confined by can be had here: limits, capabilities, another root directory.
  */
 #ifndef FDSUP_CONFIG_CONFINEMENT_H
 #define FDSUP_CONFIG_CONFINEMENT_H

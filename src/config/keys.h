@@ -25,6 +25,7 @@ enum key_kind {
 	KEY_COUNT_LIMIT, /* struct resource_limit: "1024", "1024:4096", "unlimited" */
 	KEY_SIZE_LIMIT,  /* the same for sizes: "64M" */
 	KEY_TIME_LIMIT,  /* the same for times, in seconds: "30s" */
+	KEY_CAPABILITIES, /* uint64_t: bits, and CAPABILITIES_GIVEN */
 	KEY_MODE,     /* uint32_t, written as "0660" */
 	KEY_SIGNAL,   /* int32_t */
 	KEY_RATE,     /* struct rate_limit: "10/s", "10/s burst 50" */

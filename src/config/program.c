@@ -9,20 +9,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "config/problems.h"
+#include "config/root.h"
 
 /* 0 if it can be executed, else -EINVAL and why not, or -ENOENT. */
-static int examine(const char *path, char reason[PROGRAM_REASON_SIZE])
+static int examine(const char *root, const char *path, char reason[PROGRAM_REASON_SIZE])
 {
-	struct stat status;
+	struct stat status = { 0 };
 	char shown[QUOTE_SIZE];
 	quote(shown, path);
-	if (stat(path, &status) < 0) {
-		int error = errno;
+	fd_auto int fd = root_open(root, path);
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		int error = fd < 0 ? -fd : errno;
 		const char *remedy = error == ENOENT || error == ENOTDIR
 					     ? "install it or correct the path"
 					     : "see to it that it can be reached";
-		snprintf(reason, PROGRAM_REASON_SIZE, "%s: %s; %s", shown, strerror(error), remedy);
+		snprintf(reason, PROGRAM_REASON_SIZE, "%s%s: %s; %s", shown, root ? " in the chroot" : "",
+			strerror(error), remedy);
 		return error == ENOENT || error == ENOTDIR ? -ENOENT : -EINVAL;
 	}
 	if (S_ISDIR(status.st_mode))
@@ -31,7 +35,8 @@ static int examine(const char *path, char reason[PROGRAM_REASON_SIZE])
 	else if (!S_ISREG(status.st_mode))
 		snprintf(reason, PROGRAM_REASON_SIZE, "%s is not a regular file; name a program",
 			shown);
-	else if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+	else if (root ? faccessat(fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH)
+		      : faccessat(AT_FDCWD, path, X_OK, AT_EACCESS))
 		snprintf(reason, PROGRAM_REASON_SIZE,
 			"%s is not executable; chmod +x it or name another program", shown);
 	else
@@ -39,7 +44,7 @@ static int examine(const char *path, char reason[PROGRAM_REASON_SIZE])
 	return -EINVAL;
 }
 
-static int search(const char *word, char path[PATH_MAX], char reason[PROGRAM_REASON_SIZE])
+static int search(const char *root, const char *word, char path[PATH_MAX], char reason[PROGRAM_REASON_SIZE])
 {
 	char shown[QUOTE_SIZE];
 	const char *folder = PROGRAM_PATH;
@@ -48,7 +53,7 @@ static int search(const char *word, char path[PATH_MAX], char reason[PROGRAM_REA
 		size_t length = strcspn(folder, ":");
 		char why[PROGRAM_REASON_SIZE];
 		int n = snprintf(path, PATH_MAX, "%.*s/%s", (int)length, folder, word);
-		int r = n < PATH_MAX ? examine(path, why) : -ENOENT;
+		int r = n < PATH_MAX ? examine(root, path, why) : -ENOENT;
 		if (r == 0)
 			return 0;
 		if (r == -EINVAL && !is_near) {
@@ -60,16 +65,16 @@ static int search(const char *word, char path[PATH_MAX], char reason[PROGRAM_REA
 	}
 	if (!is_near)
 		snprintf(reason, PROGRAM_REASON_SIZE,
-			"there is no program %s in %s; install it or write its whole path",
-			quote(shown, word), PROGRAM_PATH);
+			"there is no program %s in %s%s; install it or write its whole path",
+			quote(shown, word), PROGRAM_PATH, root ? " of the chroot" : "");
 	return -EINVAL;
 }
 
-static int locate(const char *word, char path[PATH_MAX], char reason[PROGRAM_REASON_SIZE])
+static int locate(const char *root, const char *word, char path[PATH_MAX], char reason[PROGRAM_REASON_SIZE])
 {
 	char shown[QUOTE_SIZE];
 	if (!strchr(word, '/'))
-		return search(word, path, reason);
+		return search(root, word, path, reason);
 	if (word[0] != '/') {
 		snprintf(reason, PROGRAM_REASON_SIZE,
 			"%s is a relative path, and programs start in another folder; write the "
@@ -83,7 +88,7 @@ static int locate(const char *word, char path[PATH_MAX], char reason[PROGRAM_REA
 		return -EINVAL;
 	}
 	strcpy(path, word);
-	return examine(path, reason) < 0 ? -EINVAL : 0;
+	return examine(root, path, reason) < 0 ? -EINVAL : 0;
 }
 
 static void remember(struct program_cache *cache, const char *word, const char *path)
@@ -94,21 +99,22 @@ static void remember(struct program_cache *cache, const char *word, const char *
 	*entry = (struct program_entry){ strdup(word), strdup(path) };
 }
 
-int program_find(struct program_cache *cache, const char *word, char **ret_path,
+int program_find(struct program_cache *cache, const char *root, const char *word, char **ret_path,
 	char reason[PROGRAM_REASON_SIZE])
 {
 	char path[PATH_MAX];
 	const char *found = NULL;
-	for (size_t i = 0; i < PROGRAM_CACHE_SIZE && !found; i++) {
+	for (size_t i = 0; i < PROGRAM_CACHE_SIZE && !found && !root; i++) {
 		const struct program_entry *entry = &cache->entries[i];
 		if (entry->word && entry->path && !strcmp(entry->word, word))
 			found = entry->path;
 	}
 	if (!found) {
-		int r = locate(word, path, reason);
+		int r = locate(root, word, path, reason);
 		if (r < 0)
 			return r;
-		remember(cache, word, path);
+		if (!root)
+			remember(cache, word, path);
 	}
 	*ret_path = strdup(found ? found : path);
 	return *ret_path ? 0 : -ENOMEM;

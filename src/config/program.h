@@ -24,10 +24,11 @@ struct program_cache {
 void program_cache_fini(struct program_cache *cache);
 
 /*
- * 0 and the absolute path, the caller's to free. -EINVAL with the reason and the remedy: it does
+ * `root` is the directory below which it is looked for; NULL: "/".
+ * 0 and the absolute path there, the caller's to free. -EINVAL with the reason and the remedy: it does
  * not exist, is no regular file, is not executable, or is a relative path. -ENOMEM.
  */
-int program_find(struct program_cache *cache, const char *word, char **ret_path,
+int program_find(struct program_cache *cache, const char *root, const char *word, char **ret_path,
 	char reason[PROGRAM_REASON_SIZE]);
 
 #endif

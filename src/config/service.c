@@ -157,7 +157,7 @@ static void find_program(struct draft *draft, struct lookups *lookups)
 		return;
 	}
 	int r = program_find(
-		&lookups->programs, service->command.items[0], &service->command_path, reason);
+		&lookups->programs, service->chroot, service->command.items[0], &service->command_path, reason);
 	tell_result(draft, "command", r, reason);
 }
 

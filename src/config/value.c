@@ -45,6 +45,8 @@ static const struct kind kinds[] = {
 		LITERAL_INTEGER | TEXT, sizeof(struct resource_limit), OWNS_NOTHING, parse_limit, format_limit },
 	[KEY_TIME_LIMIT] = { "a time such as \"30s\", \"30s:35s\" (soft and hard limit), or \"unlimited\"",
 		NUMERAL | TEXT, sizeof(struct resource_limit), OWNS_NOTHING, parse_limit, format_limit },
+	[KEY_CAPABILITIES] = { "a name from capabilities(7) in quotes, or a list of them", LISTS,
+		sizeof(uint64_t), OWNS_NOTHING, parse_capabilities, format_capabilities },
 	[KEY_MODE] = { "an octal number in quotes, as \"022\"", TEXT,
 		sizeof(uint32_t), OWNS_NOTHING, parse_mode, format_mode },
 	[KEY_SIGNAL] = { "a signal: \"TERM\", \"HUP\" or a number", LITERAL_INTEGER | TEXT,
@@ -174,7 +176,8 @@ bool value_is_absent(const struct config_key *key, const void *field)
 	if (key->default_text)
 		return false;
 	bool is_number = key->kind == KEY_MODE || (key->kind == KEY_INTEGER && key->min > 0);
-	bool is_long = key->kind == KEY_DURATION || key->kind == KEY_SIZE;
+	bool is_long = key->kind == KEY_DURATION || key->kind == KEY_SIZE ||
+		       key->kind == KEY_CAPABILITIES;
 	return (is_number && !*(const uint32_t *)field) || (is_long && !*(const uint64_t *)field);
 }
 

@@ -65,14 +65,18 @@ void value_fini(const struct config_key *key, void *field);
 /* For value.c alone: each reads a literal of a type its kind accepts into *field (zeros before). */
 typedef int value_parser(const struct config_key *key, const struct literal *literal, void *field,
 	char reason[VALUE_REASON_SIZE]);
-value_parser parse_boolean, parse_integer, parse_number, parse_duration, parse_size, parse_limit,
+value_parser parse_boolean, parse_integer, parse_number, parse_duration, parse_size, parse_limit, parse_capabilities,
 	parse_mode, parse_signal, parse_rate, parse_deaths, parse_enum, parse_flags, parse_string,
 	parse_path, parse_socket, parse_id, parse_port, parse_strings, parse_command;
 
 /* Likewise: writes a field. */
 typedef void value_formatter(const struct config_key *key, const void *field, FILE *out);
-value_formatter format_boolean, format_integer, format_number, format_duration, format_size, format_limit, format_mode, format_signal,
+value_formatter format_boolean, format_integer, format_number, format_duration, format_size, format_limit,
+	format_capabilities, format_mode, format_signal,
 	format_rate, format_enum, format_flags, format_string, format_port, format_strings;
+
+/* "net_raw", of the bits of KEY_CAPABILITIES. */
+const char *capability_name(int number);
 
 /* The signals that have a name here, ended by a NULL. */
 extern const struct key_name signal_names[];

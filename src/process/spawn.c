@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/fd.h"
 
 /*
@@ -43,9 +44,12 @@ enum step {
 	STEP_DESCRIPTORS,
 	STEP_NICE,
 	STEP_LIMIT,
+	STEP_BOUNDS,
+	STEP_ROOT,
 	STEP_GROUPS,
 	STEP_GID,
 	STEP_UID,
+	STEP_CAPABILITIES,
 	STEP_DIRECTORY,
 	STEP_PRIVILEGES,
 	STEP_EXEC,
@@ -53,11 +57,19 @@ enum step {
 };
 
 static const char *const step_names[] = {
-	[STEP_SESSION] = "setsid",         [STEP_DESCRIPTORS] = "dup2",
-	[STEP_NICE] = "setpriority",       [STEP_LIMIT] = "setrlimit",
-	[STEP_GROUPS] = "setgroups",       [STEP_GID] = "setgid",
-	[STEP_UID] = "setuid",             [STEP_DIRECTORY] = "chdir",
-	[STEP_PRIVILEGES] = "prctl", [STEP_EXEC] = "exec",
+	[STEP_SESSION] = "setsid",
+	[STEP_DESCRIPTORS] = "dup2",
+	[STEP_NICE] = "setpriority",
+	[STEP_LIMIT] = "setrlimit",
+	[STEP_BOUNDS] = "capabilities (start fdsup as root, or with setpcap)",
+	[STEP_ROOT] = "chroot",
+	[STEP_GROUPS] = "setgroups",
+	[STEP_GID] = "setgid",
+	[STEP_UID] = "setuid",
+	[STEP_CAPABILITIES] = "capabilities (start fdsup as root, or with those that it is to give)",
+	[STEP_DIRECTORY] = "chdir",
+	[STEP_PRIVILEGES] = "prctl",
+	[STEP_EXEC] = "exec",
 };
 
 /* Ignored signals would stay ignored in the program; caught ones exec resets itself. */
@@ -168,6 +180,13 @@ static enum step become(const struct spawn_request *request, const struct accoun
 	enum step step = raise_limits(request);
 	if (step != STEP_EXEC)
 		return step;
+	if (request->is_bounded && capability_bound(request->capabilities) < 0)
+		return STEP_BOUNDS;
+	if (request->root && chroot(request->root) < 0)
+		return STEP_ROOT;
+	/* Else nothing would be left to hold after setuid(2). */
+	if (request->is_holding && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return STEP_CAPABILITIES;
 	if (account) {
 		if (set_groups(account) < 0)
 			return STEP_GROUPS;
@@ -176,6 +195,8 @@ static enum step become(const struct spawn_request *request, const struct accoun
 		if (set_uid(account) < 0)
 			return STEP_UID;
 	}
+	if (request->is_holding && capability_hold(request->capabilities) < 0)
+		return STEP_CAPABILITIES;
 	if (chdir(request->directory ? request->directory : "/") < 0)
 		return STEP_DIRECTORY;
 	if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

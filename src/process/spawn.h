@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -28,12 +29,16 @@ struct spawn_request {
 	char *const *argv;
 	char *const *envp;
 	const struct account *account; /* NULL, or when we are not root: as we are */
-	const char *directory;       /* NULL: "/" */
+	const char *root;            /* NULL: as ours */
+	const char *directory;       /* in root; NULL: "/" */
 	unsigned umask;
 	int nice;
 	unsigned long nofile;        /* soft limit on descriptors, unless `limits` has one; 0: as ours */
 	const struct resource_limit *limits; /* LIMIT_KINDS of them; NULL: as ours */
 	bool is_leaving_limits;      /* `limits` is for what the program starts: it must be able to set them */
+	uint64_t capabilities;       /* bits: exactly these, if is_holding; else what the user's are */
+	bool is_holding;
+	bool is_bounded;             /* nor can any program that it executes have others */
 	bool no_new_privileges;
 	char *pid_text;              /* in envp: ten bytes that become the program's own pid; or NULL */
 	int parent_death_signal;     /* sent to the program when we die; 0: none */

@@ -42,6 +42,20 @@ static size_t append(struct command_line *line, size_t n, const char *const word
 	append(line, n, (const char *const[]){ __VA_ARGS__ },                                      \
 		sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
+/* The user root has all capabilities, unless the file says which. */
+static size_t for_enclosure(
+	const struct service_config *config, struct command_line *line, size_t n)
+{
+	if (!config->chroot)
+		return n;
+	n = APPEND(line, n, "--chroot", config->chroot, "--directory",
+		config->directory ? config->directory : "/");
+	if (config->account->uid != 0 || config->capabilities)
+		n = APPEND(line, n, "--capabilities",
+			number(line, (long long)(config->capabilities & ~CAPABILITIES_GIVEN)));
+	return n;
+}
+
 static void for_exec(const struct service *service, struct command_line *line)
 {
 	static const char *const stderr_names[] = {
@@ -59,6 +73,7 @@ static void for_exec(const struct service *service, struct command_line *line)
 		number(line, PROGRAM_NOFILE));
 	if (*limits_format(line->limits, config->limits))
 		n = APPEND(line, n, "--limits", line->limits);
+	n = for_enclosure(config, line, n);
 	n = APPEND(line, n, "--", config->command_path);
 	append(line, n, (const char *const *)config->command.items, config->command.n);
 }

@@ -8,7 +8,7 @@
 #include "supervisor/service.h"
 
 /* Of the options of one command line. */
-enum { COMMAND_LINE_NUMBERS = 4 + LISTEN_SOCKETS_MAX + BUILTIN_PORTS_MAX };
+enum { COMMAND_LINE_NUMBERS = 5 + LISTEN_SOCKETS_MAX + BUILTIN_PORTS_MAX };
 
 /* One piece of memory, but for what it borrows from the configuration and the supervisor. */
 struct command_line {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/capability.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -138,6 +139,32 @@ static int end_signal(const struct service_config *config)
 	return service_type_is_ours(config->type) ? SIGTERM : config->stop_signal;
 }
 
+/*
+ * Exactly those of the file. Who may not take the others from what the program executes sees to it in
+ * another way that they have no effect.
+ *
+ * fdsup-worker changes the root directory itself, since it is not below it; until then it has what that
+ * takes (worker/enclosure.h).
+ */
+static void confine_rights(const struct service_config *config, struct spawn_request *request)
+{
+	bool is_given = config->capabilities & CAPABILITIES_GIVEN;
+	bool is_enclosing = config->type == SERVICE_EXEC && config->chroot;
+	bool is_root = request->account && request->account->uid == 0;
+	uint64_t permitted = capability_permitted();
+	request->capabilities = config->capabilities & ~CAPABILITIES_GIVEN;
+	request->is_holding = is_given || (is_enclosing && !is_root);
+	request->is_bounded = is_given && permitted & CAPABILITY_BIT(CAPABILITY_SETPCAP);
+	request->no_new_privileges |= is_given && !request->is_bounded;
+	request->root = is_enclosing ? NULL : config->chroot;
+	if (!is_enclosing)
+		return;
+	request->directory = NULL;
+	request->capabilities |= CAPABILITY_BIT(CAPABILITY_SYS_CHROOT);
+	if (request->is_bounded)
+		request->capabilities |= CAPABILITY_BIT(CAPABILITY_SETPCAP);
+}
+
 /* ready_fd: where it announces that it is ready; -1: not so. */
 static pid_t spawn_worker(struct service *service, const struct command_line *line, int ready_fd,
 	const char **ret_step)
@@ -168,6 +195,8 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
 		.n_descriptors = 3,
 	};
+	if (config->chroot || config->capabilities)
+		confine_rights(config, &request);
 	*ret_step = "queue";
 	int r = service_needs_queue(config) ? service_make_queue(service) : 0;
 	if (r < 0)

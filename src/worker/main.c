@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "worker/classic.h"
+#include "worker/enclosure.h"
 #include "worker/inherited.h"
 #include "worker/options.h"
 #include "worker/program.h"
@@ -92,7 +93,8 @@ static bool plan_limits(struct spawn_plan *plan, const struct resource_limit lim
 
 static char *find_command(const struct options *options)
 {
-	return options->queue_fd >= 0 ? strdup(options->command) : program_find(options->command);
+	/* A path there is below another root. */
+	return options->queue_fd >= 0 || options->root ? strdup(options->command) : program_find(options->command);
 }
 
 static bool open_source(union any_source *any, const struct options *options)
@@ -113,6 +115,11 @@ static int run(const struct options *options, const char *command)
 	plan_nofile(&plan, options->nofile);
 	if (!plan_limits(&plan, options->limits) || !plan_stderr(&plan, options->stderr_kind) || !open_source(&any, options))
 		return EXIT_FAILURE;
+	/* What is opened by a name has been opened. */
+	if (!enclosure_enter(options)) {
+		any.source.methods->close(&any.source);
+		return EXIT_FAILURE;
+	}
 	int r = serve(options, &plan, &any.source, signal_fd, environ);
 	any.source.methods->close(&any.source);
 	if (r < 0)

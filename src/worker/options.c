@@ -31,6 +31,9 @@ static const char usage_text[] =
 	"  --nofile N                    soft limit on the descriptors of a command\n"
 	"  --limits NAME=SOFT:HARD[,...] resource limits of a command: nofile, nproc, as, cpu, core,\n"
 	"                                data, fsize, memlock, stack; in bytes and seconds\n"
+	"  --chroot DIRECTORY            root directory of the commands; COMMAND is below it\n"
+	"  --directory DIRECTORY         working directory of the commands, below the root\n"
+	"  --capabilities BITS           those that are kept after --chroot (default all)\n"
 	"  --service NAME                FDSUP_SERVICE in the environment of the commands\n"
 	"  --mode MODE                   permissions of SOCKET (default 0600)\n"
 	"  --allow-uid UID               who may send connections besides root and ourselves\n"
@@ -48,6 +51,9 @@ enum option_id {
 	OPTION_STOP_TIMEOUT,
 	OPTION_NOFILE,
 	OPTION_LIMITS,
+	OPTION_CHROOT,
+	OPTION_DIRECTORY,
+	OPTION_CAPABILITIES,
 	OPTION_MODE,
 	OPTION_ALLOW_UID,
 	OPTION_VERBOSE,
@@ -64,6 +70,9 @@ static const struct option long_options[] = {
 	{ "stop-timeout", required_argument, NULL, OPTION_STOP_TIMEOUT },
 	{ "nofile", required_argument, NULL, OPTION_NOFILE },
 	{ "limits", required_argument, NULL, OPTION_LIMITS },
+	{ "chroot", required_argument, NULL, OPTION_CHROOT },
+	{ "directory", required_argument, NULL, OPTION_DIRECTORY },
+	{ "capabilities", required_argument, NULL, OPTION_CAPABILITIES },
 	{ "mode", required_argument, NULL, OPTION_MODE },
 	{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
 	{ "verbose", no_argument, NULL, OPTION_VERBOSE },
@@ -151,6 +160,15 @@ static bool parse_option(struct options *options, int id)
 		return limits_parse(optarg, options->limits) == 0 ||
 		       complain("--limits %s: limits are written like nofile=1024:4096,core=0:unlimited",
 			       optarg);
+	case OPTION_CHROOT:
+		options->root = optarg;
+		return *optarg == '/' || complain("--chroot %s: an absolute path is needed", optarg);
+	case OPTION_DIRECTORY:
+		options->directory = optarg;
+		return *optarg == '/' || complain("--directory %s: an absolute path is needed", optarg);
+	case OPTION_CAPABILITIES:
+		options->is_holding = true;
+		return parse_number("capabilities", 0, INT64_MAX, &options->capabilities);
 	case OPTION_MODE:
 		if (text_parse_mode(optarg, &options->socket_mode) < 0 ||
 			options->socket_mode > 0777)

@@ -27,6 +27,10 @@ struct options {
 	int stop_signal;
 	rlim_t nofile; /* soft limit of the commands; RLIM_INFINITY: as it is */
 	struct resource_limit limits[LIMIT_KINDS]; /* of the commands */
+	const char *root;      /* root directory of the commands; NULL: ours */
+	const char *directory; /* in it; NULL: as it is, or "/" below a root */
+	uint64_t capabilities; /* that are kept then */
+	bool is_holding;       /* else all of them are */
 	unsigned socket_mode;
 	uid_t allowed_uids[OPTIONS_UIDS_MAX]; /* besides root and ourselves */
 	size_t n_allowed_uids;

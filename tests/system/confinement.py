@@ -4,9 +4,11 @@ The programs under test are shells that print what they find, so that the kernel
 """
 import os
 import re
+import shutil
+import socket
 import subprocess
 
-from support import Test, as_nobody, free_port, main, needs_root, run
+from support import Test, as_nobody, children, free_port, main, needs_root, run
 
 NAMES = {"nofile": "Max open files", "nproc": "Max processes", "as": "Max address space", "cpu": "Max cpu time",
          "core": "Max core file size", "data": "Max data size", "fsize": "Max file size",
@@ -136,6 +138,154 @@ class Limits(Confined):
         fdsup.wait_log(r"d: cannot start /bin/sleep: limits\.fsize \(write at most the hard limit of fdsup\): "
                        r"Operation not permitted; next try in")
         self.assertIn("limits.fsize", fdsup.ctl("status", "d")[1])
+
+
+def status_of(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return dict(re.findall(r"^(\w+):[ \t]*(.*)$", f.read(), re.M))
+
+
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+NET_BIND_SERVICE, SYS_CHROOT, CHOWN = 1 << 10, 1 << 18, 1 << 0
+
+
+class Rights(Confined):
+    """Capabilities, and another root directory."""
+
+    def sets(self, pid):
+        status = status_of(pid)
+        return {name: int(status[name], 16) for name in SETS}
+
+    # -- capabilities
+
+    def kept(self, keys, **keywords):
+        nap = "command = [ \"/bin/sleep\", \"1000\" ];"
+        port = free_port()
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; %s }; nap = { %s %s };'
+                           % (port, keys, nap, keys), **keywords)
+        connection = self.connect(port)
+        connection.sendall(b"x")
+        self.assertEqual(connection.recv(1), b"x")
+        fdsup.wait_state("nap", "UP")
+        worker = fdsup.workers("cat")[0]["pid"]
+        return [worker, *children(worker), fdsup.workers("nap")[0]["pid"]]
+
+    @needs_root
+    def test_a_user_has_exactly_the_capabilities_of_the_file(self):
+        for keys, bits in (('[ "CAP_NET_BIND_SERVICE", "chown" ]', NET_BIND_SERVICE | CHOWN), ("[]", 0)):
+            for user in ("nobody", "root"):
+                for pid in self.kept('user = "%s"; capabilities = %s;' % (user, keys)):
+                    self.assertEqual(self.sets(pid), dict.fromkeys(SETS, bits))
+                    self.assertEqual(status_of(pid)["Uid"].split()[0], "0" if user == "root" else "65534")
+
+    @needs_root
+    def test_a_low_port_without_root(self):
+        script = ("import socket; s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1);"
+                  " s.bind(('127.0.0.1', 1021)); print('bound', flush=True); s.close(); input()")
+        for keys, expected in (("", "PermissionError"), ('capabilities = "net_bind_service";', "bound")):
+            fdsup = self.fdsup(r'd = { command = [ "/usr/bin/python3", "-c", "%s" ]; user = "nobody"; %s };'
+                               % (script, keys))
+            fdsup.wait_log(r"d: stderr: .*%s" % expected)
+
+    @needs_root
+    def test_without_root_only_what_fdsup_has_itself_can_be_given(self):
+        some = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]
+        self.refused('d = { command = "cat"; capabilities = [ "net_bind_service", "net_raw" ]; };',
+                     r'services\.d\.capabilities: fdsup has not got "net_raw" itself', prefix=some)
+        fdsup = self.unstarted('d = { command = "/bin/sleep 1000"; capabilities = "net_bind_service"; };'
+                               ' none = { command = "/bin/sleep 1000"; capabilities = []; };', prefix=some)
+        os.chown(fdsup.directory, 65534, 65534)
+        fdsup.start()
+        for name, bits in (("d", NET_BIND_SERVICE), ("none", 0)):
+            fdsup.wait_state(name, "UP")
+            pid = fdsup.workers(name)[0]["pid"]
+            sets = self.sets(pid)
+            del sets["CapBnd"]  # which it may not change; instead:
+            self.assertEqual(sets, dict.fromkeys(sets, bits))
+            self.assertEqual(status_of(pid)["NoNewPrivs"], "1")
+
+    # -- chroot
+
+    def jail(self):
+        """A root directory with a few programs and what they need; nobody may write to it."""
+        fdsup = self.unstarted()
+        root = os.path.join(fdsup.directory, "jail")
+        for program in ("/bin/cat", "/bin/sleep", "/bin/sh"):
+            libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True).stdout.decode()
+            for path in [program, *re.findall(r"(/\S+) \(0x", libraries)]:
+                os.makedirs(root + os.path.dirname(path), 0o755, exist_ok=True)
+                shutil.copy(path, root + path)
+        for name in ("only-here", "home"):
+            os.makedirs(os.path.join(root, name))
+        return root
+
+    def enclosed(self, keys):
+        """The pids of a worker, its command and a daemon, and what the command says of where it is."""
+        port = free_port()
+        keys = 'chroot = "%s"; %s' % (self.jail(), keys)
+        fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "sh", "-c",'
+                           ' "echo /*; cd ..; cd ..; cd ..; echo *; read x" ]; %s };'
+                           ' nap = { command = [ "/bin/sleep", "1000" ]; %s };' % (port, keys, keys))
+        connection = self.connect(port)
+        said = b""
+        while said.count(b"\n") < 2:
+            said += connection.recv(1000)
+        fdsup.wait_state("nap", "UP")
+        worker = fdsup.workers("sh")[0]["pid"]
+        return [worker, *children(worker), fdsup.workers("nap")[0]["pid"]], said.decode(), fdsup
+
+    @needs_root
+    def test_a_command_and_a_daemon_are_below_their_root_with_nothing_to_leave_it_by(self):
+        for user in ("nobody", "daemon"):
+            pids, said, fdsup = self.enclosed('user = "%s"; directory = "/home"; stderr = "null";' % user)
+            self.assertRegex(said, r"^/bin /home /lib\S* .*/only-here.*\nbin home ")
+            self.assertEqual(len(pids), 3)
+            for pid in pids:
+                self.assertRegex(os.readlink("/proc/%d/root" % pid), r"/jail$")
+                sets = self.sets(pid)
+                del sets["CapBnd"]
+                self.assertEqual(sets, dict.fromkeys(sets, 0))
+            self.assertRegex(os.readlink("/proc/%d/cwd" % pids[2]), r"/jail/home$")
+            self.assertEqual(sorted(map(int, os.listdir("/proc/%d/fd" % pids[1]))), [0, 1, 2])
+            self.assertEqual(fdsup.stop(), 0)
+
+    @needs_root
+    def test_capabilities_below_a_root_are_those_of_the_file(self):
+        for keys, bits in (('[ "net_bind_service" ]', NET_BIND_SERVICE), ("[]", 0)):
+            for user in ("nobody", "root"):
+                for pid in self.enclosed('user = "%s"; capabilities = %s;' % (user, keys))[0]:
+                    self.assertEqual(self.sets(pid), dict.fromkeys(SETS, bits))
+
+    @needs_root
+    def test_root_below_a_root_keeps_its_capabilities(self):
+        own = self.sets(os.getpid())["CapEff"]
+        for pid in self.enclosed("")[0]:
+            self.assertEqual(self.sets(pid)["CapEff"], own)
+
+    @needs_root
+    def test_a_root_that_goes_away_starts_nothing_and_comes_back(self):
+        root = self.jail()
+        port = free_port()
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; chroot = "%s"; user = "nobody";'
+                           ' idle_timeout = 0.1; restart_delay = 0.05; restart_delay_max = 0.1; };' % (port, root))
+        os.rename(root, root + ".away")
+        connection = self.connect(port)
+        connection.sendall(b"x")
+        connection.shutdown(socket.SHUT_WR)
+        fdsup.wait_log(r"cat: .*--chroot %s: No such file or directory; it must be a folder" % root)
+        os.rename(root + ".away", root)
+        self.assertEqual(self.read_all(connection), b"x")
+
+    @needs_root
+    def test_a_bad_root_is_refused_at_load(self):
+        root = self.jail()
+        service = self.service(free_port(), 'chroot = "%s"; user = "nobody";' % root, "true")
+        self.refused(service, "services.sh.chroot: only root", prefix=as_nobody())
+        os.unlink(root + "/bin/sh")
+        self.refused(service, r'services.sh.command: "/bin/sh" in the chroot: No such file or directory')
+        os.chmod(root, 0o777)
+        self.refused(service, r"services.sh.chroot: the user of the service may write to")
 
 
 if __name__ == "__main__":

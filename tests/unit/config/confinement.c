@@ -1,8 +1,12 @@
 /* What a program is confined by: read, shown, compared, and refused where it cannot be had. */
 #include "fixture.h"
 
+#include <limits.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/capability.h"
 
 TestSuite(confinement, .init = enter_folder, .fini = leave_folder, .timeout = 60);
 
@@ -76,4 +80,103 @@ Test(confinement, another_limit_rolls_and_the_same_one_does_nothing)
 	cr_expect_eq(change_to(one, EXEC("limits = { core = \"1M:3M\"; nofile = 100; };")), CHANGE_ROLL);
 	cr_expect_eq(change_to(one, EXEC("limits = { core = \"1M:2M\"; };")), CHANGE_ROLL);
 	cr_expect_eq(change_to(EXEC(""), EXEC("limits = { core = 0; };")), CHANGE_ROLL);
+}
+
+/* ---- capabilities and chroot ------------------------------------------------------------------ */
+
+static void become_nobody(void)
+{
+	if (geteuid() == 0)
+		cr_assert(chown(".", 65534, 65534) == 0 && setuid(65534) == 0);
+}
+
+Test(confinement, capabilities_have_names_with_and_without_cap)
+{
+	uint64_t all = CAPABILITY_BIT(10) | CAPABILITY_BIT(0);
+	if ((capability_permitted() & all) != all)
+		cr_skip_test("needs root");
+	struct config *config = load_good(EXEC("capabilities = [ \"CAP_NET_BIND_SERVICE\", \"chown\" ];"));
+	cr_expect_eq(config->services[0]->capabilities, all | CAPABILITIES_GIVEN);
+	config_free(config);
+}
+
+Test(confinement, an_empty_list_of_capabilities_is_one)
+{
+	struct config *config = load_good(EXEC("capabilities = [];"));
+	cr_expect_eq(config->services[0]->capabilities, CAPABILITIES_GIVEN);
+	config_free(config);
+	cr_expect_eq(change_to(EXEC(""), EXEC("capabilities = [];")), CHANGE_ROLL);
+}
+
+Test(confinement, what_we_have_not_we_cannot_give)
+{
+	become_nobody();
+	assert_refused(EXEC("capabilities = [ \"net_raw\" ];"), "services.a.capabilities",
+		"has not got \"net_raw\" itself");
+	assert_refused(EXEC("chroot = \"/usr\";"), "services.a.chroot", "CAP_SYS_CHROOT");
+}
+
+/* A folder of this name with a program in it, and a link that leads there by an absolute path. */
+static void make_root(const char *name)
+{
+	char path[64];
+	cr_assert_eq(mkdir(name, 0755), 0);
+	snprintf(path, sizeof path, "%s/bin", name);
+	cr_assert_eq(mkdir(path, 0755), 0);
+	snprintf(path, sizeof path, "%s/bin/tool", name);
+	write_file(path, "#!/bin/tool");
+	cr_assert_eq(chmod(path, 0755), 0);
+	snprintf(path, sizeof path, "%s/link", name);
+	cr_assert_eq(symlink("/bin", path), 0);
+}
+
+/* A service below the root in the current folder. */
+static const char *rooted(const char *root, const char *command, const char *keys)
+{
+	static char text[PATH_MAX + 512];
+	char here[PATH_MAX];
+	cr_assert_not_null(getcwd(here, sizeof here));
+	snprintf(text, sizeof text,
+		"services = { a = { port = 7777; command = \"%s\"; chroot = \"%s/%s\"; %s }; };", command,
+		here, root, keys);
+	return text;
+}
+
+Test(confinement, a_command_is_looked_for_below_its_root)
+{
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	make_root("root");
+	struct config *config = load_good(rooted("root", "tool", ""));
+	cr_expect_str_eq(config->services[0]->command_path, "/bin/tool");
+	config_free(config);
+	/* The link means the root's /bin, not ours. */
+	config_free(load_good(rooted("root", "/link/tool", "directory = \"/link\";")));
+	assert_refused(rooted("root", "/bin/cat", ""), "services.a.command", "in the chroot: No such file");
+	assert_refused(rooted("root", "cat", ""), "services.a.command", "of the chroot; install it");
+	assert_refused(rooted("root", "/link/cat", ""), "services.a.command", "in the chroot: No such file");
+	assert_refused(
+		rooted("root", "tool", "directory = \"/usr\";"), "services.a.directory", "in the chroot");
+	assert_refused(rooted("none", "tool", ""), "services.a.chroot", "create it");
+	assert_refused(rooted("root/bin/tool", "tool", ""), "services.a.chroot", "not a folder");
+	assert_refused(rooted("root", "tool", "type = \"worker\"; ready = \"notify\";"), "services.a.ready",
+		"NOTIFY_SOCKET");
+	cr_assert_eq(system("rm -r root"), 0);
+}
+
+Test(confinement, a_root_that_the_user_may_write_to_is_none)
+{
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	make_root("root");
+	config_free(load_good(rooted("root", "tool", "user = 65534;")));
+	cr_assert_eq(chmod("root", 0777), 0);
+	assert_refused(rooted("root", "tool", "user = 65534;"), "services.a.chroot", "chmod go-w");
+	config_free(load_good(rooted("root", "tool", "user = \"root\";")));
+	cr_assert(chmod("root", 0755) == 0 && chown("root", 65534, 0) == 0);
+	assert_refused(rooted("root", "tool", "user = 65534;"), "services.a.chroot", "chown root");
+	cr_assert(chmod("root", 0775) == 0 && chown("root", 0, 8) == 0);
+	assert_refused(rooted("root", "tool", "user = 65534; groups = [ \"8\" ];"), "services.a.chroot", "go-w");
+	config_free(load_good(rooted("root", "tool", "user = 65534; groups = [ \"7\" ];")));
+	cr_assert_eq(system("rm -r root"), 0);
 }

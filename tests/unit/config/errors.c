@@ -294,8 +294,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
-		"defer_accept = 5;", "chroot = \"/tmp\";",
-		"capabilities = [ \"net_raw\" ];", "sandbox = \"basic\";", "spares = 2;",
+		"defer_accept = 5;", "sandbox = \"basic\";", "spares = 2;",
 		"redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
 		"log_address = \"prefix\";", "log_address = \"none\";",
@@ -324,6 +323,12 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 		{ EXEC("limits = { nofile = \"unlimited\"; };"), "services.a.limits.nofile",
 			"write at most" },
 		{ EXEC("limits = { as = 1000; };"), "services.a.limits.as", "at least 1048576" },
+		{ EXEC("chroot = \"etc\";"), "services.a.chroot", "absolute" },
+		{ EXEC("capabilities = \"net_bind_servce\";"), "services.a.capabilities",
+			"did you mean \"net_bind_service\"?" },
+		{ EXEC("capabilities = [ \"CAP_CHOWN\", \"cap_everything_at_all\" ];"),
+			"services.a.capabilities", "cap_everything_at_all" },
+		{ EXEC("capabilities = 5;"), "services.a.capabilities", "capabilities(7)" },
 		{ EXEC("limits = { nofiles = 5; };"), "services.a.limits.nofiles",
 			"limits.nofile" },
 		{ EXEC("spares = -1;"), "services.a.spares", "from 0 to 1000" },

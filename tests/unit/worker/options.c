@@ -82,6 +82,9 @@ Test(options, refuses_what_makes_no_sense)
 	expect_refused((char *const[]){ "w", "--stop-timeout", "10s", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--nofile", "-1", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--limits", "core=5", "/run/s", "cat", NULL });
+	expect_refused((char *const[]){ "w", "--chroot", "srv", "/run/s", "cat", NULL });
+	expect_refused((char *const[]){ "w", "--directory", ".", "/run/s", "cat", NULL });
+	expect_refused((char *const[]){ "w", "--capabilities", "all", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--mode", "rw", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--stderr", "socket", "/run/s", "cat", NULL });
 	expect_refused((char *const[]){ "w", "--nonesuch", "/run/s", "cat", NULL });
