@@ -109,9 +109,13 @@ static void call_free(struct admin_call *call)
 
 void call_abandon(struct admin_client *client)
 {
-	if (client->call)
-		client->call->client = NULL;
+	struct admin_call *call = client->call;
 	client->call = NULL;
+	if (!call)
+		return;
+	call->client = NULL;
+	if (call->on_gone)
+		call->on_gone(call->gone_data);
 }
 
 static void deny(
@@ -198,10 +202,12 @@ static void call_send(
 		is_complete =
 			!json_object_set_new(message, "continues", json_true()) && is_complete;
 	char *text = is_complete ? json_dumps(message, JSON_COMPACT) : NULL;
-	if (text)
+	if (text) {
+		server_bound_output(call->server, call->client, strlen(text) + 1);
 		connection_send(connection, text, strlen(text) + 1);
-	else
+	} else {
 		connection_fail(connection, "out of memory");
+	}
 	free(text);
 	json_decref(message);
 }
@@ -220,7 +226,18 @@ bool admin_reply_more(struct admin_call *call, json_t *parameters)
 	}
 	call_send(call, NULL, parameters, true);
 	return call->client && !call->client->connection.failure &&
-	       connection_unsent(&call->client->connection) <= STREAM_UNSENT_MAX;
+	       admin_call_unsent(call) <= ADMIN_STREAM_UNSENT_MAX;
+}
+
+size_t admin_call_unsent(const struct admin_call *call)
+{
+	return call->client ? connection_unsent(&call->client->connection) : 0;
+}
+
+void admin_call_on_gone(struct admin_call *call, void (*on_gone)(void *data), void *data)
+{
+	call->on_gone = on_gone;
+	call->gone_data = data;
 }
 
 bool admin_call_wants_more(const struct admin_call *call)

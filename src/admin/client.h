@@ -17,7 +17,7 @@ enum {
 	CLIENTS_MAX = 256,
 	CLIENTS_PER_USER_MAX = 64, /* of all but root and ourselves */
 	CALLS_MAX = 512,           /* unanswered ones, those whose client has gone included */
-	STREAM_UNSENT_MAX = 256 * 1024,
+	OUTPUT_ALL_MAX = 32 * 1024 * 1024, /* unread bytes of all clients together */
 };
 
 struct admin_client {
@@ -34,6 +34,8 @@ struct admin_call {
 	struct ucred peer;
 	bool wants_more;
 	bool is_oneway;
+	void (*on_gone)(void *data); /* NULL: nobody asked to be told */
+	void *gone_data;
 	struct admin_call *previous, *next; /* in server->calls */
 };
 
@@ -64,6 +66,12 @@ const char *role_name(enum admin_role role);
 
 /* service.c: fills in server->service. */
 void service_init(struct admin_server *server);
+
+/*
+ * server.c: so many bytes more are to be sent to the writer. If all clients together leave too much
+ * unread, those with the most are ended.
+ */
+void server_bound_output(struct admin_server *server, struct admin_client *writer, size_t more);
 
 /* server.c: a log line about a client, unless there were many in this second. */
 void server_complain(struct admin_server *server, const char *format, ...)

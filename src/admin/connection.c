@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static const double HANGUP_LOOK_S = 1;
+
 enum { INPUT_SIZE = CONNECTION_REQUEST_MAX + 1, INPUT_FIRST_SIZE = 1024 };
 
 static size_t buffer_length(const struct connection_buffer *buffer)
@@ -56,6 +58,11 @@ static int buffer_reserve(struct connection_buffer *buffer, size_t n, size_t fir
 static void connection_watch(struct connection *connection)
 {
 	int events = 0;
+	/* Nothing else would tell that a client has gone which awaits an answer and said all it had. */
+	if (connection->has_ended_input && connection->is_answering)
+		ev_timer_again(connection->loop, &connection->hangup);
+	else
+		ev_timer_stop(connection->loop, &connection->hangup);
 	if (!connection->has_ended_input && buffer_length(&connection->input) < INPUT_SIZE)
 		events |= EV_READ;
 	if (buffer_length(&connection->output))
@@ -213,6 +220,14 @@ static void on_patience_over(struct ev_loop *loop, ev_timer *timer, int events)
 	connection_end(timer->data, "does not read its answers");
 }
 
+static void on_hangup_look(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop, (void)events;
+	struct connection *connection = timer->data;
+	if (is_hung_up(connection->io.fd))
+		connection_end(connection, NULL);
+}
+
 void connection_init(struct connection *connection, struct ev_loop *loop, int fd,
 	const struct connection_events *events)
 {
@@ -220,7 +235,9 @@ void connection_init(struct connection *connection, struct ev_loop *loop, int fd
 	ev_io_init(&connection->io, on_io, fd, EV_READ);
 	ev_timer_init(&connection->patience, on_patience_over, CONNECTION_PATIENCE_S, 0);
 	ev_timer_init(&connection->wake, on_wake, 0, 0);
+	ev_timer_init(&connection->hangup, on_hangup_look, 0, HANGUP_LOOK_S);
 	connection->io.data = connection->patience.data = connection->wake.data = connection;
+	connection->hangup.data = connection;
 	connection_watch(connection);
 }
 
@@ -229,6 +246,7 @@ void connection_fini(struct connection *connection)
 	ev_io_stop(connection->loop, &connection->io);
 	ev_timer_stop(connection->loop, &connection->patience);
 	ev_timer_stop(connection->loop, &connection->wake);
+	ev_timer_stop(connection->loop, &connection->hangup);
 	close(connection->io.fd);
 	buffer_free(&connection->input);
 	buffer_free(&connection->output);
@@ -268,6 +286,7 @@ void connection_fail(struct connection *connection, const char *reason)
 {
 	if (!connection->failure)
 		connection->failure = reason;
+	buffer_free(&connection->output);
 	connection_wake(connection);
 }
 

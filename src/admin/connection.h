@@ -43,6 +43,7 @@ struct connection {
 	ev_io io;
 	ev_timer patience;
 	ev_timer wake; /* goes on in the loop with what needs no I/O */
+	ev_timer hangup; /* looks whether one that sends nothing more is still there */
 	struct connection_buffer input, output;
 	size_t n_scanned;    /* bytes of the input known to hold no NUL */
 	const char *failure; /* set: to be ended for this reason */

@@ -159,6 +159,25 @@ static void server_add_client(struct admin_server *server, int accepted)
 	connection_init(&client->connection, server->loop, fd_take(&fd), &connection_events);
 }
 
+void server_bound_output(struct admin_server *server, struct admin_client *writer, size_t more)
+{
+	for (;;) {
+		struct admin_client *most = NULL;
+		size_t all = more;
+		for (struct admin_client *client = server->clients; client; client = client->next) {
+			size_t unsent = connection_unsent(&client->connection);
+			all += unsent;
+			if (client != writer && unsent &&
+				(!most || unsent > connection_unsent(&most->connection)))
+				most = client;
+		}
+		if (all <= OUTPUT_ALL_MAX || !most)
+			return;
+		connection_fail(&most->connection, "leaves the most unread, and all together leave more "
+						   "than 32 MiB");
+	}
+}
+
 /* A passing shortage: accepting at once again would only spin. */
 static void server_pause(struct admin_server *server, int error)
 {

@@ -56,11 +56,26 @@ void admin_server_destroy(struct admin_server *server);
 void admin_reply(struct admin_call *call, json_t *parameters);
 
 /*
- * For a call with "more": one answer of several, the call stays open. Returns false when the client
- * has gone or reads too slowly: the call should be ended.
+ * For a call with "more": one answer of several, the call stays open. Takes `parameters`. Returns false
+ * when the client has gone, or leaves more unread than a stream should keep for it.
  */
 bool admin_reply_more(struct admin_call *call, json_t *parameters);
 bool admin_call_wants_more(const struct admin_call *call);
+
+/*
+ * Bytes of earlier answers that the client has not yet read. Who sends by himself looks here first: a
+ * client that is behind is left out until this is 0 again, or until it is dropped for not reading.
+ */
+size_t admin_call_unsent(const struct admin_call *call);
+
+/* Above this many, a stream leaves its client out. */
+enum { ADMIN_STREAM_UNSENT_MAX = 256 * 1024 };
+
+/*
+ * Tells when the client has gone before its answer. The call must then be ended by admin_reply or
+ * admin_error, perhaps from within.
+ */
+void admin_call_on_gone(struct admin_call *call, void (*on_gone)(void *data), void *data);
 
 /*
  * `error` is a full name ("org.fdsup.UnknownService"), or one of "InvalidParameter",

@@ -10,6 +10,7 @@
 static void write_plain(int level, const char *line, size_t length);
 
 static log_sink *current_sink = write_plain;
+static log_sink *current_tap;
 static int current_level = LOG_INFO;
 
 static const struct {
@@ -52,6 +53,11 @@ static void write_prefixed(int level, const char *line, size_t length)
 void log_set_sink(log_sink *sink)
 {
 	current_sink = sink;
+}
+
+void log_set_tap(log_sink *tap)
+{
+	current_tap = tap;
 }
 
 void log_to_supervisor(void)
@@ -101,4 +107,6 @@ void log_line(int level, const char *format, ...)
 		memcpy(line + length - 3, "...", 3);
 	}
 	current_sink(level, line, (size_t)length);
+	if (current_tap)
+		current_tap(level, line, (size_t)length);
 }

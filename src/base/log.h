@@ -24,6 +24,9 @@ void log_set_sink(log_sink *sink);
  */
 void log_to_supervisor(void);
 
+/* Each line that goes to the sink goes there as well; NULL: nowhere. It must not log. */
+void log_set_tap(log_sink *tap);
+
 /* Lines above this level are dropped. LOG_INFO at the start. */
 void log_set_level(int level);
 int log_level(void);

@@ -13,9 +13,12 @@
 
 enum { RETRY_MS = 20 };
 
+/* -1: for ever. */
 static int left_ms(uint64_t deadline_ms)
 {
 	uint64_t now_ms = clock_now_ms();
+	if (deadline_ms == 0)
+		return -1;
 	return now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0;
 }
 
@@ -75,30 +78,59 @@ static int send_all(int fd, const char *bytes, size_t length, uint64_t deadline_
 	return 0;
 }
 
-/* 0 and the text of one message, to be freed. */
-static int receive_message(int fd, uint64_t deadline_ms, char **ret_text)
+/* Drops the message that was given out last; what came behind it moves to the front. */
+static void input_advance(struct client_input *input)
 {
-	char *text = NULL;
-	size_t used = 0, size = 0;
+	memmove(input->bytes, input->bytes + input->taken, input->used - input->taken);
+	input->used -= input->taken;
+	input->taken = input->scanned = 0;
+}
+
+/* The end of the first message, or NULL. */
+static char *input_find_end(struct client_input *input)
+{
+	char *end = input->used > input->scanned ? memchr(input->bytes + input->scanned, 0,
+							   input->used - input->scanned)
+						 : NULL;
+	input->scanned = input->used;
+	return end;
+}
+
+static int input_make_room(struct client_input *input)
+{
+	if (input->used < input->size)
+		return 0;
+	size_t larger = input->size ? 2 * input->size : 16 * 1024;
+	if (larger > CLIENT_REPLY_MAX)
+		return -EMSGSIZE;
+	char *bytes = realloc(input->bytes, larger);
+	if (!bytes)
+		return -ENOMEM;
+	input->bytes = bytes;
+	input->size = larger;
+	return 0;
+}
+
+/* 0 and one message, which stays the input's until the next. */
+static int receive_message(
+	struct client_input *input, int fd, uint64_t deadline_ms, const char **ret_text)
+{
 	int r = 0;
+	if (input->taken)
+		input_advance(input);
 	while (r == 0) {
-		if (used == size) {
-			size_t larger = size ? 2 * size : 16 * 1024;
-			char *copy = larger > CLIENT_REPLY_MAX ? NULL : realloc(text, larger);
-			if (!copy) {
-				r = larger > CLIENT_REPLY_MAX ? -EMSGSIZE : -ENOMEM;
-				break;
-			}
-			text = copy;
-			size = larger;
-		}
-		ssize_t n = recv(fd, text + used, size - used, 0);
-		if (n > 0 && memchr(text + used, 0, (size_t)n)) {
-			*ret_text = text;
+		char *end = input_find_end(input);
+		if (end) {
+			input->taken = (size_t)(end - input->bytes) + 1;
+			*ret_text = input->bytes;
 			return 0;
 		}
+		r = input_make_room(input);
+		if (r < 0)
+			break;
+		ssize_t n = recv(fd, input->bytes + input->used, input->size - input->used, 0);
 		if (n > 0)
-			used += (size_t)n;
+			input->used += (size_t)n;
 		else if (n == 0)
 			r = -ECONNRESET;
 		else if (errno == EAGAIN)
@@ -106,7 +138,6 @@ static int receive_message(int fd, uint64_t deadline_ms, char **ret_text)
 		else if (errno != EINTR)
 			r = -errno;
 	}
-	free(text);
 	return r;
 }
 
@@ -123,6 +154,7 @@ static int parse_reply(const char *text, struct client_reply *ret)
 	} else {
 		ret->error = name ? strdup(json_string_value(name)) : NULL;
 		ret->parameters = parameters ? json_incref(parameters) : json_object();
+		ret->continues = json_is_true(json_object_get(message, "continues"));
 		r = (name && !ret->error) || !ret->parameters ? -ENOMEM : 0;
 		if (r < 0)
 			client_reply_fini(ret);
@@ -131,22 +163,57 @@ static int parse_reply(const char *text, struct client_reply *ret)
 	return r;
 }
 
+static int send_call(
+	int fd, const char *method, json_t *parameters, bool wants_more, uint64_t deadline_ms)
+{
+	json_t *message = json_pack("{s:s, s:o}", "method", method, "parameters", parameters);
+	if (message && wants_more)
+		json_object_set_new(message, "more", json_true());
+	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	int r = text ? send_all(fd, text, strlen(text) + 1, deadline_ms) : -ENOMEM;
+	free(text);
+	json_decref(message);
+	return r;
+}
+
 int client_call(int fd, const char *method, json_t *parameters, unsigned timeout_ms,
 	struct client_reply *ret)
 {
 	uint64_t deadline_ms = clock_now_ms() + timeout_ms;
-	json_t *message = json_pack("{s:s, s:o}", "method", method, "parameters", parameters);
-	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-	char *answer = NULL;
-	int r = text ? send_all(fd, text, strlen(text) + 1, deadline_ms) : -ENOMEM;
+	struct client_input input = { 0 };
+	const char *answer;
+	int r = send_call(fd, method, parameters, false, deadline_ms);
 	if (r == 0)
-		r = receive_message(fd, deadline_ms, &answer);
+		r = receive_message(&input, fd, deadline_ms, &answer);
 	if (r == 0)
 		r = parse_reply(answer, ret);
-	free(answer);
-	free(text);
-	json_decref(message);
+	client_input_fini(&input);
 	return r;
+}
+
+int client_call_more(int fd, const char *method, json_t *parameters, unsigned timeout_ms)
+{
+	return send_call(fd, method, parameters, true, clock_now_ms() + timeout_ms);
+}
+
+int client_next(
+	struct client_input *input, int fd, unsigned timeout_ms, struct client_reply *ret)
+{
+	const char *answer;
+	int r = receive_message(input, fd, timeout_ms ? clock_now_ms() + timeout_ms : 0, &answer);
+	return r == 0 ? parse_reply(answer, ret) : r;
+}
+
+bool client_has_next(const struct client_input *input)
+{
+	size_t n = input->used - input->taken;
+	return n && memchr(input->bytes + input->taken, 0, n);
+}
+
+void client_input_fini(struct client_input *input)
+{
+	free(input->bytes);
+	*input = (struct client_input){ 0 };
 }
 
 void client_reply_fini(struct client_reply *reply)

@@ -4,20 +4,15 @@
 
 #include "ctl/complaint.h"
 #include "ctl/exitcode.h"
+#include "ctl/view.h"
 
 bool choose_columns(
 	const struct ctl *ctl, const struct table *table, struct table_choice *ret)
 {
 	char *unknown = NULL;
 	if (table_choose(table, ctl->columns, ret, &unknown))
-		return true;
-	char *names = NULL;
-	size_t size;
-	FILE *list = open_memstream(&names, &size);
-	if (list) {
-		table_print_names(list, table);
-		fclose(list);
-	}
+		return view_check(ctl, table);
+	char *names = table_names(table);
 	complain("-o: there is no column \"%s\"; there are: %s", unknown ? unknown : "",
 		names ? names : "");
 	free(names);
@@ -34,6 +29,7 @@ int run_listing(struct ctl *ctl, const struct question *question, const struct t
 	int code = ask(ctl, question, services_parameter(ctl), &reply);
 	if (code != CTL_OK)
 		return code;
+	view_apply(ctl, table, reply.parameters, question->rows);
 	if (ctl->is_json)
 		print_json(ctl, reply.parameters);
 	else

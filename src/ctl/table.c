@@ -54,6 +54,11 @@ bool table_choose(const struct table *table, const char *names, struct table_cho
 	return true;
 }
 
+const struct table_column *table_find(const struct table *table, const char *name)
+{
+	return find_column(table, name, strlen(name));
+}
+
 void table_print_names(FILE *out, const struct table *table)
 {
 	for (size_t i = 0; i < table->n_columns; i++) {
@@ -62,6 +67,18 @@ void table_print_names(FILE *out, const struct table *table)
 		for (const char *p = table->columns[i].name; *p; p++)
 			fputc(plain_character(*p), out);
 	}
+}
+
+char *table_names(const struct table *table)
+{
+	char *names = NULL;
+	size_t size;
+	FILE *list = open_memstream(&names, &size);
+	if (!list)
+		return NULL;
+	table_print_names(list, table);
+	fclose(list);
+	return names;
 }
 
 static unsigned smaller(unsigned a, unsigned b)

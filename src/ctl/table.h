@@ -52,8 +52,14 @@ struct table_choice {
 bool table_choose(const struct table *table, const char *names, struct table_choice *ret_choice,
 	char **ret_unknown);
 
+/* By a name as -o takes it; NULL: there is none. */
+const struct table_column *table_find(const struct table *table, const char *name);
+
 /* The names as -o takes them, separated by blanks. */
 void table_print_names(FILE *out, const struct table *table);
+
+/* The same as a text, to be freed; NULL without memory. */
+char *table_names(const struct table *table);
 
 /*
  * What fits into `width` columns (0: no limit): drops and narrows. `widths` holds the natural

@@ -8,6 +8,7 @@
 #include "ctl/ask.h"
 #include "ctl/complaint.h"
 #include "ctl/exitcode.h"
+#include "ctl/options.h"
 #include "ctl/render.h"
 #include "ctl/reply.h"
 
@@ -74,7 +75,7 @@ int run_reload(struct ctl *ctl)
 {
 	static const struct question question = { "Reload", "changes", true };
 	struct client_reply reply;
-	int code = ask(ctl, &question, json_pack("{s:b}", "dry_run", ctl->is_dry_run), &reply);
+	int code = ask(ctl, &question, json_pack("{s:b}", "dry_run", is_given(ctl, OPTION_DRY_RUN)), &reply);
 	if (code != CTL_OK)
 		return code;
 	if (ctl->is_json)

@@ -8,6 +8,7 @@
 #include "ctl/exitcode.h"
 #include "ctl/listing.h"
 #include "ctl/render.h"
+#include "ctl/view.h"
 
 static int report_dead(struct ctl *ctl, int error)
 {
@@ -43,11 +44,12 @@ int run_status(struct ctl *ctl)
 	int code = ask_on(ctl, fd, &question, services_parameter(ctl), &reply);
 	if (code != CTL_OK)
 		return code;
+	code = exitcode_of_status(reply.parameters, ctl->n_names > 0);
+	view_apply(ctl, &table_status, reply.parameters, "services");
 	if (ctl->is_json)
 		print_json(ctl, reply.parameters);
 	else
 		render_status(ctl->out, reply.parameters, &choice, ctl->is_verbose, &ctl->look);
-	code = exitcode_of_status(reply.parameters, ctl->n_names > 0);
 	client_reply_fini(&reply);
 	return code;
 }

@@ -13,6 +13,7 @@
 #include "ctl/complaint.h"
 #include "ctl/exitcode.h"
 #include "ctl/listing.h"
+#include "ctl/options.h"
 #include "ctl/render.h"
 #include "ctl/reply.h"
 
@@ -60,27 +61,35 @@ static int run_help(struct ctl *ctl)
 	return CTL_OK;
 }
 
-static const struct verb verbs[] = {
+enum {
+	LISTING = VERB_TAKES_NAMES | VERB_TAKES_COLUMNS,
+	CHANGE = VERB_TAKES_NAMES | VERB_NEEDS_NAMES,
+};
+
+const struct verb verbs[] = {
 	{ "status", "[-v] [SERVICE...]",
 		"a line a service; below it what is wrong and what happens next",
-		VERB_TAKES_NAMES | VERB_TAKES_COLUMNS | VERB_TAKES_VERBOSE, run_status },
+		LISTING | VERB_TAKES_VERBOSE | VERB_TAKES_STATE, run_status, &table_status },
 	{ "listeners", "[SERVICE...]", "the listening sockets, as netstat shows them",
-		VERB_TAKES_NAMES | VERB_TAKES_COLUMNS, run_listeners },
-	{ "workers", "[SERVICE...]", "the worker processes", VERB_TAKES_NAMES | VERB_TAKES_COLUMNS,
-		run_workers },
-	{ "start", "SERVICE...", "start what was stopped or has failed",
-		VERB_TAKES_NAMES | VERB_NEEDS_NAMES, run_start },
-	{ "stop", "SERVICE...", "stop, until `start` or a restart of fdsup",
-		VERB_TAKES_NAMES | VERB_NEEDS_NAMES, run_stop },
-	{ "restart", "SERVICE...", "new workers for old ones; the sockets stay",
-		VERB_TAKES_NAMES | VERB_NEEDS_NAMES, run_restart },
+		LISTING | VERB_TAKES_NUMERIC, run_listeners, &table_listeners },
+	{ "workers", "[SERVICE...]", "the worker processes",
+		LISTING | VERB_TAKES_STATE | VERB_TAKES_WORKER, run_workers, &table_workers },
+	{ "logs", "[-f] [-n LINES] SERVICE", "what its programs last wrote to standard error",
+		CHANGE | VERB_NEEDS_ONE_NAME | VERB_TAKES_LINES | VERB_TAKES_FOLLOW, run_logs, NULL },
+	{ "events", "[SERVICE...]", "everything that happens, as lines of JSON", VERB_TAKES_NAMES,
+		run_events, NULL },
+	{ "start", "SERVICE...", "start what was stopped or has failed", CHANGE, run_start, NULL },
+	{ "stop", "SERVICE...", "stop, until `start` or a restart of fdsup", CHANGE, run_stop, NULL },
+	{ "restart", "SERVICE...", "new workers for old ones; the sockets stay", CHANGE, run_restart,
+		NULL },
 	{ "reload", "[--dry-run] [-v]",
 		"read the configuration again; --dry-run only shows the plan",
-		VERB_TAKES_DRY_RUN | VERB_TAKES_VERBOSE, run_reload },
-	{ "version", "", "of fdsupctl and of the daemon", 0, run_version },
-	{ "help", "", "this text", 0, run_help },
+		VERB_TAKES_DRY_RUN | VERB_TAKES_VERBOSE, run_reload, NULL },
+	{ "version", "", "of fdsupctl and of the daemon", 0, run_version, NULL },
+	{ "help", "", "this text", 0, run_help, NULL },
 };
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
+const size_t verbs_n = N_VERBS;
 
 const struct verb *verb_find(const char *name, const char **ret_closest)
 {
@@ -106,21 +115,31 @@ static bool are_utf8(const struct ctl *ctl)
 	return are;
 }
 
+/* An option that was given and that the verb does not know; NULL: there is none. */
+static const struct ctl_option *find_misplaced(const struct verb *verb, const struct ctl *ctl)
+{
+	for (unsigned i = 0; i < OPTION_COUNT; i++)
+		if (is_given(ctl, i) && !option_fits(&ctl_options[i], verb))
+			return &ctl_options[i];
+	return NULL;
+}
+
 int verb_run(const struct verb *verb, struct ctl *ctl)
 {
+	const struct ctl_option *misplaced = find_misplaced(verb, ctl);
 	const char *wrong = NULL;
+	if (misplaced) {
+		complain("%s has no --%s", verb->name, misplaced->name);
+		return CTL_USAGE;
+	}
 	if (ctl->n_names && !(verb->takes & VERB_TAKES_NAMES))
 		wrong = "takes no arguments";
 	else if (!ctl->n_names && verb->takes & VERB_NEEDS_NAMES)
 		wrong = "needs the name of a service; `fdsupctl status` lists them";
-	else if (ctl->columns && !(verb->takes & VERB_TAKES_COLUMNS))
-		wrong = "has no columns to choose with -o";
+	else if (ctl->n_names > 1 && verb->takes & VERB_NEEDS_ONE_NAME)
+		wrong = "takes one service at a time";
 	else if (ctl->columns && ctl->is_json)
 		wrong = "takes -o or --json, not both: the JSON always holds everything";
-	else if (ctl->is_dry_run && !(verb->takes & VERB_TAKES_DRY_RUN))
-		wrong = "has no --dry-run";
-	else if (ctl->is_verbose && !(verb->takes & VERB_TAKES_VERBOSE))
-		wrong = "has no -v";
 	else if (!are_utf8(ctl))
 		wrong = "takes names in UTF-8 only; `fdsupctl status` lists them";
 	if (!wrong)
@@ -129,21 +148,54 @@ int verb_run(const struct verb *verb, struct ctl *ctl)
 	return CTL_USAGE;
 }
 
+static bool is_used(const struct ctl_option *option)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (option_fits(option, &verbs[i]))
+			return true;
+	return false;
+}
+
+/* "-o, --columns COLUMN,...   what it does", its further lines below the first. */
+static void print_option(FILE *out, const struct ctl_option *option)
+{
+	char left[64];
+	const char *help = option->help;
+	if (option->letter)
+		snprintf(left, sizeof left, "-%c, --%s%s%s", option->letter, option->name,
+			option->argument ? " " : "", option->argument ? option->argument : "");
+	else
+		snprintf(left, sizeof left, "    --%s%s%s", option->name,
+			option->argument ? " " : "", option->argument ? option->argument : "");
+	for (const char *text = left; *help; text = "") {
+		size_t n = strcspn(help, "\n");
+		fprintf(out, "  %-25s %.*s", text, (int)n, help);
+		help += n + (help[n] == '\n');
+		if (*help)
+			fputc('\n', out);
+	}
+	if (option->of_verbs) {
+		const char *separator = " (";
+		for (size_t i = 0; i < N_VERBS; i++)
+			if (option_fits(option, &verbs[i]) && option->of_verbs != VERB_TAKES_COLUMNS) {
+				fprintf(out, "%s%s", separator, verbs[i].name);
+				separator = ", ";
+			}
+		fputs(*separator == ',' ? ")" : "", out);
+	}
+	fputc('\n', out);
+}
+
 void verbs_print_help(FILE *out)
 {
-	fputs("usage: fdsupctl [-s SOCKET] [--json] [-o COLUMN,...] VERB ...\n\n", out);
+	fputs("usage: fdsupctl [OPTION...] VERB ...\n\n", out);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(out, "  %-9s %-18s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
-	fputs("\n"
-	      "  -s, --socket SOCKET       the admin socket; else $FDSUP_SOCKET, else\n"
-	      "                            /run/fdsup/admin.sock, else\n"
-	      "                            $XDG_RUNTIME_DIR/fdsup/admin.sock\n"
-	      "  -j, --json                the answer as JSON\n"
-	      "  -o, --columns COLUMN,...  these columns in this order\n"
-	      "  -v, --verbose             more\n"
-	      "  -n, --dry-run             (reload) change nothing\n"
-	      "\n"
-	      "Exit codes: 0 all that should be up is up, or it is done; 1 fdsup died, or it "
+		fprintf(out, "  %-9s %-24s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+	fputc('\n', out);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (is_used(&ctl_options[i]))
+			print_option(out, &ctl_options[i]);
+	fputs("\nExit codes: 0 all that should be up is up, or it is done; 1 fdsup died, or it "
 	      "failed;\n"
 	      "3 not running, or a named service is stopped; 4 cannot tell; 64 usage; 150 "
 	      "degraded.\n",

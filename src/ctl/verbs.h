@@ -15,4 +15,8 @@ int run_stop(struct ctl *ctl);
 int run_restart(struct ctl *ctl);
 int run_reload(struct ctl *ctl);
 
+/* verb_stream.c */
+int run_logs(struct ctl *ctl);
+int run_events(struct ctl *ctl);
+
 #endif

@@ -25,8 +25,7 @@ struct capture {
 	size_t used;                   /* of the line that is not yet complete */
 	char line[CAPTURE_LINE_MAX];
 	uint64_t last_ms;
-	unsigned n_kept;               /* ever; the ring holds the last CAPTURE_KEPT_LINES */
-	char *kept[CAPTURE_KEPT_LINES]; /* made when first needed */
+	struct kept_lines kept;
 	char name[];
 };
 
@@ -39,15 +38,21 @@ enum { TURN_BYTES = 64 * 1024 };
 /* A program that dies over its last line, or asks something without ending one, is heard as well. */
 static const double QUIET_S = 1;
 
-static void keep(struct capture *capture, const char *text)
+static capture_follower *current_follower;
+
+void capture_set_follower(capture_follower *follower)
 {
-	char **slot = &capture->kept[capture->n_kept % CAPTURE_KEPT_LINES];
-	free(*slot);
-	*slot = strndup(text, CAPTURE_KEPT_SIZE);
-	if (!*slot)
+	current_follower = follower;
+}
+
+static void keep(struct capture *capture, int level, const char *text)
+{
+	const struct kept_line *line = kept_lines_add(&capture->kept, clock_wall_ms(), level, text);
+	if (!line)
 		return;
-	capture->n_kept++;
 	capture->last_ms = clock_now_ms();
+	if (current_follower)
+		current_follower(capture->name, line);
 }
 
 /* "<3>text", as sd-daemon(3) has it: the level of a line, told by the program that wrote it. */
@@ -95,7 +100,7 @@ static void on_line(struct capture *capture)
 	}
 	if (may_log(capture))
 		log_line(level, "%s: stderr: %s", capture->name, text);
-	keep(capture, text);
+	keep(capture, level, text);
 }
 
 static void take_bytes(struct capture *capture, const char *bytes, size_t n)
@@ -220,8 +225,7 @@ void capture_destroy(struct capture *capture)
 	ev_io_stop(capture->loop, &capture->watcher);
 	fd_close(&capture->read_fd);
 	fd_close(&capture->write_fd);
-	for (unsigned i = 0; i < CAPTURE_KEPT_LINES; i++)
-		free(capture->kept[i]);
+	kept_lines_fini(&capture->kept);
 	free(capture);
 }
 
@@ -232,9 +236,15 @@ int capture_write_end(const struct capture *capture)
 
 const char *capture_last_line(const struct capture *capture, unsigned i)
 {
-	if (!capture || i >= capture->n_kept || i >= CAPTURE_KEPT_LINES)
-		return NULL;
-	return capture->kept[(capture->n_kept - 1 - i) % CAPTURE_KEPT_LINES];
+	const struct kept_line *line = capture ? capture->kept.newest : NULL;
+	for (; line && i; i--)
+		line = line->older;
+	return line ? line->text : NULL;
+}
+
+const struct kept_lines *capture_lines(const struct capture *capture)
+{
+	return capture ? &capture->kept : NULL;
 }
 
 uint64_t capture_last_ms(const struct capture *capture)

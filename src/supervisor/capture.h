@@ -1,6 +1,7 @@
 /*
  * What programs write to standard error: read from a pipe, cut into lines, escaped, logged with the
- * name of the service (at the level that a prefix "<3>" gives it, see sd-daemon(3)), and the last lines kept for `fdsupctl status`.
+ * name of the service (at the level that a prefix "<3>" gives it, see sd-daemon(3)), and the last
+ * lines kept for `fdsupctl logs` and all that quotes last words.
  *
  * We keep both ends, so the pipe outlives the programs. What is read in one turn is bounded: one
  * talkative service does not silence the others.
@@ -11,7 +12,9 @@
 #include <stdint.h>
 #include <ev.h>
 
-enum { CAPTURE_LINE_MAX = 1024, CAPTURE_KEPT_LINES = 20, CAPTURE_KEPT_SIZE = 200 };
+#include "supervisor/kept_lines.h"
+
+enum { CAPTURE_LINE_MAX = 1024 };
 
 struct capture;
 
@@ -44,6 +47,13 @@ void capture_end(struct capture *capture);
 
 /* The i-th last line kept, 0 being the last; NULL if there are not so many. Escaped. */
 const char *capture_last_line(const struct capture *capture, unsigned i);
+
+/* The lines kept; NULL for no capture. */
+const struct kept_lines *capture_lines(const struct capture *capture);
+
+/* Is called with each line of a program that is kept. One for all. */
+typedef void capture_follower(const char *name, const struct kept_line *line);
+void capture_set_follower(capture_follower *follower);
 
 /* CLOCK_MONOTONIC in ms of the last line; 0 if there was none. */
 uint64_t capture_last_ms(const struct capture *capture);

@@ -1,6 +1,7 @@
 #include "supervisor/deaths.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/ending.h"
+#include "supervisor/events.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
 
@@ -194,9 +196,20 @@ static bool may_leave(const struct service *service, const struct worker *worker
 	return is_on_demand && !is_hasty;
 }
 
+static void tell_listeners(const struct worker *worker, int status)
+{
+	char ended[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], text[128];
+	if (!worker->service->supervisor->streams)
+		return;
+	snprintf(text, sizeof text, "%s after %s", health_format_status(ended, status),
+		text_format_duration(age, clock_now_ms() - worker->started_ms));
+	events_on_worker(worker, text);
+}
+
 void deaths_on_worker_exit(struct service *service, struct worker *worker, int pid, int status)
 {
 	enum worker_state was = worker->state;
+	tell_listeners(worker, status);
 	forget_worker(service, worker);
 	pool_forget_renewal(service, worker);
 	tell_acceptor(service, pid, status);

@@ -12,6 +12,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
+#include "supervisor/events.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/readiness.h"
@@ -220,6 +221,7 @@ void service_raise(struct service *service, enum service_event event)
 		service->state_since_ms = clock_now_ms();
 		log_debug("%s: %s -> %s", service->config->name, service_state_name(before),
 			service_state_name(step.next));
+		events_on_state(service, before);
 	}
 	/* Whatever was planned before the event is planned anew by it, or not at all. */
 	if (step.actions || step.next != before)

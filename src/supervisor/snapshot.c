@@ -7,6 +7,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
+#include "supervisor/named.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
@@ -131,6 +132,15 @@ json_t *snapshot_service(const struct service *service)
 			? json_integer((json_int_t)(service->next_try_ms - now_ms))
 			: json_null());
 	return object;
+}
+
+json_t *snapshot_status(const struct supervisor *supervisor, const json_t *names)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (!names || is_asked_for(names, supervisor->services[i]->config->name))
+			json_array_append_new(array, snapshot_service(supervisor->services[i]));
+	return json_pack("{s:o, s:o}", "services", array, "daemon", snapshot_daemon(supervisor));
 }
 
 static json_t *paused_reasons(const struct service *service)

@@ -11,6 +11,9 @@
 struct service;
 struct supervisor;
 
+/* The answer to Status: of the named services, which is an array of strings; NULL: of all. */
+json_t *snapshot_status(const struct supervisor *supervisor, const json_t *names);
+
 json_t *snapshot_daemon(const struct supervisor *supervisor);
 json_t *snapshot_service(const struct service *service);
 

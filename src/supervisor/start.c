@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/events.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
 #include "supervisor/memory_watch.h"
@@ -18,8 +19,10 @@
 #include "supervisor/published.h"
 #include "supervisor/readiness.h"
 #include "supervisor/reload.h"
+#include "supervisor/repeats.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
+#include "supervisor/streams.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs.h"
 #include "supervisor/waits.h"
@@ -197,6 +200,7 @@ static int open_admin(struct supervisor *supervisor)
 {
 	char error[RUNTIME_DIR_ERROR_SIZE];
 	int fd;
+	events_follow(supervisor);
 	int r = runtime_dir_open_admin(supervisor->config, &fd, error);
 	if (r < 0) {
 		log_error("%s", error);
@@ -292,6 +296,9 @@ void start_undo(struct supervisor *supervisor)
 	if (supervisor->loop) {
 		waits_end(supervisor);
 		reload_end(supervisor);
+		events_follow(NULL);
+		streams_end(supervisor);
+		repeats_end(supervisor);
 	}
 	if (supervisor->admin)
 		admin_server_destroy(supervisor->admin);

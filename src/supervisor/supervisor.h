@@ -18,7 +18,9 @@ struct acceptor;
 struct admin_server;
 struct readiness;
 struct reload;
+struct repeat;
 struct service;
+struct stream;
 struct wait;
 
 struct supervisor {
@@ -35,6 +37,8 @@ struct supervisor {
 	struct admin_server *admin;
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
+	struct repeat *repeats;     /* list: admin calls that are answered again and again */
+	struct stream *streams;     /* list: admin calls that are told what happens */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */
 	char *acceptor_path;        /* of our other programs */
 	char *worker_path;

@@ -1,16 +1,17 @@
 #include "supervisor/verbs.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "admin/description.h"
 #include "admin/server.h"
 #include "supervisor/named.h"
 #include "supervisor/orders.h"
+#include "supervisor/repeats.h"
 #include "supervisor/role.h"
 #include "supervisor/service.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/verbs_stream.h"
 
 /*
  * One entry each for the services that a listing asks for, under `key`; those that are still
@@ -29,20 +30,33 @@ static void list(struct supervisor *supervisor, struct admin_call *call, const j
 		if (is_all || is_asked_for(names, supervisor->services[i]->config->name))
 			add(supervisor->services[i], array);
 	json_decref(names);
-	json_t *reply = json_pack("{s:o}", key, array);
-	if (!strcmp(key, "services"))
-		json_object_set_new(reply, "daemon", snapshot_daemon(supervisor));
-	admin_reply(call, reply);
-}
-
-static void add_service(const struct service *service, json_t *array)
-{
-	json_array_append_new(array, snapshot_service(service));
+	admin_reply(call, json_pack("{s:o}", key, array));
 }
 
 static void on_status(void *context, struct admin_call *call, const json_t *parameters)
 {
-	list(context, call, parameters, "services", add_service);
+	struct supervisor *supervisor = context;
+	const json_t *interval = json_object_get(parameters, "interval_ms");
+	bool is_number = json_is_integer(interval) && json_integer_value(interval) >= 0;
+	if (interval && !json_is_null(interval) && !is_number) {
+		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "interval_ms"));
+		return;
+	}
+	json_t *names = named_services(supervisor, call, parameters, true);
+	if (!names)
+		return;
+	/* All of a thousand are not looked up among a thousand names each. */
+	if (json_array_size(json_object_get(parameters, "services")) == 0) {
+		json_decref(names);
+		names = NULL;
+	}
+	if (admin_call_wants_more(call)) {
+		uint64_t ms = is_number ? (uint64_t)json_integer_value(interval) : REPEAT_USUAL_MS;
+		repeats_add(supervisor, call, names, ms < REPEAT_LEAST_MS ? REPEAT_LEAST_MS : ms);
+		return;
+	}
+	admin_reply(call, snapshot_status(supervisor, names));
+	json_decref(names);
 }
 
 static void on_listeners(void *context, struct admin_call *call, const json_t *parameters)
@@ -59,6 +73,8 @@ const struct admin_verb verbs_table[] = {
 	{ "Status", ADMIN_ROLE_STATUS, on_status },
 	{ "Listeners", ADMIN_ROLE_STATUS, on_listeners },
 	{ "Workers", ADMIN_ROLE_STATUS, on_workers },
+	{ "Logs", ADMIN_ROLE_STATUS, on_logs },
+	{ "Events", ADMIN_ROLE_STATUS, on_events },
 	{ "Start", ADMIN_ROLE_CONTROL, on_start },
 	{ "Stop", ADMIN_ROLE_CONTROL, on_stop },
 	{ "Restart", ADMIN_ROLE_CONTROL, on_restart },

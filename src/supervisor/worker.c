@@ -18,6 +18,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/deaths.h"
+#include "supervisor/events.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/ready_pipe.h"
@@ -282,6 +283,7 @@ int worker_start(struct service *service, const char **ret_step)
 	service->has_spawned = true;
 	if (service->config->max_rss)
 		memory_watch_start(service->supervisor);
+	events_on_worker(worker, "started");
 	return 0;
 }
 
@@ -295,6 +297,7 @@ void worker_on_ready(struct worker *worker)
 	worker->state = WORKER_READY;
 	worker->ready_ms = clock_now_ms();
 	set_timer(worker, retire_ms(worker));
+	events_on_worker(worker, "ready");
 	pool_end_renewal(worker);
 	pool_check_ready(worker->service);
 }

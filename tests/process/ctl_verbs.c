@@ -1,5 +1,6 @@
 /* The verbs of fdsupctl other than status, and its command line. */
 #include "ctl_fixture.h"
+#include "ctl/options.h"
 
 TestSuite(ctl_verbs, .init = make_directory, .fini = remove_directory, .timeout = 120);
 
@@ -178,8 +179,8 @@ Test(ctl_verbs, a_wrong_command_line_exits_64_and_says_why)
 		{ { "start" }, "start needs the name of a service" },
 		{ { "reload", "web" }, "reload takes no arguments" },
 		{ { "status", "--dry-run" }, "status has no --dry-run" },
-		{ { "workers", "-v" }, "workers has no -v" },
-		{ { "reload", "-o", "a" }, "reload has no columns" },
+		{ { "workers", "-v" }, "workers has no --verbose" },
+		{ { "reload", "-o", "a" }, "reload has no --columns" },
 		{ { "status", "-o", "state", "--json" }, "not both" },
 		{ { "stop", "\xff\xfe" }, "UTF-8" },
 		{ { "status", "--nonsense" }, "`fdsupctl help`" },
@@ -196,14 +197,14 @@ Test(ctl_verbs, a_wrong_command_line_exits_64_and_says_why)
 
 Test(ctl_verbs, help_lists_every_verb)
 {
-	static const char *const names[] = { "status", "listeners", "workers", "start", "stop",
-		"restart", "reload", "version", "help" };
 	struct run *run = run_ctl("help");
 	cr_expect_eq(run->code, 0);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+	for (size_t i = 0; i < verbs_n; i++) {
 		char line[32];
-		snprintf(line, sizeof line, "\n  %s ", names[i]);
-		cr_expect(strstr(run->out, line), "%s", names[i]);
+		snprintf(line, sizeof line, "\n  %s ", verbs[i].name);
+		cr_expect(strstr(run->out, line), "%s", verbs[i].name);
 	}
-	expect_fits(run->out, 100);
+	for (size_t i = 0; i < OPTION_TIMEOUT; i++)
+		cr_expect(strstr(run->out, ctl_options[i].name), "%s", ctl_options[i].name);
+	expect_fits(run->out, 120);
 }

@@ -9,52 +9,9 @@ import time
 
 from support import (LONG, Test, as_nobody, free_port, main, needs_root, reap_orphans, run,
                      wait_until)
+from varlink_client import Client
 
 SOURCE = os.environ.get("FDSUP_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
-
-
-class Client:
-    """A raw Varlink client."""
-
-    def __init__(self, path, timeout=LONG):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)  # waits where the listener is busy; with a timeout it would not
-        self.socket.settimeout(timeout)
-        self.rest = b""
-
-    def send(self, method, **parameters):
-        self.socket.sendall(json.dumps({"method": method, "parameters": parameters}).encode() + b"\0")
-
-    def receive(self):
-        while b"\0" not in self.rest:
-            piece = self.socket.recv(65536)
-            if not piece:
-                raise EOFError(self.rest)
-            self.rest += piece
-        text, self.rest = self.rest.split(b"\0", 1)
-        return json.loads(text)
-
-    def call(self, method, **parameters):
-        self.send(method, **parameters)
-        return self.receive()
-
-    def is_closed(self):
-        """Waits for the other side to close."""
-        try:
-            while self.socket.recv(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        return True
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        self.close()
 
 
 def declared():

@@ -1,0 +1,128 @@
+#include "ctl/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/complaint.h"
+#include "ctl/options.h"
+#include "ctl/reply.h"
+
+static bool is_in_list(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+	for (;;) {
+		size_t n = strcspn(list, ",");
+		if (n == length && !strncasecmp(list, word, n))
+			return true;
+		if (!list[n])
+			return false;
+		list += n + 1;
+	}
+}
+
+static bool is_wanted(const struct ctl *ctl, const json_t *row)
+{
+	const char *state = reply_text(row, "state");
+	json_int_t pid = 0;
+	if (ctl->states && !(state && is_in_list(ctl->states, state)))
+		return false;
+	return !is_given(ctl, OPTION_WORKER) ||
+	       (reply_integer(row, "pid", &pid) && pid == ctl->worker);
+}
+
+/* What a field is ordered by: of a use its number, of a list its first item. */
+static const json_t *key_of(const json_t *value)
+{
+	if (json_is_object(value))
+		return json_object_get(value, "used");
+	return json_is_array(value) ? json_array_get(value, 0) : value;
+}
+
+int view_compare(const json_t *a, const json_t *b)
+{
+	a = key_of(a);
+	b = key_of(b);
+	if (json_is_number(a) && json_is_number(b)) {
+		double x = json_number_value(a), y = json_number_value(b);
+		return x < y ? -1 : x > y;
+	}
+	if (json_is_string(a) && json_is_string(b))
+		return strverscmp(json_string_value(a), json_string_value(b));
+	bool is_a_known = json_is_number(a) || json_is_string(a);
+	bool is_b_known = json_is_number(b) || json_is_string(b);
+	return (is_b_known ? 1 : 0) - (is_a_known ? 1 : 0);
+}
+
+static const char *column_name(const struct ctl *ctl)
+{
+	return ctl->sort + (*ctl->sort == '-');
+}
+
+bool view_check(const struct ctl *ctl, const struct table *table)
+{
+	if (!ctl->sort || table_find(table, column_name(ctl)))
+		return true;
+	char *names = table_names(table);
+	complain("--sort: there is no column \"%s\"; there are: %s", column_name(ctl),
+		names ? names : "");
+	free(names);
+	return false;
+}
+
+struct ordered {
+	json_t *row;
+	const json_t *key;
+	size_t index;
+};
+
+/* Equal ones stay as they came, whichever way round. */
+static int compare(const void *a, const void *b, bool is_reversed)
+{
+	const struct ordered *x = a, *y = b;
+	int r = view_compare(x->key, y->key);
+	if (r == 0)
+		return x->index < y->index ? -1 : 1;
+	/* What is not known stays last. */
+	bool is_known = view_compare(x->key, NULL) && view_compare(NULL, y->key);
+	return is_reversed && is_known ? -r : r;
+}
+
+static int compare_rising(const void *a, const void *b)
+{
+	return compare(a, b, false);
+}
+
+static int compare_falling(const void *a, const void *b)
+{
+	return compare(a, b, true);
+}
+
+static void sort_rows(const struct ctl *ctl, const struct table *table, json_t *rows)
+{
+	const struct table_column *column = table_find(table, column_name(ctl));
+	size_t n = json_array_size(rows);
+	struct ordered *items = column ? calloc(n + 1, sizeof *items) : NULL;
+	if (!items)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		items[i].row = json_incref(json_array_get(rows, i));
+		items[i].key = json_object_get(items[i].row, column->field);
+		items[i].index = i;
+	}
+	qsort(items, n, sizeof *items, *ctl->sort == '-' ? compare_falling : compare_rising);
+	json_array_clear(rows);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(rows, items[i].row);
+	free(items);
+}
+
+void view_apply(
+	const struct ctl *ctl, const struct table *table, json_t *parameters, const char *name)
+{
+	json_t *rows = json_object_get(parameters, name);
+	for (size_t i = json_array_size(rows); i-- > 0;)
+		if (!is_wanted(ctl, json_array_get(rows, i)))
+			json_array_remove(rows, i);
+	if (ctl->sort)
+		sort_rows(ctl, table, rows);
+}

@@ -1,0 +1,24 @@
+/*
+ * Which rows of a listing are shown, and in which order: --state, --worker, --sort. It changes what is
+ * shown, never the exit code.
+ */
+#ifndef FDSUP_CTL_VIEW_H
+#define FDSUP_CTL_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+
+/* Whether --sort names a column; if not, that was said. */
+bool view_check(const struct ctl *ctl, const struct table *table);
+
+/* Puts the array `rows` of the reply in order, without what is not wanted. */
+void view_apply(
+	const struct ctl *ctl, const struct table *table, json_t *parameters, const char *rows);
+
+/* Orders two fields: numbers by size, texts as versions ("a9" before "a10"), unknown ones last. Pure. */
+int view_compare(const json_t *a, const json_t *b);
+
+#endif

@@ -1,0 +1,69 @@
+#include "supervisor/repeats.h"
+
+#include <stdlib.h>
+#include <ev.h>
+
+#include "admin/server.h"
+#include "supervisor/snapshot.h"
+#include "supervisor/supervisor.h"
+
+struct repeat {
+	struct repeat *next; /* list: of the supervisor */
+	struct supervisor *supervisor;
+	struct admin_call *call;
+	json_t *names;
+	ev_timer timer;
+};
+
+static void repeat_end(struct repeat *repeat)
+{
+	struct repeat **link = &repeat->supervisor->repeats;
+	while (*link != repeat)
+		link = &(*link)->next;
+	*link = repeat->next;
+	ev_timer_stop(repeat->supervisor->loop, &repeat->timer);
+	admin_reply(repeat->call, NULL);
+	json_decref(repeat->names);
+	free(repeat);
+}
+
+static void on_gone(void *data)
+{
+	repeat_end(data);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct repeat *repeat = watcher->data;
+	if (admin_call_unsent(repeat->call) == 0)
+		admin_reply_more(repeat->call, snapshot_status(repeat->supervisor, repeat->names));
+}
+
+void repeats_add(
+	struct supervisor *supervisor, struct admin_call *call, json_t *names, uint64_t interval_ms)
+{
+	struct repeat *repeat = calloc(1, sizeof *repeat);
+	if (!repeat) {
+		json_decref(names);
+		admin_error(call, "org.fdsup.Failed", json_pack("{s:s}", "reason", "out of memory"));
+		return;
+	}
+	repeat->next = supervisor->repeats;
+	supervisor->repeats = repeat;
+	repeat->supervisor = supervisor;
+	repeat->call = call;
+	repeat->names = names;
+	double interval_s = (double)interval_ms / 1000;
+	ev_timer_init(&repeat->timer, on_timer, interval_s, interval_s);
+	repeat->timer.data = repeat;
+	ev_timer_start(supervisor->loop, &repeat->timer);
+	admin_call_on_gone(call, on_gone, repeat);
+	admin_reply_more(call, snapshot_status(supervisor, names));
+}
+
+void repeats_end(struct supervisor *supervisor)
+{
+	while (supervisor->repeats)
+		repeat_end(supervisor->repeats);
+}
