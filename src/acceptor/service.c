@@ -159,9 +159,20 @@ static void publish_oldest(struct service *service, uint32_t n_inherited)
 	score_set(score->oldest_waiting_ns, oldest_waiting_ns);
 }
 
+static void publish_limits(struct service *service)
+{
+	const struct admission *admission = &service->admission;
+	const struct sources *sources = admission->sources;
+	struct score *score = service->score;
+	score_set(score->rate_full_ns, admission->bucket.full_ns);
+	score_set(score->source_rate_full_ns, sources ? sources->fullest.full_ns : 0);
+	score_set(score->most_per_source, sources ? sources->most_live : 0);
+}
+
 static void publish(struct service *service)
 {
 	struct score *score = service->score;
+	publish_limits(service);
 	uint32_t n_unknown = service->admission.unknown;
 	uint32_t n_inherited = n_unknown ? losses_n_inherited(service) : 0;
 	score_set(score->live, service->account.n + n_unknown);

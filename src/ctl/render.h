@@ -24,6 +24,9 @@ extern const struct table table_workers;   /* rows: workers */
 void render_status(FILE *out, const json_t *parameters, const struct table_choice *choice,
 	bool is_verbose, const struct look *look);
 
+/* How much of each of its limits a service has used: lines that stand beneath it. */
+void render_limits(FILE *out, const json_t *service, const struct look *look);
+
 /* The plan of a reload. What stays as it is is counted, and listed only if `is_verbose`. */
 void render_changes(FILE *out, const json_t *parameters, bool is_verbose, const struct look *look);
 

@@ -56,6 +56,13 @@ static void print_notes(FILE *out, const json_t *service, const struct look *loo
 	}
 }
 
+/* For -v. */
+static void print_all_notes(FILE *out, const json_t *service, const struct look *look)
+{
+	print_notes(out, service, look);
+	render_limits(out, service, look);
+}
+
 static const struct table_column columns[] = {
 	{ "SERVICE", 0, .field = "name", .format = reply_print_text },
 	{ "STATE", 0, .field = "state", .format = reply_print_text, .tone = tone_of },
@@ -169,6 +176,9 @@ void render_status(FILE *out, const json_t *parameters, const struct table_choic
 	if (is_verbose)
 		print_daemon(out, daemon, look);
 	print_alarms(out, daemon, look);
-	table_print(out, &table_status, choice, services, look);
+	struct table table = table_status;
+	if (is_verbose)
+		table.notes = print_all_notes;
+	table_print(out, &table, choice, services, look);
 	print_sum(out, services, look);
 }

@@ -36,8 +36,7 @@ static int start_sources(struct admission *admission)
 	if (!admission->sources)
 		return -ENOMEM;
 	sources_init(admission->sources, admission->seed);
-	admission->sources->crowd.live = admission->live;
-	admission->sources->crowd.held = admission->held;
+	sources_set_crowd(admission->sources, admission->live, admission->held);
 	return 0;
 }
 
@@ -93,9 +92,11 @@ static void count(struct admission *admission, uint32_t place, int live, int hel
 	admission->held += (uint32_t)held;
 	if (!admission->sources)
 		return;
-	struct source *source = sources_at(admission->sources, place);
-	source->live += (uint32_t)live;
-	source->held += (uint32_t)held;
+	sources_at(admission->sources, place)->held += (uint32_t)held;
+	if (live > 0)
+		sources_add_live(admission->sources, place);
+	else if (live < 0)
+		sources_remove_live(admission->sources, place);
 }
 
 static void settle(struct admission *admission, uint32_t place, uint64_t now_ns)
@@ -162,8 +163,7 @@ static void take_tokens(struct admission *admission, uint32_t place, uint64_t no
 {
 	bucket_take(&admission->bucket, admission->limits.rate, now_ns);
 	if (admission->sources)
-		bucket_take(&sources_at(admission->sources, place)->bucket,
-			admission->limits.rate_per_source, now_ns);
+		sources_take(admission->sources, place, admission->limits.rate_per_source, now_ns);
 }
 
 static bool may_hold(const struct admission *admission, uint32_t place)

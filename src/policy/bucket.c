@@ -33,6 +33,13 @@ void bucket_take(struct bucket *bucket, struct bucket_rule rule, uint64_t now_ns
 	bucket->full_ns += rule.token_ns;
 }
 
+uint64_t bucket_used(const struct bucket *bucket, struct bucket_rule rule, uint64_t now_ns)
+{
+	if (!rule.token_ns || bucket->full_ns <= now_ns)
+		return 0;
+	return (bucket->full_ns - now_ns + rule.token_ns - 1) / rule.token_ns;
+}
+
 bool bucket_is_full(const struct bucket *bucket, uint64_t now_ns)
 {
 	return bucket->full_ns <= now_ns;

@@ -28,6 +28,9 @@ uint64_t bucket_wait_ns(const struct bucket *bucket, struct bucket_rule rule, ui
 /* Takes a token. Only when bucket_wait_ns says 0. */
 void bucket_take(struct bucket *bucket, struct bucket_rule rule, uint64_t now_ns);
 
+/* Tokens that have been taken and have not come back; 0 without a limit. */
+uint64_t bucket_used(const struct bucket *bucket, struct bucket_rule rule, uint64_t now_ns);
+
 bool bucket_is_full(const struct bucket *bucket, uint64_t now_ns);
 
 /* The rule has changed: a bucket owes at most one burst of the new rule. */

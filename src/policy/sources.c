@@ -18,6 +18,7 @@ void sources_fini(struct sources *sources)
 {
 	free(sources->entries);
 	free(sources->heads);
+	free(sources->n_with);
 	*sources = (struct sources){ 0 };
 }
 
@@ -41,6 +42,74 @@ struct source *sources_at(struct sources *sources, uint32_t place)
 {
 	return place == SOURCE_CROWD ? &sources->crowd : &sources->entries[place];
 }
+
+/* ---- the busiest ----------------------------------------------------------------------------- */
+
+static bool has_level(struct sources *sources, uint32_t level)
+{
+	if (level < sources->n_levels)
+		return true;
+	uint32_t n = level < SMALLEST ? SMALLEST : level + level / 2 + 1;
+	uint32_t *n_with = realloc(sources->n_with, n * sizeof *n_with);
+	if (!n_with)
+		return false;
+	memset(n_with + sources->n_levels, 0, (n - sources->n_levels) * sizeof *n_with);
+	sources->n_with = n_with;
+	sources->n_levels = n;
+	return true;
+}
+
+/* One that was not counted is not taken away either. */
+static void leave_level(struct sources *sources, uint32_t level)
+{
+	if (level && level < sources->n_levels && sources->n_with[level])
+		sources->n_with[level]--;
+}
+
+static void enter_level(struct sources *sources, uint32_t level)
+{
+	if (level && has_level(sources, level))
+		sources->n_with[level]++;
+}
+
+void sources_add_live(struct sources *sources, uint32_t place)
+{
+	struct source *source = sources_at(sources, place);
+	leave_level(sources, source->live++);
+	enter_level(sources, source->live);
+	if (source->live > sources->most_live && source->live < sources->n_levels)
+		sources->most_live = source->live;
+}
+
+/* The last one of the highest level goes but one level down. */
+void sources_remove_live(struct sources *sources, uint32_t place)
+{
+	struct source *source = sources_at(sources, place);
+	uint32_t before = source->live--;
+	leave_level(sources, before);
+	enter_level(sources, source->live);
+	if (before == sources->most_live && before < sources->n_levels && !sources->n_with[before])
+		sources->most_live = source->live;
+}
+
+void sources_set_crowd(struct sources *sources, uint32_t live, uint32_t held)
+{
+	sources->crowd.live = live;
+	sources->crowd.held = held;
+	enter_level(sources, live);
+	if (live < sources->n_levels)
+		sources->most_live = live;
+}
+
+void sources_take(struct sources *sources, uint32_t place, struct bucket_rule rule, uint64_t now_ns)
+{
+	struct bucket *bucket = &sources_at(sources, place)->bucket;
+	bucket_take(bucket, rule, now_ns);
+	if (bucket->full_ns > sources->fullest.full_ns)
+		sources->fullest = *bucket;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static void forget(struct sources *sources, uint32_t place)
 {
@@ -138,6 +207,7 @@ uint32_t sources_find(struct sources *sources, const struct endpoint *end, uint6
 
 void sources_adapt(struct sources *sources, struct bucket_rule rule, uint64_t now_ns)
 {
+	bucket_adapt(&sources->fullest, rule, now_ns);
 	bucket_adapt(&sources->crowd.bucket, rule, now_ns);
 	for (uint32_t place = 1; place < sources->capacity; place++)
 		bucket_adapt(&sources->entries[place].bucket, rule, now_ns);

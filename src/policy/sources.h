@@ -39,6 +39,10 @@ struct sources {
 	uint64_t seed;     /* strangers choose addresses: they must not choose chains */
 	uint64_t sweep_ns; /* a full table is not searched for idle sources before that */
 	struct source crowd;
+	struct bucket fullest; /* of the source that has used the most of its rate */
+	uint32_t most_live;    /* what the busiest source has; 0 also if there was no memory to count */
+	uint32_t *n_with;      /* how many sources have so many live connections; [0] is not used */
+	uint32_t n_levels;
 };
 
 void sources_init(struct sources *sources, uint64_t seed);
@@ -48,6 +52,16 @@ void sources_fini(struct sources *sources);
 uint32_t sources_find(struct sources *sources, const struct endpoint *end, uint64_t now_ns);
 
 struct source *sources_at(struct sources *sources, uint32_t place);
+
+/* The source has one live connection more or less. */
+void sources_add_live(struct sources *sources, uint32_t place);
+void sources_remove_live(struct sources *sources, uint32_t place);
+
+/* It has these before anybody counts. */
+void sources_set_crowd(struct sources *sources, uint32_t live, uint32_t held);
+
+/* Takes a token of the source. */
+void sources_take(struct sources *sources, uint32_t place, struct bucket_rule rule, uint64_t now_ns);
 
 /* Call when a connection of the source has ended. Forgets the source if nothing depends on it. */
 void sources_settle(struct sources *sources, uint32_t place, uint64_t now_ns);

@@ -179,6 +179,7 @@ static void reset_present(struct acceptor *acceptor)
 		struct score *score = acceptor_score(acceptor, slot);
 		score_set(score->waiting, 0);
 		score_set(score->paused, 0);
+		score_set(score->most_per_source, 0);
 		score_set(score->oldest_ns, 0);
 		score_set(score->oldest_waiting_ns, 0);
 		score_set(score->oldest_pid, 0);

@@ -9,6 +9,7 @@
 #include "supervisor/command_line.h"
 #include "supervisor/named.h"
 #include "supervisor/service.h"
+#include "supervisor/snapshot_limits.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
 
@@ -125,6 +126,7 @@ json_t *snapshot_service(const struct service *service)
 	if (!object)
 		return NULL;
 	add_score(service, object, now_ns);
+	json_object_set_new(object, "limits", snapshot_limits(service, now_ns));
 	add_count(object, "deaths", service->n_deaths);
 	add_count(object, "restarts", service->n_restarts);
 	json_object_set_new(object, "next_try_ms",

@@ -56,6 +56,9 @@ struct score {
 	_Atomic uint64_t failure_duration_us;
 	_Atomic uint64_t rate_ns;       /* when rate_milli was last brought up to date */
 	_Atomic uint64_t rate_milli;    /* connections in 1000 s, decaying with a time constant of 10 s */
+	_Atomic uint64_t rate_full_ns;  /* when all tokens of `rate` will have come back: policy/bucket.h */
+	_Atomic uint64_t source_rate_full_ns; /* the same of the source that has used most of its own */
+	_Atomic uint32_t most_per_source; /* live connections of the source that has most */
 };
 
 enum { SCOREBOARD_SLOTS = 8192, SCORE_SIZE = 192 };

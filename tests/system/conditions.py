@@ -1,9 +1,6 @@
 """When clients may connect, at which load, and what they are told: before any process exists."""
 import os
-import re
 import socket
-import struct
-import threading
 import time
 import unittest
 
@@ -121,6 +118,45 @@ class Conditions(Test):
         fdsup.write(self.service(port, "max_load = 100000;"))
         fdsup.order("reload")
         self.assertTrue(self.is_served(port))
+
+    # -- how much is used
+
+    def limits(self, fdsup):
+        return {limit["key"]: limit for limit in fdsup.status("s")["limits"]}
+
+    def test_how_much_of_each_limit_is_used(self):
+        fdsup, port = self.serve('hours = "00:00-24:00"; max_load = 100000; max_connections = 7; max_per_source = 5;'
+                                 ' rate = "1/h burst 9"; rate_per_source = "1/h burst 8"; queue = 11;')
+        clients = [self.connect(port) for _ in range(3)]
+        clients.append(socket.create_connection(("127.0.0.1", port), 30, ("127.0.1.1", 0)))
+        self.sockets.append(clients[-1])
+        for client in clients:
+            client.sendall(b"x")
+            self.assertEqual(client.recv(1), b"x")
+        limits = self.limits(fdsup)
+        self.assertEqual(limits["hours"], {"key": "hours", "open": True, "changes_at": None, "used": None, "limit": None})
+        load = limits.pop("max_load")
+        self.assertEqual(load["limit"], 100000)
+        self.assertGreaterEqual(load["used"], 0)
+        self.assertEqual({key: (limit.get("used"), limit.get("limit")) for key, limit in limits.items() if key != "hours"},
+                         {"max_connections": (4, 7), "max_per_source": (3, 5), "rate": (4, 9), "rate_per_source": (3, 8),
+                          "queue": (0, 11)})
+        output = fdsup.order("status", "-v", "s")
+        self.assertRegex(output, r"(?m)^    hours open, max_load [0-9.]+/100000.00$")
+        self.assertIn("    max_connections 4/7, max_per_source 3/5, rate 4/9, rate_per_source 3/8, queue 0/11\n", output)
+        for client in clients[:2]:
+            client.shutdown(socket.SHUT_WR)
+            self.read_all(client)
+        wait_until("they are gone", lambda: self.limits(fdsup)["max_connections"]["used"] == 2)
+        self.assertEqual(self.limits(fdsup)["max_per_source"]["used"], 1)
+
+    def test_when_the_hours_change(self):
+        fdsup, port = self.serve("hours = %s;" % window(*LATER))
+        hours = self.limits(fdsup)["hours"]
+        self.assertFalse(hours["open"])
+        self.assertLess(abs(hours["changes_at"] / 1000 - time.time() - 3 * 3600), 120)
+        self.assertEqual(hours["changes_at"] % 60000, 0)
+        self.assertRegex(fdsup.order("status", "-v", "s"), r"(?m)^    hours closed until [0-9-]{10} [0-9:]{8}$")
 
     # -- refuse_message and banner
 

@@ -74,6 +74,19 @@ Test(bucket, survives_the_largest_numbers)
 	}
 }
 
+Test(bucket, knows_how_much_of_it_is_used)
+{
+	struct bucket bucket = { 0 };
+	struct bucket_rule rule = bucket_rule(2, 1000, 5);
+	cr_expect_eq(bucket_used(&bucket, rule, 10 * s), 0);
+	take_all(&bucket, rule, 10 * s);
+	cr_expect_eq(bucket_used(&bucket, rule, 10 * s), 5);
+	cr_expect_eq(bucket_used(&bucket, rule, 11 * s), 3);
+	cr_expect_eq(bucket_used(&bucket, rule, 11 * s + s / 4), 3);
+	cr_expect_eq(bucket_used(&bucket, rule, 13 * s), 0);
+	cr_expect_eq(bucket_used(&bucket, bucket_rule(0, 0, 0), 10 * s), 0);
+}
+
 Test(bucket, owes_at_most_one_burst_of_a_new_rule)
 {
 	struct bucket bucket = { 0 };

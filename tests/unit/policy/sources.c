@@ -132,3 +132,53 @@ Test(sources, makes_room_when_sources_have_become_idle)
 	struct endpoint e = end("198.51.100.1");
 	cr_expect_neq(sources_find(&sources, &e, 1000000000), SOURCE_CROWD);
 }
+
+Test(sources, knows_what_the_busiest_has_whatever_comes_and_goes)
+{
+	enum { N = 40 };
+	uint32_t places[N], live[N] = { 0 }, seed = 7;
+	for (uint32_t i = 0; i < N; i++) {
+		struct endpoint e = numbered(i + 1);
+		places[i] = sources_find(&sources, &e, 1);
+		live[i] = 1; /* one that has none may be forgotten */
+		sources_add_live(&sources, places[i]);
+	}
+	for (int step = 0; step < 20000; step++) {
+		seed = seed * 1103515245 + 12345;
+		uint32_t i = seed >> 16 & 7 ? (seed >> 20) % N : 0, most = 0;
+		bool is_more = !live[i] || (seed >> 8) % (step < 10000 ? 3 : 2);
+		live[i] += is_more ? 1 : -1U;
+		if (is_more)
+			sources_add_live(&sources, places[i]);
+		else
+			sources_remove_live(&sources, places[i]);
+		for (uint32_t other = 0; other < N; other++)
+			most = live[other] > most ? live[other] : most;
+		cr_assert_eq(sources.most_live, most, "step %d: %u, not %u", step, sources.most_live, most);
+	}
+}
+
+Test(sources, counts_the_crowd_for_one)
+{
+	sources_set_crowd(&sources, 5, 0);
+	cr_expect_eq(sources.most_live, 5);
+	sources_remove_live(&sources, SOURCE_CROWD);
+	cr_expect_eq(sources.most_live, 4);
+	uint32_t place = find("192.0.2.1");
+	for (int i = 0; i < 6; i++)
+		sources_add_live(&sources, place);
+	cr_expect_eq(sources.most_live, 6);
+}
+
+Test(sources, knows_who_has_used_most_of_its_rate)
+{
+	const uint64_t s = 1000000000;
+	struct bucket_rule rule = bucket_rule(1, 1000, 10);
+	uint32_t a = find("192.0.2.1"), b = find("192.0.2.2");
+	for (int i = 0; i < 3; i++)
+		sources_take(&sources, a, rule, 100 * s);
+	sources_take(&sources, b, rule, 100 * s);
+	cr_expect_eq(bucket_used(&sources.fullest, rule, 100 * s), 3);
+	cr_expect_eq(bucket_used(&sources.fullest, rule, 102 * s), 1);
+	cr_expect_eq(bucket_used(&sources.fullest, rule, 103 * s), 0);
+}
