@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "confine/confine.h"
 
 /* Messages handled in one turn of the loop. */
 enum { CONTROL_BATCH = 64 };
@@ -233,7 +234,9 @@ static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given
 	acceptor->queue_unit = (unsigned)r;
 	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
-	struct control_number ready = { .kind = CONTROL_READY, .number = CONTROL_VERSION };
+	/* What needs a file or a new socket has it by now; no stranger has been heard yet. */
+	struct control_ready ready = { .kind = CONTROL_READY, .version = CONTROL_VERSION };
+	confine(CONFINE_ACCEPTOR, &ready.confinement);
 	return channel_send(&acceptor->control, &ready, sizeof ready, NULL, 0) < 0 ? EX_OK : -1;
 }
 

@@ -12,6 +12,7 @@
 #include "acceptor/byhand_listeners.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "confine/confine.h"
 #include "wire/descriptor.h"
 
 enum {
@@ -260,6 +261,8 @@ int byhand_run(const struct options *options)
 		return EX_UNAVAILABLE;
 	}
 	start(&byhand, fds);
+	struct confinement confinement;
+	confine(CONFINE_ACCEPTOR_BY_HAND, &confinement);
 	ev_run(byhand.loop, 0);
 	finish(&byhand);
 	return EX_OK;

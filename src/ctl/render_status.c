@@ -133,6 +133,12 @@ static void print_acceptor(
 		"acceptor %zu, pid %" JSON_INTEGER_FORMAT ", up %s, restarted %" JSON_INTEGER_FORMAT
 		"x",
 		number, pid, format_uptime(uptime, acceptor), restarts);
+	const char *sandbox = reply_text(acceptor, "sandbox"),
+		   *missing = reply_text(acceptor, "sandbox_missing");
+	if (sandbox)
+		look_print_line(out, look, missing ? TONE_WARNING : TONE_PLAIN, "    sandbox: %s%s%s",
+			*sandbox ? sandbox : "none", missing ? "; missing: " : "",
+			missing ? missing : "");
 }
 
 /* For -v: who is speaking. */

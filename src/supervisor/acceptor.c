@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -81,10 +82,22 @@ static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
 			worker_on_worn(worker);
 }
 
+static void on_ready(struct acceptor *acceptor, const struct confinement *confinement)
+{
+	char missing[CONFINEMENT_TEXT_SIZE];
+	acceptor->is_ready = true;
+	acceptor->confinement = *confinement;
+	confinement_format_missing(missing, confinement);
+	if (*missing && !acceptor->is_missing_told)
+		log_notice("acceptor %u: its sandbox is without %s, and it goes on without",
+			acceptor->number + 1, missing);
+	acceptor->is_missing_told = true;
+}
+
 static void on_message(struct acceptor *acceptor, const union control_message *message)
 {
-	if (message->kind == CONTROL_READY && message->number.number == CONTROL_VERSION)
-		acceptor->is_ready = true;
+	if (message->kind == CONTROL_READY && message->ready.version == CONTROL_VERSION)
+		on_ready(acceptor, &message->ready.confinement);
 	else if (message->kind == CONTROL_SYNCED)
 		on_synced(acceptor, message->number.number);
 	else if (message->kind == CONTROL_NEED_QUEUE)
@@ -264,6 +277,10 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	log_error("acceptor %s after %s; clients wait in the kernel, replaced in %s",
 		health_format_status(text, status), text_format_duration(age, age_ms),
 		text_format_duration(delay, delay_ms));
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		log_error("the acceptor made a system call that it never makes, and its sandbox killed "
+			  "it: somebody may have taken it over, or memory is broken; the kernel log "
+			  "(dmesg, type=1326) has the number of the call");
 	if (delay_ms)
 		plan_retry(acceptor, delay_ms);
 	else
@@ -284,6 +301,7 @@ static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char
 		.account = &supervisor->config->acceptor_account,
 		.umask = 077,
 		.no_new_privileges = true,
+		.is_bounded = capability_permitted() & CAPABILITY_BIT(CAPABILITY_SETPCAP),
 		.descriptors = {
 			{ supervisor->null_fd, 0 },
 			{ supervisor->null_fd, 1 },

@@ -34,6 +34,8 @@ struct acceptor {
 	uint32_t n_syncs;             /* confirmations asked for */
 	uint32_t n_synced;            /* the last one that came */
 	bool is_ready;
+	struct confinement confinement; /* as it told, once it is ready */
+	bool is_missing_told;         /* what of its confinement this system lacks; once for all */
 	bool is_stopping;
 	uint64_t started_ms;
 	uint64_t accepted_before;     /* what others had accepted when it was started */

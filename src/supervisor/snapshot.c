@@ -40,11 +40,16 @@ static json_t *acceptors(const struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
 		const struct acceptor *acceptor = supervisor->acceptors[i];
 		bool is_running = acceptor_is_running(acceptor);
+		char sandbox[CONFINEMENT_TEXT_SIZE], missing[CONFINEMENT_TEXT_SIZE];
+		confinement_format(sandbox, &acceptor->confinement);
+		confinement_format_missing(missing, &acceptor->confinement);
 		json_array_append_new(array,
-			json_pack("{s:o, s:i, s:I}", "pid",
+			json_pack("{s:o, s:i, s:I, s:s?, s:s?}", "pid",
 				is_running ? json_integer(acceptor->child.pid) : json_null(), "restarts",
 				acceptor->n_restarts, "uptime_ms",
-				is_running ? (json_int_t)(now_ms - acceptor->started_ms) : 0));
+				is_running ? (json_int_t)(now_ms - acceptor->started_ms) : 0,
+				"sandbox", acceptor->is_ready ? sandbox : NULL, "sandbox_missing",
+				acceptor->is_ready && *missing ? missing : NULL));
 	}
 	return array;
 }

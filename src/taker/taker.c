@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "confine/confine.h"
 #include "worker/connection.h"
 
 /* So many connections are taken before the loop looks at those that are there. */
@@ -302,6 +303,17 @@ static void start_watchers(struct taker *taker)
 	}
 }
 
+/* Before there is a thread that looks names up: seccomp holds for the caller and what it starts. */
+static void give_up_rights(void)
+{
+	struct confinement confinement;
+	char text[CONFINEMENT_TEXT_SIZE], missing[CONFINEMENT_TEXT_SIZE];
+	confine(CONFINE_TAKER, &confinement);
+	confinement_format(text, &confinement);
+	confinement_format_missing(missing, &confinement);
+	log_debug("sandbox: %s%s%s", text, *missing ? "; without " : "", missing);
+}
+
 int taker_open(struct taker *taker, const struct taker_methods *methods,
 	const struct taker_settings *settings)
 {
@@ -317,6 +329,7 @@ int taker_open(struct taker *taker, const struct taker_methods *methods,
 	outbox_init(&taker->outbox, settings->queue_fd);
 	start_watchers(taker);
 	taker_touch(taker);
+	give_up_rights();
 	return 0;
 }
 

@@ -14,6 +14,8 @@ unsigned control_size(uint32_t kind)
 	switch (kind) {
 	case CONTROL_SERVICE:
 		return sizeof(struct control_service);
+	case CONTROL_READY:
+		return sizeof(struct control_ready);
 	case CONTROL_ACCESS:
 		return sizeof(struct control_access);
 	case CONTROL_ZONE:
@@ -33,7 +35,6 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_QUEUE_BACK:
 	case CONTROL_QUEUE_CLOSED:
 	case CONTROL_SYNC:
-	case CONTROL_READY:
 	case CONTROL_SYNCED:
 		return sizeof(struct control_number);
 	}

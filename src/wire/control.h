@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/confinement.h"
 #include "wire/hours.h"
 
 enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2, CONTROL_UIDS = 2 };
@@ -37,7 +38,7 @@ enum control_kind {
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	/* acceptor to supervisor */
-	CONTROL_READY,          /* struct control_number: CONTROL_VERSION; the first message */
+	CONTROL_READY,          /* struct control_ready; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
 	CONTROL_NEED_QUEUE,     /* struct control_number: service, which has a client and no queue */
 	CONTROL_QUEUE_CLOSED,   /* struct control_number: service; it was given back */
@@ -48,6 +49,13 @@ enum control_kind {
 struct control_number {
 	uint32_t kind;
 	uint32_t number;
+};
+
+/* It is confined, and reads from now on. */
+struct control_ready {
+	uint32_t kind;
+	uint32_t version;         /* CONTROL_VERSION */
+	struct confinement confinement;
 };
 
 /* See policy/access.h and policy/hours.h. The file holds these one behind the other. */
@@ -114,6 +122,7 @@ struct control_process {
 union control_message {
 	uint32_t kind;
 	struct control_number number;
+	struct control_ready ready;
 	struct control_service service;
 	struct control_access access;
 	struct control_zone zone;

@@ -1,7 +1,8 @@
 /*
  * What a connection costs the acceptor: CPU of a real fdsup-acceptor that accepts, hands off, reads
  * the reports of start and end and logs the end, beside that of a bare loop of accept4(2), hand-off
- * and close(2) under the same load. Also its memory with 1 and with 500 services.
+ * and close(2) under the same load, with and without the sandbox. Also its memory with 1 and with 500
+ * services.
  *
  * Not a test: it prints numbers. FDSUP_BIN=... [CONNECTIONS=20000] acceptor_cost
  */
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "confine/confine.h"
 #include "support/acceptor_rig.h"
 
 enum { CLIENTS = 2 };
@@ -133,6 +135,14 @@ static void run_bare(void)
 	}
 }
 
+/* Beside the bare loop: what the filter of system calls costs. */
+static void run_confined(void)
+{
+	struct confinement confinement;
+	confine(CONFINE_ACCEPTOR, &confinement);
+	run_bare();
+}
+
 static void run_log_reader(void)
 {
 	static char bytes[65536];
@@ -177,7 +187,7 @@ static void measure_acceptor(const char *name, const char *address, bool has_rep
 	rig_stop(&rig);
 }
 
-static void measure_bare(void)
+static void measure_bare(const char *name, void (*run)(void))
 {
 	struct control_service settings = rig_settings(1);
 	settings.queue_depth = 256;
@@ -186,8 +196,8 @@ static void measure_bare(void)
 	rig_serve(&rig, &settings);
 	rig_send_number(&rig, CONTROL_PAUSE, 1);
 	rig_sync(&rig);
-	pid_t bare = start(run_bare);
-	measure("bare loop", bare);
+	pid_t bare = start(run);
+	measure(name, bare);
 	finish(bare);
 	rig_stop(&rig);
 }
@@ -210,7 +220,8 @@ Test(acceptor_cost, numbers)
 {
 	const char *wanted = getenv("CONNECTIONS");
 	n_connections = wanted ? atol(wanted) : 20000;
-	measure_bare();
+	measure_bare("bare loop", run_bare);
+	measure_bare("bare loop in the sandbox", run_confined);
 	measure_acceptor("acceptor, reports, END lines", "127.0.0.1", true, 2);
 	measure_acceptor("the same, wildcard address", "0.0.0.0", true, 2);
 	measure_acceptor("acceptor, reports, no lines", "127.0.0.1", true, 0);

@@ -51,6 +51,16 @@ static void receive_number(struct rig *rig, enum control_kind kind, uint32_t num
 	cr_assert_eq(answer.number, number);
 }
 
+static void receive_ready(struct rig *rig)
+{
+	struct descriptor_message message = { .bytes = &rig->ready, .size = sizeof rig->ready };
+	wait_readable(rig->control, "first message");
+	cr_assert_eq(descriptor_receive(rig->control, &message), 1);
+	cr_assert_eq(message.length, sizeof rig->ready);
+	cr_assert_eq(rig->ready.kind, CONTROL_READY);
+	cr_assert_eq(rig->ready.version, CONTROL_VERSION);
+}
+
 static void spawn(struct rig *rig)
 {
 	int control[2], log[2];
@@ -66,7 +76,7 @@ static void spawn(struct rig *rig)
 	rig->log_fd = log[0];
 	rig->log_length = rig->log_seen = 0;
 	fcntl(log[0], F_SETFL, O_NONBLOCK);
-	receive_number(rig, CONTROL_READY, CONTROL_VERSION);
+	receive_ready(rig);
 }
 
 void rig_start(struct rig *rig)

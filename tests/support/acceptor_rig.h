@@ -22,6 +22,7 @@ enum { RIG_PATIENCE_MS = 20000, RIG_SERVICES = 512, RIG_LOG_SIZE = 1 << 20 };
 struct rig {
 	pid_t pid;
 	int control;
+	struct control_ready ready; /* its first message */
 	int scoreboard_fd;
 	struct scoreboard *board;
 	int log_fd;

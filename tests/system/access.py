@@ -33,8 +33,8 @@ class Access(Test):
                                  ("127.0.2.8", b""), ("127.0.0.1", b"")):
             self.assertEqual(self.ask(port, source), expected, source)
         fdsup.wait_log("s: REFUSED id=[0-9a-f]{16} peer=127.0.2.8:[0-9]+ local=127.0.0.1:%d reason=allow" % port)
-        service = fdsup.status("s")
-        self.assertEqual((service["served"], service["refused"], service["lost"]), (3, 2, 0))
+        service = fdsup.wait_status("s", lambda s: s["served"] == 3 and s["refused"] == 2, "all counted")
+        self.assertEqual(service["lost"], 0)
 
     def test_deny_wins(self):
         fdsup, port = self.serve('allow = "127.0.1.0/24"; deny = [ "127.0.1.5", "127.0.1.128/25" ];')
