@@ -196,6 +196,8 @@ struct service_config {
 	uint64_t restart_delay_max;
 	uint64_t start_timeout;
 	uint64_t stop_timeout;
+	uint64_t drain_timeout;
+	bool has_drain_timeout;    /* else it does not hold for workers of ours whose service stays */
 	int32_t stop_signal;
 	struct rate_limit give_up; /* count deaths within per_ms; 0: never */
 

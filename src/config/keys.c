@@ -294,6 +294,8 @@ const struct config_key config_keys[] = {
 	  RANGE(100, DAY), .help = "a worker that is not ready by then is ended" },
 	{ "stop_timeout", KEY_DURATION, SHARED, TENDED, "10s", SERVICE(stop_timeout), APPLY,
 	  RANGE(0, DAY), .help = "from the stop signal to KILL" },
+	{ "drain_timeout", KEY_DURATION, SHARED, SOCKETS | DATAGRAMS, SERVICE(drain_timeout), APPLY,
+	  RANGE(100, 365 * DAY), .help = "how long what is served may go on when its worker or service goes" },
 	{ "stop_signal", KEY_SIGNAL, SHARED, RUNS, "TERM", SERVICE(stop_signal), APPLY, RANGE(1, 64),
 	  .help = "signal that asks a worker to end" },
 	{ "ready", KEY_ENUM, SHARED, STAYS, "exec", SERVICE(ready), ROLL, .names = ready_names,

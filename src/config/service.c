@@ -11,7 +11,7 @@
 #include "config/list.h"
 #include "config/value.h"
 
-enum { EXEC_WORKERS_MOST = 16, SOCKET_MODE = 0600 };
+enum { EXEC_WORKERS_MOST = 16, SOCKET_MODE = 0600, DRAIN_MS = 300 * 1000 };
 
 void lookups_init(struct lookups *lookups)
 {
@@ -333,6 +333,16 @@ static void derive_workers(struct draft *draft, const struct lookups *lookups)
 		service->workers_max = service->workers_min ? service->workers_min : 1;
 }
 
+/* A daemon has none to be set, but what it leaves behind must end some time. */
+static void derive_drain(struct draft *draft)
+{
+	struct service_config *service = draft->fields;
+	service->has_drain_timeout =
+		draft_has(draft, "drain_timeout") && service->type != SERVICE_DAEMON;
+	if (!service->has_drain_timeout)
+		service->drain_timeout = DRAIN_MS;
+}
+
 void service_complete(struct draft *draft, struct lookups *lookups)
 {
 	struct service_config *service = draft->fields;
@@ -350,5 +360,6 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	}
 	access_complete(draft);
 	derive_workers(draft, lookups);
+	derive_drain(draft);
 	check_service(draft);
 }

@@ -10,7 +10,7 @@
 #include "ctl/client.h"
 #include "ctl/ctl.h"
 
-enum { QUERY_TIMEOUT_MS = 5000, CHANGE_TIMEOUT_MS = 60000 };
+enum { QUERY_TIMEOUT_MS = 5000, CHANGE_TIMEOUT_MS = 600000 };
 
 /* One method of org.fdsup. */
 struct question {

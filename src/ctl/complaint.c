@@ -75,6 +75,13 @@ static void complain_reload(const json_t *parameters)
 	complain("nothing was changed; the running configuration stays in force");
 }
 
+void complain_kept(const json_t *failure)
+{
+	const char *service = reply_text(failure, "service"), *reason = reply_text(failure, "reason");
+	complain("%s: the new configuration was tried and given up: %s; the one before stays in force",
+		service ? service : "", reason ? reason : "");
+}
+
 /* Unknown errors are shown as they came: a later daemon may have more of them. */
 static void complain_other(const struct client_reply *reply)
 {

@@ -82,6 +82,10 @@ int run_reload(struct ctl *ctl)
 		print_json(ctl, reply.parameters);
 	else
 		render_changes(ctl->out, reply.parameters, ctl->is_verbose, &ctl->look);
+	const json_t *failures = json_object_get(reply.parameters, "failures");
+	for (size_t i = 0; i < json_array_size(failures); i++)
+		complain_kept(json_array_get(failures, i));
+	code = json_array_size(failures) ? CTL_FAILED : CTL_OK;
 	client_reply_fini(&reply);
-	return CTL_OK;
+	return code;
 }

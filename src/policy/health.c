@@ -166,6 +166,15 @@ static bool has_been_stuck(const struct health_facts *facts)
 	return facts->waiting && facts->oldest_waiting_ms > 2000;
 }
 
+static bool say_reload_failure(struct health *health, const struct health_facts *facts)
+{
+	if (!facts->reload_failure)
+		return false;
+	say(health, "a new configuration was tried and given up: %s", facts->reload_failure);
+	say(health, "the one before stays in force; correct the service, then fdsupctl reload");
+	return true;
+}
+
 static void judge_running(const struct health_facts *facts, struct health *health)
 {
 	bool is_ill = false;
@@ -173,6 +182,8 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		say(health, "the acceptor is gone and being replaced; new clients wait in the kernel");
 		is_ill = true;
 	}
+	if (say_reload_failure(health, facts))
+		is_ill = true;
 	if (say_failing_commands(health, facts) || say_exhausted(health, facts))
 		is_ill = true;
 	if (!is_ill && has_been_stuck(facts)) {
@@ -211,8 +222,8 @@ void health_judge(const struct health_facts *facts, struct health *ret_health)
 		break;
 	case STATE_STARTING:
 		/* A start that takes its time after a death is still the story of that death. */
-		health->is_healthy = facts->death.times == 0;
-		if (!health->is_healthy) {
+		health->is_healthy = facts->death.times == 0 && !say_reload_failure(health, facts);
+		if (facts->death.times) {
 			say_death(health, facts);
 			say_last_words(health, facts);
 		}

@@ -54,6 +54,7 @@ struct health_facts {
 	uint32_t paused;           /* enum score_pause */
 	uint64_t paused_ms;
 	uint64_t overflow_wait_ms;
+	const char *reload_failure; /* why a new configuration is not in force; NULL: it is */
 };
 
 enum { HEALTH_LINES = 4, HEALTH_LINE_SIZE = 256 };

@@ -15,6 +15,7 @@
 #include "supervisor/ending.h"
 #include "supervisor/events.h"
 #include "supervisor/pool.h"
+#include "supervisor/roll.h"
 #include "supervisor/supervisor.h"
 
 /* A program that ends so soon has not looked at what it was started for. */
@@ -54,6 +55,8 @@ static void log_failed_start(struct service *service, const char *step, int erro
 void deaths_on_failed_start(struct service *service, const char *step, int error)
 {
 	service->n_deaths++;
+	if (roll_on_failed_start(service, step, error))
+		return;
 	service_history(service)->last_death = (struct last_death){
 		.is_known = true,
 		.step = step,
@@ -213,6 +216,10 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 	forget_worker(service, worker);
 	pool_forget_renewal(service, worker);
 	tell_acceptor(service, pid, status);
+	if (roll_on_death(service, worker, status)) {
+		worker_free(worker);
+		return;
+	}
 	bool is_idle_exit = status == 0 && may_leave(service, worker);
 	if (was != WORKER_READY && was != WORKER_STARTING)
 		ending_check(service);

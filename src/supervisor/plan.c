@@ -14,6 +14,7 @@
 #include "supervisor/bound_name.h"
 #include "supervisor/log_output.h"
 #include "supervisor/published.h"
+#include "supervisor/roll.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -47,6 +48,8 @@ struct step {
 	struct service_config *config; /* owned until it is carried out; NULL: it goes, or is in created */
 	struct listener *opened;       /* owned until it is carried out */
 	uint32_t n_opened;
+	bool is_tried;                 /* it is being tried since an earlier reload: ACT_KEEP */
+	bool is_moving;                /* a port goes to it or from it: there is no way back for one alone */
 	json_t *keys;
 };
 
@@ -93,6 +96,13 @@ static const struct service_config *wanted(const struct step *step)
 	return step->created ? step->created->config : step->config;
 }
 
+/* The configuration that it has, or that it may have in a moment. */
+static bool is_still_tried(const struct service *service, const struct service_config *config)
+{
+	const struct service_config *tried = roll_tried(service);
+	return tried && config && service_config_compare(tried, config) == CHANGE_NONE;
+}
+
 static void plan_existing(struct step *step)
 {
 	static const enum action actions[] = {
@@ -103,6 +113,9 @@ static void plan_existing(struct step *step)
 		[CHANGE_REPLACE] = ACT_REPLACE,
 	};
 	const struct service_config *before = step->service->config;
+	step->is_tried = is_still_tried(step->service, step->config);
+	if (step->is_tried)
+		return; /* ACT_KEEP */
 	step->change = service_config_changes(before, step->config, add_key, step->keys);
 	step->action = actions[step->change];
 	if (step->action == ACT_REPLACE)
@@ -139,7 +152,7 @@ static void plan_wanted(struct plan *plan, struct service_config *config)
 	struct step *step = add_step(plan);
 	step->config = config;
 	step->service = supervisor_find(plan->supervisor, config->name);
-	step->action = ACT_ADD;
+	step->action = step->service ? ACT_KEEP : ACT_ADD;
 	if (step->service)
 		plan_existing(step);
 	if (step->action == ACT_ADD || step->action == ACT_REPLACE)
@@ -202,6 +215,23 @@ static int make_plan(struct plan *plan)
 
 /* ---- binding everything new ------------------------------------------------------------------ */
 
+/* Who is being served at an address cannot be told two things about it. */
+static void note_move(struct plan *plan, const struct service_config *config, const struct service *owner)
+{
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		struct step *step = &plan->steps[i];
+		step->is_moving |= wanted(step) == config || step->service == owner;
+	}
+}
+
+static struct step *step_of(struct plan *plan, const struct service_config *config)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (wanted(&plan->steps[i]) == config)
+			return &plan->steps[i];
+	return NULL;
+}
+
 /* A socket file that somebody has removed is made anew. */
 static bool is_as_wanted(const struct service *service, const struct listener *listener,
 	const struct service_config *config)
@@ -216,27 +246,47 @@ static bool is_as_wanted(const struct service *service, const struct listener *l
  * share an address, so the one that has it is giving it up, or is the same.) An address that merely
  * overlaps with one of ours, "*" with "127.0.0.1", is bound beside it, which then goes.
  */
+static const struct listener *find_among(struct plan *plan, const struct service *service,
+	const struct listener *listeners, uint32_t n, const struct service_config *config,
+	const struct listen_address *where, bool *ret_shares_port)
+{
+	const struct step *step = step_of(plan, config);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct listener *listener = &listeners[i];
+		if (listener->where.address.port != where->address.port ||
+			service->config->protocol != config->protocol)
+			continue;
+		bool is_bound = listen_address_equal(&listener->where, where) &&
+				is_as_wanted(service, listener, config);
+		if (is_bound ? !step || step->service != service : !where->path)
+			note_move(plan, config, service);
+		if (is_bound)
+			return listener;
+		if (where->path)
+			continue;
+		listener_share_port(listener->fd, true);
+		*ret_shares_port = true;
+	}
+	return NULL;
+}
+
 static const struct listener *find_bound(void *context, const struct service_config *config,
 	const struct listen_address *where, bool *ret_shares_port)
 {
-	struct supervisor *supervisor = context;
-	for (size_t i = 0; i < supervisor->n_services; i++) {
-		struct service *service = supervisor->services[i];
-		for (uint32_t j = 0; j < service->n_listeners; j++) {
-			const struct listener *listener = &service->listeners[j];
-			if (listener->where.address.port != where->address.port ||
-				service->config->protocol != config->protocol)
-				continue;
-			if (listen_address_equal(&listener->where, where) &&
-				is_as_wanted(service, listener, config))
-				return listener;
-			if (where->path)
-				continue;
-			listener_share_port(listener->fd, true);
-			*ret_shares_port = true;
-		}
+	struct plan *plan = context;
+	const struct supervisor *supervisor = plan->supervisor;
+	const struct listener *found = NULL;
+	for (size_t i = 0; i < supervisor->n_services && !found; i++) {
+		const struct service *service = supervisor->services[i];
+		const struct listener *tried = NULL;
+		found = find_among(plan, service, service->listeners, service->n_listeners, config,
+			where, ret_shares_port);
+		uint32_t n_tried = roll_listeners(service, &tried);
+		if (!found)
+			found = find_among(plan, service, tried, n_tried, config, where,
+				ret_shares_port);
 	}
-	return NULL;
+	return found;
 }
 
 static bool needs_listeners(const struct step *step)
@@ -261,7 +311,7 @@ static int bind_new(struct plan *plan)
 		char error[LISTENERS_ERROR_SIZE];
 		if (!needs_listeners(step))
 			continue;
-		if (listeners_open(wanted(step), find_bound, plan->supervisor, &step->opened, error) < 0)
+		if (listeners_open(wanted(step), find_bound, plan, &step->opened, error) < 0)
 			json_array_append_new(plan->errors, json_string(error));
 		else
 			step->n_opened = (uint32_t)wanted(step)->n_listen;
@@ -296,8 +346,16 @@ static void reconfigure(struct step *step)
 {
 	struct service *service = step->service;
 	bool has_others = step->action != ACT_START; /* that are to be replaced */
-	service_reconfigure(service, step->config, step->change, has_others ? step->opened : NULL,
-		has_others ? step->n_opened : 0);
+	bool is_to_be_tried = (step->action == ACT_ROLL || step->action == ACT_REBIND) &&
+			      !step->is_moving && roll_is_worth_it(service, step->change);
+	struct listener *opened = has_others ? step->opened : NULL;
+	uint32_t n_opened = has_others ? step->n_opened : 0;
+	roll_supersede(service);
+	if (is_to_be_tried)
+		roll_begin(service, step->config, step->change, opened, n_opened);
+	else
+		service_config_free(service_reconfigure(
+			service, step->config, step->change, opened, n_opened));
 	step->config = NULL;
 	if (step->action == ACT_START) {
 		give_listeners(service, step);
@@ -333,6 +391,12 @@ static void carry_out(struct step *step)
 		start_new(step);
 		remove_service(step->service, true);
 		break;
+	case ACT_KEEP:
+		if (step->is_tried && step->is_moving)
+			roll_accept(step->service);
+		if (step->is_tried)
+			break;
+		/* fall through */
 	default:
 		reconfigure(step);
 	}
@@ -402,10 +466,20 @@ static json_t *describe(const struct plan *plan)
 	return changes;
 }
 
+static void forget_failures(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		free(service->reload_failure);
+		service->reload_failure = NULL;
+	}
+}
+
 static void switch_over(struct plan *plan)
 {
 	struct supervisor *supervisor = plan->supervisor;
 	supervisor->builtin_ports = plan->builtin_ports;
+	forget_failures(supervisor);
 	/* What comes first, so that a socket that moves is accepted from without a gap. */
 	for (size_t i = 0; i < plan->n_steps; i++)
 		carry_out(&plan->steps[i]);

@@ -7,11 +7,9 @@
 #include "policy/recycle.h"
 #include "supervisor/deaths.h"
 #include "supervisor/ending.h"
+#include "supervisor/roll.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/watch.h"
-
-/* Commands that are allowed to finish are ended after this. */
-enum { DRAIN_MAX_MS = 300 * 1000 };
 
 void pool_set_timer(struct service *service, uint64_t ms, bool is_retry)
 {
@@ -33,7 +31,8 @@ static void try_again(struct service *service)
 {
 	service->next_try_ms = 0;
 	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
-	if (is_draining && clock_now_ms() - service->state_since_ms >= DRAIN_MAX_MS)
+	uint64_t most_ms = service->config->drain_timeout;
+	if (is_draining && most_ms && clock_now_ms() - service->state_since_ms >= most_ms)
 		service_raise(service, EVENT_STOP);
 	else if (is_draining || service->terminate_ms)
 		ending_check(service);
@@ -103,23 +102,10 @@ void pool_check_ready(struct service *service)
 	if (service->n_working < pool_n_wanted(service))
 		return;
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
-		if (worker->state == WORKER_STARTING)
+		if (worker->state == WORKER_STARTING && !roll_is_trial(worker))
 			return;
 	service_raise(service, EVENT_READY);
-}
-
-void pool_replace(struct service *service, struct worker *old, const char *why)
-{
-	const char *step;
-	int r = worker_start(service, &step);
-	if (r < 0) {
-		log_warning("%s: worker %d: %s, and no other can be started: %s: %s; it stays",
-			service->config->name, old->pid, why, step, strerror(-r));
-		return;
-	}
-	log_info("%s: worker %d: %s; another takes its place", service->config->name, old->pid, why);
-	worker_drain(old);
-	service->n_working--;
+	roll_on_all_ready(service);
 }
 
 /* ---- one worker after the other ---------------------------------------------------------------- */
@@ -155,7 +141,7 @@ void pool_renew(struct service *service, struct worker *old, const char *why)
 		renew_daemon(service, old);
 		return;
 	}
-	if (successor_of(old))
+	if (successor_of(old) || roll_is_trial(old))
 		return;
 	int r = worker_start(service, &step);
 	if (r < 0) {
@@ -181,6 +167,7 @@ void pool_end_renewal(struct worker *successor)
 		return;
 	worker_drain(old);
 	old->service->n_working--;
+	pool_roll(old->service);
 }
 
 void pool_forget_renewal(struct service *service, struct worker *gone)
@@ -193,11 +180,97 @@ void pool_forget_renewal(struct service *service, struct worker *gone)
 			    "stays; tried again in a minute",
 			service->config->name, gone->pid, old->pid);
 		postpone(old, old->renew_why);
+		pool_roll(service);
 	}
 	bool is_turn_of_daemon = service->config->type == SERVICE_DAEMON && service->state == STATE_UP &&
 				 gone->state == WORKER_STOPPING && !service->terminate_ms;
 	if (is_turn_of_daemon)
 		pool_fill(service);
+}
+
+/* ---- a new generation ------------------------------------------------------------------------- */
+
+static const char is_outdated[] = "the configuration has changed";
+
+static bool is_current(const struct worker *worker)
+{
+	return worker->generation == worker->service->generation && worker_is_working(worker);
+}
+
+static bool is_old(const struct worker *worker)
+{
+	return worker->generation < worker->service->generation && worker_is_working(worker);
+}
+
+bool pool_has_current(const struct service *service)
+{
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (is_current(worker))
+			return true;
+	return false;
+}
+
+/* Ours are ready when they run, and a command that they started ends with its connection. */
+static void roll_ours(struct service *service)
+{
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (is_old(worker)) {
+			worker_drain(worker);
+			service->n_working--;
+		}
+	if (service->n_working < service->config->workers_min)
+		pool_fill(service);
+}
+
+static unsigned n_on_their_way(const struct service *service)
+{
+	unsigned n = 0;
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		n += worker->replaces && worker->state == WORKER_STARTING;
+	return n;
+}
+
+/* One that was tried with the new configuration, and so has no place yet. */
+static struct worker *find_placeless(struct service *service)
+{
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (is_current(worker) && worker->state == WORKER_READY && worker->is_placeless)
+			return worker;
+	return NULL;
+}
+
+/* The oldest first; one whose successor has failed is tried again later: postpone. */
+static struct worker *find_outdated(struct service *service)
+{
+	struct worker *found = NULL;
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (is_old(worker) && worker->renew_why != is_outdated && !successor_of(worker))
+			found = worker;
+	return found;
+}
+
+static void take_place(struct worker *old, struct worker *successor)
+{
+	old->renew_why = is_outdated;
+	successor->is_placeless = false;
+	successor->replaces = NULL;
+	worker_drain(old);
+	old->service->n_working--;
+}
+
+void pool_roll(struct service *service)
+{
+	struct worker *old, *successor;
+	if (service_type_is_ours(service->config->type) && pool_has_current(service)) {
+		roll_ours(service);
+		return;
+	}
+	while ((successor = find_placeless(service)) && (old = find_outdated(service)))
+		take_place(old, successor);
+	while (n_on_their_way(service) < ROLL_AT_A_TIME && (old = find_outdated(service))) {
+		pool_renew(service, old, is_outdated);
+		old->renew_why = is_outdated;
+	}
 }
 
 void pool_drain_workers(struct service *service)

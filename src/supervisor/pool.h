@@ -19,8 +19,14 @@ void pool_fill(struct service *service);
 /* Raises EVENT_READY when there are as many and all are ready. */
 void pool_check_ready(struct service *service);
 
-/* Starts a worker of the new generation in the place of one that is then drained. */
-void pool_replace(struct service *service, struct worker *old, const char *why);
+/* Whether a worker of the present generation takes connections. */
+bool pool_has_current(const struct service *service);
+
+/*
+ * Workers of the present generation take the places of those before: ours at once, of others a few at a
+ * time, each when it is ready. To be called again when one has become ready or has ended.
+ */
+void pool_roll(struct service *service);
 
 /*
  * The same for a worker that is as it should be but has reached a limit: it goes when its successor is

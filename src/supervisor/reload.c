@@ -36,6 +36,8 @@ struct reload {
 	struct admin_call *call; /* NULL: nobody waits */
 	bool is_dry_run;
 	json_t *changes;         /* carried out; the acceptors have yet to confirm it */
+	json_t *trying;          /* names of services that have not changed over yet; NULL: not so far */
+	json_t *failures;        /* what became of others of them */
 	uint32_t *syncs;         /* what each of them is to confirm; NULL: nothing */
 	ev_timer timeout;        /* for an acceptor that does not answer */
 };
@@ -47,13 +49,17 @@ static void begin(struct supervisor *supervisor);
 
 static void answer(struct reload *reload, json_t *changes, json_t *errors)
 {
+	json_t *failures = reload->failures ? reload->failures : json_array();
+	reload->failures = NULL;
 	if (!reload->call)
 		json_decref(changes ? changes : errors);
 	else if (changes)
-		admin_reply(reload->call, json_pack("{s:o}", "changes", changes));
+		admin_reply(reload->call,
+			json_pack("{s:o, s:O}", "changes", changes, "failures", failures));
 	else
 		admin_error(reload->call, "org.fdsup.ReloadFailed",
 			json_pack("{s:o}", "errors", errors));
+	json_decref(failures);
 }
 
 static void finish(struct reload *reload, json_t *changes, json_t *errors)
@@ -69,6 +75,80 @@ static void finish(struct reload *reload, json_t *changes, json_t *errors)
 	if (supervisor->reloads && !supervisor->is_stopping)
 		begin(supervisor);
 }
+
+/* ---- services that try their new configuration ------------------------------------------------- */
+
+static json_t *list_trying(const struct supervisor *supervisor)
+{
+	json_t *names = json_array();
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		if (supervisor->services[i]->roll && !supervisor->services[i]->is_leaving)
+			json_array_append_new(names, json_string(supervisor->services[i]->config->name));
+	return names;
+}
+
+static void end_rolling(struct reload *reload)
+{
+	struct reload **link = &reload->supervisor->rolling;
+	while (*link != reload)
+		link = &(*link)->next;
+	*link = reload->next;
+	json_decref(reload->trying);
+	answer(reload, reload->changes, NULL);
+	free(reload);
+}
+
+/* What comes next need not wait for them; who asked for this one is told the end of it. */
+static void await_rolling(struct reload *reload)
+{
+	struct supervisor *supervisor = reload->supervisor;
+	if (json_array_size(reload->trying) == 0) {
+		json_decref(reload->trying);
+		finish(reload, reload->changes, NULL);
+		return;
+	}
+	notify_send("READY=1");
+	supervisor->reloads = reload->next;
+	reload->next = supervisor->rolling;
+	supervisor->rolling = reload;
+	if (supervisor->reloads && !supervisor->is_stopping)
+		begin(supervisor);
+}
+
+static void note_rolled(struct reload *reload, const char *name, const char *failure)
+{
+	size_t i;
+	json_t *trying;
+	json_array_foreach(reload->trying, i, trying)
+		if (!strcmp(json_string_value(trying), name))
+			break;
+	if (i == json_array_size(reload->trying))
+		return;
+	json_array_remove(reload->trying, i);
+	if (!failure)
+		return;
+	if (!reload->failures)
+		reload->failures = json_array();
+	json_array_append_new(reload->failures,
+		json_pack("{s:s, s:s}", "service", name, "reason", failure));
+}
+
+void reload_on_rolled(
+	struct supervisor *supervisor, const struct service *service, const char *failure)
+{
+	struct reload *next;
+	/* One that waits for the acceptors is not in the list of those yet. */
+	if (supervisor->reloads && supervisor->reloads->trying)
+		note_rolled(supervisor->reloads, service->config->name, failure);
+	for (struct reload *reload = supervisor->rolling; reload; reload = next) {
+		next = reload->next;
+		note_rolled(reload, service->config->name, failure);
+		if (json_array_size(reload->trying) == 0)
+			end_rolling(reload);
+	}
+}
+
+/* ---- acceptors that confirm --------------------------------------------------------------------- */
 
 static bool is_confirmed(const struct reload *reload)
 {
@@ -92,7 +172,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
 	struct reload *reload = watcher->data;
 	log_warning("reload: an acceptor does not confirm that it has changed its listeners");
 	end_confirmation(reload);
-	finish(reload, reload->changes, NULL);
+	await_rolling(reload);
 }
 
 /* Answers when it has happened: when a port that was given up is closed everywhere. */
@@ -100,9 +180,10 @@ static void await_confirmation(struct reload *reload, json_t *changes)
 {
 	struct supervisor *supervisor = reload->supervisor;
 	reload->changes = changes;
+	reload->trying = list_trying(supervisor);
 	reload->syncs = calloc(supervisor->n_acceptors, sizeof *reload->syncs);
 	if (!reload->syncs) {
-		finish(reload, changes, NULL);
+		await_rolling(reload);
 		return;
 	}
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
@@ -119,7 +200,7 @@ void reload_on_confirmation(struct supervisor *supervisor)
 	if (!reload || !reload->syncs || !is_confirmed(reload))
 		return;
 	end_confirmation(reload);
-	finish(reload, reload->changes, NULL);
+	await_rolling(reload);
 }
 
 static void on_loaded(void *context, struct config *config, const struct config_errors *errors)
@@ -186,12 +267,15 @@ void reload_request(struct supervisor *supervisor, struct admin_call *call, bool
 
 void reload_end(struct supervisor *supervisor)
 {
+	while (supervisor->rolling)
+		end_rolling(supervisor->rolling);
 	while (supervisor->reloads) {
 		struct reload *reload = supervisor->reloads;
 		if (reload->loading)
 			loading_cancel(reload->loading);
 		end_confirmation(reload);
 		json_decref(reload->changes);
+		json_decref(reload->trying);
 		answer(reload, NULL, json_pack("[s]", "fdsup is stopping"));
 		supervisor->reloads = reload->next;
 		free(reload);

@@ -16,6 +16,7 @@
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/readiness.h"
+#include "supervisor/roll.h"
 #include "supervisor/service_tell.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/watch.h"
@@ -58,6 +59,8 @@ void service_destroy(struct service *service)
 	if (service->acceptor)
 		acceptor_give_slot(service->acceptor, service->slot);
 	capture_destroy(service->capture);
+	roll_destroy(service);
+	free(service->reload_failure);
 	free(service->environment);
 	free(service->history);
 	service_config_free(service->config);
@@ -230,6 +233,9 @@ void service_raise(struct service *service, enum service_event event)
 		service->terminate_ms = 0;
 		service->is_hurried = false;
 	}
+	bool is_taken_down = step.next == STATE_STOPPED || (step.actions & (ACTION_TERMINATE | ACTION_DRAIN));
+	if (is_taken_down)
+		roll_cancel(service, "it was stopped or restarted before the new configuration was ready");
 	if (step.next == STATE_STOPPED) {
 		close_listeners(service);
 		close_queue(service);
@@ -297,7 +303,7 @@ static void replace_listeners(struct service *service, struct listener *opened, 
 	listeners_close(old, n_old);
 }
 
-static void drop_environment(struct service *service)
+void service_drop_environment(struct service *service)
 {
 	free(service->environment);
 	service->environment = NULL;
@@ -306,13 +312,8 @@ static void drop_environment(struct service *service)
 /* The sockets are shared: the new ones are there before the old ones go. */
 static void roll_listen(struct service *service)
 {
-	struct worker *next;
 	bool is_waiting = service->state == STATE_ON_DEMAND;
-	for (struct worker *worker = service->workers; worker; worker = next) {
-		next = worker->next;
-		if (worker_is_working(worker) && worker->generation < service->generation)
-			pool_replace(service, worker, "the configuration has changed");
-	}
+	pool_roll(service);
 	if (is_waiting) /* for the first client, at sockets that may be others now */
 		service_raise(service, EVENT_RESTART);
 	else if (service->state == STATE_BACKOFF || service->state == STATE_FAILED)
@@ -322,7 +323,7 @@ static void roll_listen(struct service *service)
 static void roll(struct service *service)
 {
 	service->generation++;
-	drop_environment(service);
+	service_drop_environment(service);
 	service_forget_failures(service);
 	if (service->config->type == SERVICE_DAEMON) {
 		service_raise(service, EVENT_RESTART);
@@ -330,6 +331,10 @@ static void roll(struct service *service)
 	}
 	if (service_gets_listeners(service->config)) {
 		roll_listen(service);
+		return;
+	}
+	if (service->n_working && (service->config->type == SERVICE_WORKER || pool_has_current(service))) {
+		pool_roll(service);
 		return;
 	}
 	bool is_kept_ready = service->config->workers_min > 0;
@@ -362,7 +367,7 @@ static void fill_up(struct service *service)
 		service_raise(service, EVENT_DEMAND);
 }
 
-void service_reconfigure(struct service *service, struct service_config *config,
+struct service_config *service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened)
 {
 	struct service_config *before = service->config;
@@ -383,8 +388,8 @@ void service_reconfigure(struct service *service, struct service_config *config,
 		listeners_close(opened, n_opened);
 	}
 	if (!is_running)
-		drop_environment(service);
-	service_config_free(before);
+		service_drop_environment(service);
+	return before;
 }
 
 /* ---- what others ask ------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 struct supervisor;
 struct acceptor;
 struct capture;
+struct roll;
 
 /* How the last worker ended: what health_death needs, kept after it. */
 struct last_death {
@@ -76,6 +77,8 @@ struct service {
 	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
 	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
 	bool is_hurried;               /* it was told so twice: without grace */
+	struct roll *roll;             /* a new configuration that is being tried; NULL: none is */
+	char *reload_failure;          /* why the last one that was tried is not in force; NULL: it is */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	unsigned n_deaths;
 	unsigned n_restarts;
@@ -98,8 +101,11 @@ void service_raise(struct service *service, enum service_event event);
 /* Wanted, with the event that suits its type. Its listeners must be bound. */
 void service_start(struct service *service);
 
-/* A new configuration for it; `opened` takes the place of its listeners. Takes both. */
-void service_reconfigure(struct service *service, struct service_config *config,
+/*
+ * A new configuration for it; `opened` takes the place of its listeners. Takes both, and gives the
+ * configuration before, which is the caller's now.
+ */
+struct service_config *service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened);
 
 /* Tells a new acceptor all that it must know of the service. */
@@ -119,6 +125,9 @@ struct capture *service_capture(struct service *service);
 
 /* The environment of its programs, which stays the service's; NULL without memory. */
 char **service_environment(struct service *service);
+
+/* It is made anew from the configuration when it is needed. */
+void service_drop_environment(struct service *service);
 
 /* Never NULL: without memory a spare one, which then is nobody's. */
 struct history *service_history(struct service *service);

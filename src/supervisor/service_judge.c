@@ -68,6 +68,7 @@ void service_judge(const struct service *service, struct health *ret_health)
 		.max_connections = service->config->max_connections,
 		.refuses = service->config->overflow != OVERFLOW_WAIT,
 		.overflow_wait_ms = service->config->overflow_wait,
+		.reload_failure = service->reload_failure,
 		.last_words = capture_last_line(service->capture, 0),
 		.last_words_age_ms = now_ms - capture_last_ms(service->capture),
 	};

@@ -40,6 +40,7 @@ struct supervisor {
 	struct repeat *repeats;     /* list: admin calls that are answered again and again */
 	struct stream *streams;     /* list: admin calls that are told what happens */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */
+	struct reload *rolling;     /* list: carried out, but for services that are still trying */
 	char *acceptor_path;        /* of our other programs */
 	char *worker_path;
 	char *redirect_path;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/pool.h"
+#include "supervisor/roll.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
 
@@ -74,7 +75,7 @@ static void shrink(struct service *service)
 		log_info("%s: %u of %u workers were idle for a minute; they are ended",
 			service->config->name, surplus, service->n_working);
 	for (struct worker *worker = service->workers; worker && surplus; worker = worker->next)
-		if (worker->state == WORKER_READY) {
+		if (worker->state == WORKER_READY && !roll_is_trial(worker)) {
 			worker_drain(worker);
 			service->n_working--;
 			surplus--;

@@ -22,6 +22,7 @@
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/ready_pipe.h"
+#include "supervisor/roll.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
@@ -32,9 +33,6 @@ enum { STATUS_SIZE = 256 };
 
 /* fdsup-worker ends its commands itself; it is ended when it has not done so a second later. */
 enum { WORKER_GRACE_MS = 1000 };
-
-/* What a worker that finishes may take at most. */
-enum { DRAIN_MAX_MS = 300 * 1000 };
 
 static void close_ready_pipe(struct worker *worker)
 {
@@ -59,6 +57,12 @@ static void set_timer(struct worker *worker, uint64_t ms)
 	ev_timer_start(loop, &worker->timer);
 }
 
+/* Ours have signals for finishing and for ending, and end what they run themselves. */
+static bool is_ours(const struct worker *worker)
+{
+	return service_type_is_ours(worker->service->config->type);
+}
+
 const char *worker_noun(const struct service *service)
 {
 	return service->config->type == SERVICE_DAEMON ? "daemon" : "worker";
@@ -74,6 +78,19 @@ static void on_start_timeout(struct worker *worker)
 	kill(-worker->pid, SIGKILL);
 }
 
+/* Ours end their commands themselves; other programs were asked when they were told to finish. */
+static void on_drain_timeout(struct worker *worker)
+{
+	char text[TEXT_DURATION_SIZE];
+	log_notice("%s: worker %d has not finished after %s (drain_timeout); it is ended",
+		worker->service->config->name, worker->pid,
+		text_format_duration(text, worker->service->config->drain_timeout));
+	if (is_ours(worker))
+		worker_stop(worker);
+	else
+		kill(-worker->pid, SIGKILL);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	(void)loop, (void)events;
@@ -86,6 +103,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 		pool_renew(worker->service, worker, worker->renew_why);
 		break;
 	case WORKER_DRAINING:
+		on_drain_timeout(worker);
+		break;
 	case WORKER_STOPPING:
 		kill(-worker->pid, SIGKILL);
 		break;
@@ -296,6 +315,7 @@ void worker_on_ready(struct worker *worker)
 	close_ready_pipe(worker);
 	worker->state = WORKER_READY;
 	worker->ready_ms = clock_now_ms();
+	roll_on_ready(worker);
 	set_timer(worker, retire_ms(worker));
 	events_on_worker(worker, "ready");
 	pool_end_renewal(worker);
@@ -351,12 +371,6 @@ void worker_free(struct worker *worker)
 
 /* ---- ending ---------------------------------------------------------------------------------- */
 
-/* Ours have signals for finishing and for ending, and end what they run themselves. */
-static bool is_ours(const struct worker *worker)
-{
-	return service_type_is_ours(worker->service->config->type);
-}
-
 void worker_stop(struct worker *worker)
 {
 	if (worker->state == WORKER_STOPPING) {
@@ -392,7 +406,7 @@ void worker_drain(struct worker *worker)
 	close_ready_pipe(worker);
 	worker->state = WORKER_DRAINING;
 	kill(worker->pid, is_ours(worker) ? SIGHUP : config->stop_signal);
-	set_timer(worker, is_ours(worker) ? 0 : DRAIN_MAX_MS);
+	set_timer(worker, is_ours(worker) && !config->has_drain_timeout ? 0 : config->drain_timeout);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 

@@ -29,6 +29,7 @@ struct worker {
 	char *command;         /* what it was started with; owned */
 	double share;          /* of max_age and max_rss: its own ones, so that not all go together */
 	const char *renew_why; /* what its timer stands for while it is ready: a constant */
+	bool is_placeless;     /* tried a new configuration, and is to replace one with the old */
 	struct worker *replaces; /* is drained as soon as this one is ready; NULL: none */
 	uint64_t started_ms;
 	uint64_t ready_ms;     /* 0: it is not */

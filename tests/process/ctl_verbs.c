@@ -124,6 +124,18 @@ Test(ctl_verbs, reload_shows_the_plan)
 	cr_expect(strstr(run_ctl("reload", "-v")->out, "\na        keep    -\n"));
 }
 
+Test(ctl_verbs, a_service_that_keeps_its_old_configuration_is_told_and_exits_1)
+{
+	start_daemon("{'Reload':{'parameters':{'changes':["
+		     "{'service':'web','action':'roll','keys':['command']}],"
+		     "'failures':[{'service':'web','reason':'worker 7 exited 3, 3 times'}]}}}");
+	struct run *run = run_ctl("reload");
+	cr_expect_eq(run->code, 1);
+	cr_expect_str_eq(run->out, "SERVICE  ACTION  KEYS\nweb      roll    command\n0 services unchanged\n");
+	cr_expect_str_eq(run->err, "fdsupctl: web: the new configuration was tried and given up: worker 7 "
+				   "exited 3, 3 times; the one before stays in force\n");
+}
+
 Test(ctl_verbs, a_failed_reload_tells_every_error)
 {
 	start_daemon("{'Reload':{'error':'org.fdsup.ReloadFailed','parameters':"

@@ -336,10 +336,14 @@ class Fdsup:
 
 
 class Load:
-    """Clients that keep connecting to a service which sends back what it gets, and count what they see."""
+    """
+    Clients that keep connecting to a service which sends back what it gets, or `answer` (None: anything),
+    and count what they see.
+    """
 
-    def __init__(self, port, clients=4, host="127.0.0.1"):
+    def __init__(self, port, clients=4, host="127.0.0.1", answer=b"?"):
         self.address = (host, port)
+        self.answer = answer
         self.served = self.refused = self.lost = 0
         self.changed = threading.Condition()
         self.is_over = False
@@ -360,7 +364,8 @@ class Load:
             try:
                 with socket.create_connection(self.address, LONG) as s:
                     s.sendall(b"?")
-                    kind = "served" if s.recv(1) == b"?" else "lost"
+                    got = s.recv(64)
+                    kind = "served" if got and self.answer in (got, None) else "lost"
             except ConnectionRefusedError:
                 kind = "refused"
             except OSError:

@@ -286,3 +286,17 @@ Test(load, a_worker_that_stays_has_keys_of_its_own)
 	cr_expect_eq(a->workers_max, 4);
 	config_free(config);
 }
+
+Test(load, drain_timeout_is_five_minutes_and_does_not_hold_for_sessions_unless_it_is_set)
+{
+	struct config *config = load_good("services = {"
+		" a = { port = 1; command = \"/bin/true\"; };"
+		" b = { port = 2; command = \"/bin/true\"; drain_timeout = \"2s\"; };"
+		" c = { command = \"/bin/true\"; }; };");
+	cr_expect_eq(config->services[0]->drain_timeout, 300000);
+	cr_expect(!config->services[0]->has_drain_timeout);
+	cr_expect_eq(config->services[1]->drain_timeout, 2000);
+	cr_expect(config->services[1]->has_drain_timeout);
+	cr_expect_eq(config->services[2]->drain_timeout, 300000);
+	config_free(config);
+}

@@ -115,6 +115,22 @@ Test(health, a_service_that_was_stopped_on_purpose_is_well)
 	cr_expect_eq(judge(&facts).n_lines, 0);
 }
 
+Test(health, a_service_that_keeps_its_old_configuration_serves_and_is_not_well)
+{
+	static const enum service_state states[] = { STATE_UP, STATE_ON_DEMAND, STATE_STARTING };
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+		struct health_facts facts = {
+			.state = states[i],
+			.is_wanted = true,
+			.reload_failure = "worker 7 exited 3, 3 times",
+		};
+		struct health health = judge(&facts);
+		cr_expect(!health.is_healthy);
+		cr_expect(strstr(health.lines[0], "worker 7 exited 3, 3 times"), "%s", health.lines[0]);
+		cr_expect(strstr(health.lines[1], "fdsupctl reload"), "%s", health.lines[1]);
+	}
+}
+
 Test(health, every_state_but_the_good_ones_says_something_or_is_well)
 {
 	for (int state = 0; state < STATE_COUNT; state++) {
