@@ -17,6 +17,18 @@ static void parse_networks(struct draft *draft, const char *key, const struct te
 	}
 }
 
+/* Where the program accepts itself, the kernel must know them all. */
+static void check_kernel_networks(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	size_t n = service->written->allow.n + service->written->deny.n;
+	if (service_gets_listeners(service) && n > KERNEL_NETWORKS_MAX)
+		draft_problem(draft, draft_has(draft, "allow") ? "allow" : "deny",
+			"%zu networks are more than the %d that the kernel keeps for a program which accepts "
+			"or receives by itself; join some of them, or use a packet filter",
+			n, KERNEL_NETWORKS_MAX);
+}
+
 static void find_networks(struct draft *draft)
 {
 	struct service_config *service = draft->fields;
@@ -25,6 +37,7 @@ static void find_networks(struct draft *draft)
 			     key_fits(key_find("allow", PLACE_SERVICE), service);
 	if (written->allow.n + written->deny.n == 0)
 		return;
+	check_kernel_networks(draft);
 	service->networks = calloc(written->allow.n + written->deny.n, sizeof *service->networks);
 	if (!service->networks) {
 		draft->problems->is_out_of_memory = true;

@@ -51,6 +51,9 @@ enum { MAX_CONNECTIONS_DEFAULT = 256 };
  */
 enum { CLIENT_TEXT_MAX = 4096 };
 
+/* Networks of allow and deny together, where no acceptor looks at them: net/filter.h. */
+enum { KERNEL_NETWORKS_MAX = 160 };
+
 /* Sockets that a program which gets the listeners may be handed. */
 enum { LISTEN_SOCKETS_MAX = 16 };
 

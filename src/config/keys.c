@@ -248,9 +248,9 @@ const struct config_key config_keys[] = {
 	  .help = "connections that may wait for a worker" },
 
 	/* admission */
-	{ "allow", KEY_STRINGS, SHARED, ADMITS, WRITTEN(allow), APPLY,
+	{ "allow", KEY_STRINGS, SHARED, PLACED, WRITTEN(allow), APPLY,
 	  .help = "networks that may connect, and no others; by default all" },
-	{ "deny", KEY_STRINGS, SHARED, ADMITS, WRITTEN(deny), APPLY,
+	{ "deny", KEY_STRINGS, SHARED, PLACED, WRITTEN(deny), APPLY,
 	  .help = "networks that may not connect, whatever allow says" },
 	{ "hours", KEY_STRINGS, SHARED, ADMITS, WRITTEN(hours), APPLY,
 	  .help = "local times at which clients may connect: \"08:00-18:00\", \"mon-fri 22:00-06:00\"" },

@@ -66,6 +66,10 @@ static int open_one(const struct listener_options *options, const struct endpoin
 	*ret_step = "setsockopt";
 	if (set_options(fd, options, address->family) < 0)
 		return -errno;
+	*ret_step = "allow and deny, as a filter in the kernel (SO_ATTACH_FILTER)";
+	int r = options->filter ? filter_attach(fd, options->filter) : 0;
+	if (r < 0)
+		return r;
 	*ret_step = "bind";
 	if (bind(fd, (struct sockaddr *)&name, length) < 0)
 		return -errno;

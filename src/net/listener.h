@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/filter.h"
 #include "wire/endpoint.h"
 
 struct listener_options {
@@ -18,6 +19,7 @@ struct listener_options {
 	bool has_keepalive;
 	bool is_udp;           /* a datagram socket: bound, there is nothing to listen for */
 	bool is_blocking;      /* as programs that accept themselves expect it */
+	const struct filter_rules *filter; /* in force before anybody can connect; NULL: none */
 	bool shares_port;      /* bind beside a socket of ours: see listener_share_port */
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "net/holder.h"
 #include "supervisor/bound_name.h"
 #include "supervisor/regain.h"
@@ -70,11 +71,49 @@ static void describe(
 	else if (is_short)
 		snprintf(reason, sizeof reason, "%s; raise the limit on open files (ulimit -n, LimitNOFILE)",
 			strerror(-r));
+	else if (r == -EPERM && strstr(step, "SO_ATTACH_FILTER"))
+		snprintf(reason, sizeof reason,
+			"%s: this kernel wants CAP_NET_ADMIN for that; start fdsup with it, remove both keys and "
+			"use a packet filter, or write type = \"worker\"",
+			step);
 	else
 		snprintf(reason, sizeof reason, "%s: %s", step, strerror(-r));
 	snprintf(error, LISTENERS_ERROR_SIZE, "%.200s:%u: services.%s: cannot listen on %s %s: %s",
 		config->file, config->line, config->name,
 		listen_protocol_name(config, where), address, reason);
+}
+
+_Static_assert((int)FILTER_NETWORKS_MAX == (int)KERNEL_NETWORKS_MAX, "what is loaded can be attached");
+
+/*
+ * Allow and deny are the acceptor's to observe, and the kernel's where there is no acceptor. Unix
+ * sockets have no addresses.
+ */
+static struct filter_rules filter_of(
+	const struct service_config *config, const struct listen_address *where)
+{
+	if (!service_gets_listeners(config) || where->path)
+		return (struct filter_rules){ .has_allow = false };
+	return (struct filter_rules){
+		.has_allow = config->has_allow,
+		.allow = config->networks,
+		.n_allow = config->n_allow,
+		.deny = config->networks + config->n_allow,
+		.n_deny = config->n_deny,
+	};
+}
+
+/* If the kernel does not take the new rules, nobody gets in: that is seen. */
+static void apply_filter(const struct service_config *config, const struct listener *listener)
+{
+	const struct filter_rules nobody = { .has_allow = true };
+	struct filter_rules rules = filter_of(config, &listener->where);
+	int r = listener->where.path ? 0 : filter_attach(listener->fd, &rules);
+	if (r == 0)
+		return;
+	bool is_closed = filter_attach(listener->fd, &nobody) == 0;
+	log_error("%s: the kernel does not take allow and deny: %s; %s", config->name, strerror(-r),
+		is_closed ? "nobody can connect until it does" : "those of before hold");
 }
 
 static struct listener_options options_of(
@@ -97,7 +136,9 @@ static int open_one(const struct service_config *config, struct listener *listen
 	bool shares_port, char error[LISTENERS_ERROR_SIZE])
 {
 	struct listener_options options = options_of(config, &listener->where);
+	struct filter_rules filter = filter_of(config, &listener->where);
 	options.shares_port = shares_port;
+	options.filter = &filter;
 	const char *path = listener->where.path, *step = "socket";
 	int r = path ? bound_name_listen(config, path, &listener->fd, &listener->name)
 		     : listener_open(&options, &listener->fd, &step);
@@ -105,6 +146,7 @@ static int open_one(const struct service_config *config, struct listener *listen
 	if (fd >= 0) {
 		listener->fd = fd;
 		listener_apply(fd, &options);
+		apply_filter(config, listener);
 		return 0;
 	}
 	if (r < 0)
@@ -118,6 +160,7 @@ void listeners_apply(const struct service_config *config, const struct listener 
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct listener_options options = options_of(config, &listeners[i].where);
+		apply_filter(config, &listeners[i]);
 		listener_apply(listeners[i].fd, &options);
 		if (listeners[i].name)
 			bound_name_apply(listeners[i].name, config);

@@ -350,7 +350,6 @@ static void roll(struct service *service)
 
 static void apply_limits(struct service *service)
 {
-	listeners_apply(service->config, service->listeners, service->n_listeners);
 	handoff_queue_set_depth(service->queue[0], service->config->queue);
 	service_tell_settings(service, false, NULL);
 	service_tell_access(service);
@@ -376,6 +375,7 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 	if (is_running && change != CHANGE_NONE) {
 		if (opened)
 			replace_listeners(service, opened, n_opened);
+		listeners_apply(config, service->listeners, service->n_listeners);
 		if (service->acceptor)
 			apply_limits(service);
 		if (change >= CHANGE_ROLL)

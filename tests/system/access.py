@@ -4,7 +4,7 @@ import resource
 import socket
 import threading
 
-from support import Test, children, free_port, main, run, wait_until
+from support import Test, as_nobody, children, free_port, main, needs_root, run, wait_until
 
 
 class Access(Test):
@@ -126,6 +126,98 @@ class Access(Test):
                         self.assertEqual(client.recv(100), expected)
                     except OSError: # it was closed in between
                         self.assertEqual(expected, b"")
+
+    # -- where a program accepts or receives by itself, the kernel keeps them out
+
+    LISTEN = 's = { type = "listen"; address = "%s"; port = %d; %s command = [ "/usr/bin/env", "python3", "-c", "%s" ]; };'
+    ECHO = ("import socket; s = socket.socket(fileno=3)\\n"
+            "while True: c, _ = s.accept(); c.sendall(c.recv(100)); c.close()")
+    UDP_ECHO = ("import socket; s = socket.socket(fileno=3)\\n"
+                "while True: data, peer = s.recvfrom(100); s.sendto(data, peer)")
+
+    def reaches(self, port, source, host="127.0.0.1"):
+        """Whether there is somebody for this client: packets that are dropped have no answer at all."""
+        try:
+            with socket.create_connection((host, port), 0.5, (source, 0)) as s:
+                s.settimeout(30)
+                s.sendall(b"hello")
+                return s.recv(100) == b"hello"
+        except TimeoutError:
+            return False
+
+    def is_answered(self, port, source):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind((source, 0))
+            s.connect(("127.0.0.1", port))
+            for timeout in (0.5, 0.5) if source.startswith("127.0.2.") else (30,):
+                s.settimeout(timeout)
+                s.send(b"hello")
+                try:
+                    return s.recv(100) == b"hello"
+                except TimeoutError:
+                    pass
+            return False
+
+    @needs_root
+    def test_a_program_that_accepts_by_itself_never_sees_them(self):
+        for address in ("127.0.0.1", "*"):
+            port = free_port()
+            fdsup = self.fdsup(self.LISTEN % (address, port, 'allow = [ "127.0.1.0/24", "::1" ]; deny = "127.0.1.7";', self.ECHO))
+            self.assertFalse(self.reaches(port, "127.0.2.1"))
+            self.assertEqual(fdsup.status("s")["state"], "ON-DEMAND")
+            self.assertTrue(self.reaches(port, "127.0.1.1"))
+            self.assertFalse(self.reaches(port, "127.0.1.7"))
+            if address == "*":
+                self.assertTrue(self.reaches(port, "::1", "::1"))
+            fdsup.write(self.LISTEN % (address, port, 'allow = "127.0.2.0/24";', self.ECHO))
+            fdsup.order("reload")
+            self.assertTrue(self.reaches(port, "127.0.2.1"))
+            self.assertFalse(self.reaches(port, "127.0.1.1"))
+            fdsup.write(self.LISTEN % (address, port, "", self.ECHO))
+            fdsup.order("reload")
+            self.assertTrue(self.reaches(port, "127.0.1.7"))
+            self.assertEqual(fdsup.status("s")["restarts"], 0)
+
+    @needs_root
+    def test_a_socket_that_goes_to_an_acceptor_loses_the_filter(self):
+        port = free_port()
+        fdsup = self.fdsup(self.LISTEN % ("127.0.0.1", port, "allow = [ ];", self.ECHO))
+        self.assertFalse(self.reaches(port, "127.0.0.1"))
+        fdsup.write(self.service(port, 'deny = "127.0.1.0/24";'))
+        fdsup.order("reload")
+        self.assertEqual(self.ask(port, "127.0.0.1"), b"hello")
+        self.assertEqual(self.ask(port, "127.0.1.1"), b"")
+        fdsup.write(self.LISTEN % ("127.0.0.1", port, 'allow = "127.0.1.0/24";', self.ECHO))
+        fdsup.order("reload")
+        self.assertTrue(self.reaches(port, "127.0.1.1"))
+        self.assertFalse(self.reaches(port, "127.0.0.1"))
+
+    def test_nor_does_one_that_receives_datagrams(self):
+        for service in ('s = { address = "127.0.0.1"; port = %d; protocol = "udp"; builtin = "echo"; %s };',
+                        self.LISTEN.replace("%s", "127.0.0.1", 1).replace('"%s"', '"' + self.UDP_ECHO + '"')
+                        .replace("port =", 'protocol = "udp"; port =')):
+            port = free_port()
+            fdsup = self.fdsup(service % (port, 'deny = "127.0.2.0/24";'))
+            self.assertTrue(self.is_answered(port, "127.0.1.1"))
+            self.assertFalse(self.is_answered(port, "127.0.2.1"))
+            fdsup.write(service % (port, 'deny = "127.0.3.1";'))
+            fdsup.order("reload")
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind(("127.0.2.1", 0))
+                s.connect(("127.0.0.1", port))
+                s.settimeout(30)
+                s.send(b"again")
+                self.assertEqual(s.recv(100), b"again")
+
+    @needs_root
+    def test_a_kernel_that_keeps_nobody_out_is_an_error(self):
+        fdsup = self.unstarted(self.LISTEN % ("127.0.0.1", free_port(), "allow = [ ];", self.ECHO), prefix=as_nobody())
+        os.chmod(fdsup.directory, 0o777)
+        code, output, error = run("fdsup", "-c", fdsup.path, prefix=["timeout", "2", *as_nobody()])
+        if code == 124:
+            self.skipTest("this kernel lets everybody filter TCP")
+        self.assertNotEqual(code, 0)
+        self.assertRegex(error, "services.s: cannot listen on .*allow and deny, as a filter.*CAP_NET_ADMIN")
 
     def test_many_networks(self):
         networks = ", ".join('"10.%d.%d.0/24"' % (i // 250, i % 250) for i in range(2000))
