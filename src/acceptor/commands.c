@@ -60,6 +60,8 @@ static const char *check_settings(const struct control_service *settings)
 		return "the name of the service is empty or too long";
 	if (settings->overflow > OVERFLOW_RESET)
 		return "unknown overflow rule";
+	if (settings->log_address > LOG_ADDRESS_NONE)
+		return "unknown part of addresses to log";
 	if (!settings->queue_depth)
 		return "the queue has no room";
 	return NULL;

@@ -46,6 +46,7 @@ static int apply_limits(
 	};
 	service->overflow_wait_ms = settings->overflow_wait_ms;
 	service->log_events = settings->log_events;
+	service->log_address = (enum log_address)settings->log_address;
 	service->max_uses = settings->max_uses;
 	service->may_be_silent = settings->may_be_silent;
 	service->written.rate_count = settings->rate_count;

@@ -38,6 +38,7 @@ struct service {
 	uint32_t number; /* row on the scoreboard; names the service in messages */
 	uint32_t overflow_wait_ms;
 	uint32_t log_events;
+	enum log_address log_address;
 	struct { /* as the administrator wrote them, for sentences */
 		uint32_t rate_count, rate_per_ms;
 		uint32_t source_rate_count, source_rate_per_ms;

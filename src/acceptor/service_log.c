@@ -18,11 +18,13 @@ static const uint64_t near_full_quiet_ns = UINT64_C(600000000000);
 enum { ENDS_SIZE = 2 * ENDPOINT_TEXT_SIZE + 48 };
 
 /* "id=... peer=... local=..." */
-static const char *format_ends(char text[ENDS_SIZE], const struct ledger_entry *entry)
+static const char *format_ends(
+	char text[ENDS_SIZE], const struct service *service, const struct ledger_entry *entry)
 {
 	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE];
 	snprintf(text, ENDS_SIZE, "id=%016" PRIx64 " peer=%s local=%s", entry->id,
-		endpoint_format(peer, &entry->peer), endpoint_format_local(local, &entry->local));
+		endpoint_format_client(peer, &entry->peer, service->log_address),
+		endpoint_format_local(local, &entry->local));
 	return text;
 }
 
@@ -30,7 +32,7 @@ void service_log_start(struct service *service, const struct ledger_entry *entry
 {
 	char ends[ENDS_SIZE];
 	if (service->log_events & LOG_EVENT_START)
-		log_info("%s: START %s pid=%d", service_name(service), format_ends(ends, entry),
+		log_info("%s: START %s pid=%d", service_name(service), format_ends(ends, service, entry),
 			entry->pid);
 }
 
@@ -57,7 +59,7 @@ void service_log_end(
 	format_status(status, sizeof status, entry, ending->status);
 	uint64_t duration_ms = ending->duration_us / 1000, cpu_ms = ending->cpu_us / 1000;
 	log_info("%s: END %s pid=%d duration=%" PRIu64 ".%03us cpu=%" PRIu64 ".%03us %s",
-		service_name(service), format_ends(ends, entry), entry->pid, duration_ms / 1000,
+		service_name(service), format_ends(ends, service, entry), entry->pid, duration_ms / 1000,
 		(unsigned)(duration_ms % 1000), cpu_ms / 1000, (unsigned)(cpu_ms % 1000), status);
 }
 
@@ -90,7 +92,7 @@ void service_log_refused(struct service *service, const struct ledger_entry *ent
 		return;
 	}
 	service->n_refused_lines++;
-	log_info("%s: REFUSED %s reason=%s", service_name(service), format_ends(ends, entry),
+	log_info("%s: REFUSED %s reason=%s", service_name(service), format_ends(ends, service, entry),
 		reason);
 }
 
@@ -99,10 +101,10 @@ void service_log_lost(struct service *service, const struct ledger_entry *entry,
 	char ends[ENDS_SIZE];
 	if (worker)
 		log_warning("%s: LOST %s: worker %d died holding it", service_name(service),
-			format_ends(ends, entry), worker);
+			format_ends(ends, service, entry), worker);
 	else
 		log_warning("%s: LOST %s: a worker died and no other has reported it",
-			service_name(service), format_ends(ends, entry));
+			service_name(service), format_ends(ends, service, entry));
 }
 
 static const char *format_rate(char *text, size_t size, uint32_t count, uint32_t per_ms)
@@ -128,10 +130,7 @@ static void log_source_episode(
 {
 	char host[ENDPOINT_TEXT_SIZE], wait[TEXT_DURATION_SIZE];
 	const char *name = service_name(service);
-	if (entry->peer.family == AF_UNIX)
-		snprintf(host, sizeof host, "uid=%u", entry->peer.unix_peer.uid);
-	else
-		endpoint_format_host(host, &entry->peer);
+	endpoint_format_source(host, &entry->peer, service->log_address);
 	if (service->admission.limits.overflow != OVERFLOW_WAIT)
 		log_notice(
 			"%s: %s reached by %s: more of it is refused; raise it if that is no abuse",

@@ -1,6 +1,7 @@
 #include "builtin/options.h"
 
 #include <limits.h>
+#include <string.h>
 
 enum { UDP_RATE = 100, UDP_RATE_MAX = 1000000, UDP_RATE_TIME_MS = 1000 };
 
@@ -19,6 +20,7 @@ static const char usage_text[] =
 	"  --udp-rate-time MS so many in this time instead of a second\n"
 	"  --udp-burst N      so many at once (default: as --udp-rate)\n"
 	"  --avoid-port PORT  UDP port of another small service, never answered\n"
+	"  --log-address HOW  of senders in messages: full, prefix or none\n"
 	"  --verbose          one line an event on standard error\n"
 	"  --help, --version\n"
 	"\n"
@@ -30,6 +32,7 @@ enum option_id {
 	OPTION_UDP_RATE_TIME,
 	OPTION_UDP_BURST,
 	OPTION_AVOID_PORT,
+	OPTION_LOG_ADDRESS,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +42,7 @@ static const struct option long_options[] = {
 	{ "udp-rate-time", required_argument, NULL, OPTION_UDP_RATE_TIME },
 	{ "udp-burst", required_argument, NULL, OPTION_UDP_BURST },
 	{ "avoid-port", required_argument, NULL, OPTION_AVOID_PORT },
+	{ "log-address", required_argument, NULL, OPTION_LOG_ADDRESS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -67,6 +71,23 @@ static bool parse_avoided(struct options *options)
 	return true;
 }
 
+static bool parse_log_address(struct options *options)
+{
+	static const char *const names[] = {
+		[LOG_ADDRESS_FULL] = "full",
+		[LOG_ADDRESS_PREFIX] = "prefix",
+		[LOG_ADDRESS_NONE] = "none",
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(optarg, names[i]) != 0)
+			continue;
+		options->log_address = (enum log_address)i;
+		return true;
+	}
+	return arguments_complain(
+		&options->common, "--log-address %s: it is full, prefix or none", optarg);
+}
+
 static bool parse_option(void *context, int id)
 {
 	struct options *options = context;
@@ -82,6 +103,8 @@ static bool parse_option(void *context, int id)
 	case OPTION_UDP_BURST:
 		return arguments_number(
 			&options->common, "udp-burst", 1, UDP_RATE_MAX, &options->udp_burst);
+	case OPTION_LOG_ADDRESS:
+		return parse_log_address(options);
 	default:
 		return parse_avoided(options);
 	}

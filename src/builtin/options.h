@@ -18,6 +18,7 @@ struct options {
 	uint64_t udp_rate; /* answers in udp_rate_time_ms */
 	uint64_t udp_rate_time_ms;
 	uint64_t udp_burst; /* 0: as udp_rate */
+	enum log_address log_address;
 	struct caution caution;
 };
 

@@ -28,7 +28,8 @@ static void say_refused(
 		return;
 	log_notice("a datagram from %s is not answered: %s (%llu of that kind since this was last "
 		   "said)",
-		endpoint_format(peer, &datagram->peer), verdict_text(verdict),
+		endpoint_format_client(peer, &datagram->peer, builtin->options->log_address),
+		verdict_text(verdict),
 		(unsigned long long)builtin->n_refused);
 	builtin->is_refusal_said = true;
 	builtin->refusal_said_ms = now_ms;

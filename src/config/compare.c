@@ -105,10 +105,11 @@ static void compare_resolved(struct comparison *comparison, const struct service
 		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }
 
-/* Who answers datagrams keeps the one limit that it has itself, and is told it at its start. */
+/* Who answers datagrams keeps the limit and writes the lines itself, and is told at its start. */
 static enum config_change change_of(const struct config_key *key, const struct service_config *service)
 {
-	bool is_told = service_answers_datagrams(service) && !strcmp(key->name, "rate");
+	bool is_told = service_answers_datagrams(service) &&
+		       (!strcmp(key->name, "rate") || !strcmp(key->name, "log_address"));
 	return is_told ? CHANGE_ROLL : key->change;
 }
 

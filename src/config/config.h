@@ -66,7 +66,6 @@ enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 enum ready_rule { READY_EXEC, READY_NOTIFY, READY_FD };
 enum overflow_rule { OVERFLOW_WAIT, OVERFLOW_REFUSE, OVERFLOW_RESET };
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
-enum log_address { LOG_ADDRESS_FULL, LOG_ADDRESS_PREFIX, LOG_ADDRESS_NONE };
 
 /* Bits of the key `log` of a service. */
 enum { LOG_EVENT_START = 1, LOG_EVENT_END = 2, LOG_EVENT_REFUSE = 4 };
@@ -206,6 +205,7 @@ struct service_config {
 
 	/* reporting */
 	uint32_t log_events;
+	enum log_address log_address;
 };
 
 struct config {

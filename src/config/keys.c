@@ -54,8 +54,8 @@ static const struct key_name log_event_names[] = {
 	{ NULL },
 };
 static const struct key_name log_address_names[] = {
-	{ "full", LOG_ADDRESS_FULL }, { "prefix", LOG_ADDRESS_PREFIX, .is_future = true },
-	{ "none", LOG_ADDRESS_NONE, .is_future = true }, { NULL },
+	{ "full", LOG_ADDRESS_FULL }, { "prefix", LOG_ADDRESS_PREFIX }, { "none", LOG_ADDRESS_NONE },
+	{ NULL },
 };
 static const struct key_name log_level_names[] = {
 	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
@@ -309,8 +309,8 @@ const struct config_key config_keys[] = {
 	/* reporting */
 	{ "log", KEY_FLAGS, SHARED, ADMITS, "end refuse", SERVICE(log_events), APPLY,
 	  .names = log_event_names, .help = "which events of a connection get a line" },
-	{ "log_address", KEY_ENUM, SHARED, ADMITS, "full", NO_CHOICE, APPLY, .names = log_address_names,
-	  .help = "how much of a client's address is logged" },
+	{ "log_address", KEY_ENUM, SHARED, ADMITS | DATAGRAMS, "full", SERVICE(log_address), APPLY, .names = log_address_names,
+	  .help = "how much of a client's address is logged and shown" },
 };
 
 /* clang-format on */

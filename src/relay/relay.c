@@ -1,6 +1,7 @@
 #include "relay/relay.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,12 +99,12 @@ static void tell_success(struct relay *relay)
 /* The worker is gone without having received it. False: nobody else can have it. */
 static bool may_try_again(const struct relay *relay, const struct passed *passed)
 {
-	char peer[ENDPOINT_TEXT_SIZE];
 	bool is_untouched = connection_is_untouched(passed->connection);
 	if (is_untouched && passed->n_tries < RELAY_TRIES_MAX)
 		return true;
-	log_error("the connection of %s is lost: the worker on %s went %s",
-		endpoint_format(peer, &passed->taken.record.peer), relay->options->peer.text,
+	/* By its id alone: how much of the client's address may be shown, the acceptor's lines know. */
+	log_error("connection %016" PRIx64 " is lost: the worker on %s went %s",
+		passed->taken.record.connection, relay->options->peer.text,
 		is_untouched ? "with it, as those before it" : "after it had begun to serve it");
 	return false;
 }

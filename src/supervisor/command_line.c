@@ -85,6 +85,12 @@ static void for_redirect(const struct service *service, struct command_line *lin
 		service->config->to, "--idle-exit", number(line, idle_timeout_ms(service)));
 }
 
+static const char *const log_address_names[] = {
+	[LOG_ADDRESS_FULL] = "full",
+	[LOG_ADDRESS_PREFIX] = "prefix",
+	[LOG_ADDRESS_NONE] = "none",
+};
+
 /* Its sockets begin at 3, as those of a program of type listen do. */
 static void for_datagrams(const struct service *service, struct command_line *line)
 {
@@ -100,6 +106,8 @@ static void for_datagrams(const struct service *service, struct command_line *li
 		n = APPEND(line, n, "--udp-rate", number(line, config->rate.count), "--udp-rate-time",
 			number(line, config->rate.per_ms), "--udp-burst",
 			number(line, config->rate.burst));
+	if (config->log_address != LOG_ADDRESS_FULL)
+		n = APPEND(line, n, "--log-address", log_address_names[config->log_address]);
 	APPEND(line, n, builtin_name(config->builtin));
 }
 

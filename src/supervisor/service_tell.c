@@ -63,6 +63,7 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 		.overflow = config->overflow,
 		.overflow_wait_ms = (uint32_t)config->overflow_wait,
 		.log_events = config->log_events,
+		.log_address = config->log_address,
 		.queue_depth = config->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
 		.max_uses = config->max_uses,

@@ -93,6 +93,7 @@ struct control_service {
 	uint32_t overflow;        /* enum overflow_rule */
 	uint32_t overflow_wait_ms;
 	uint32_t log_events;      /* bits of enum LOG_EVENT_* */
+	uint32_t log_address;     /* enum log_address */
 	uint32_t queue_depth;
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
 	uint32_t max_uses;        /* connections after which a worker is replaced */

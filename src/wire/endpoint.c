@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -116,6 +117,41 @@ char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
 	else
 		memcpy(text, host, ENDPOINT_TEXT_SIZE);
 	return text;
+}
+
+static char *format_prefix(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
+{
+	/* Without a scope, too: it is no part of the prefix. */
+	struct endpoint network = { .family = end->family };
+	bool is_ipv4 = end->family == AF_INET;
+	if (!is_ipv4 && end->family != AF_INET6)
+		return endpoint_format_host(text, end);
+	memcpy(network.ip, end->ip, is_ipv4 ? 3 : 6);
+	endpoint_format_host(text, &network);
+	return strcat(text, is_ipv4 ? "/24" : "/48");
+}
+
+static char *format_user(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
+{
+	snprintf(text, ENDPOINT_TEXT_SIZE, "uid=%u", end->unix_peer.uid);
+	return text;
+}
+
+char *endpoint_format_source(
+	char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end, enum log_address shown)
+{
+	if (shown == LOG_ADDRESS_NONE)
+		return strcpy(text, "-");
+	if (end->family == AF_UNIX)
+		return format_user(text, end);
+	return shown == LOG_ADDRESS_PREFIX ? format_prefix(text, end) : endpoint_format_host(text, end);
+}
+
+char *endpoint_format_client(
+	char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end, enum log_address shown)
+{
+	return shown == LOG_ADDRESS_FULL ? endpoint_format(text, end)
+					 : endpoint_format_source(text, end, shown);
 }
 
 char *endpoint_format_local(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)

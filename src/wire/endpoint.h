@@ -38,6 +38,22 @@ enum { ENDPOINT_TEXT_SIZE = 80 };
 /* "192.0.2.1", "2001:db8::1", "fe80::1%2", "uid=0,pid=71", or "-" when unknown. Returns text. */
 char *endpoint_format_host(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end);
 
+/* How much of a client's address may be shown: the key `log_address`. */
+enum log_address {
+	LOG_ADDRESS_FULL,
+	LOG_ADDRESS_PREFIX, /* the network: IPv4 /24, IPv6 /48, of a local process its user */
+	LOG_ADDRESS_NONE,   /* "-" */
+};
+
+/*
+ * A client with its port, and without: "192.0.2.1:80" and "192.0.2.1", as a prefix "192.0.2.0/24" both.
+ * A local process is "uid=0,pid=71" with what stands for a port, and else "uid=0". Returns text.
+ */
+char *endpoint_format_client(
+	char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end, enum log_address shown);
+char *endpoint_format_source(
+	char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end, enum log_address shown);
+
 enum { ENDPOINT_PORT_SIZE = 6 };
 
 /* "80". Returns text. */

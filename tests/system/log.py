@@ -62,6 +62,42 @@ class Log(Test):
         self.assertEqual(self.read_all(second), b"")
         fdsup.wait_log(r" info cat: REFUSED %s reason=max_connections$" % (ENDS % (own, port)))
 
+    def client_at(self, port, source):
+        """A client at this address, which sends something and reads to the end."""
+        with socket.create_connection(("127.0.0.1", port), LONG, (source, 0)) as s:
+            try:
+                s.sendall(b"x")
+                s.shutdown(socket.SHUT_WR)
+                self.read_all(s)
+            except OSError: # refused
+                pass
+
+    def test_no_more_of_an_address_is_shown_than_the_key_allows(self):
+        ports = [free_port() for _ in range(2)]
+        keys = 'log = [ "start", "end", "refuse" ]; deny = "127.77.3.9"; max_per_source = 1; overflow = "refuse";'
+        fdsup = self.fdsup(self.cat(ports[0], keys + 'log_address = "prefix";', "some")
+                           + self.cat(ports[1], keys + 'log_address = "none";', "nothing"))
+        for name, port, shown in (("some", ports[0], r"127\.77\.3\.0/24"), ("nothing", ports[1], "-")):
+            self.client_at(port, "127.77.3.8")
+            self.client_at(port, "127.77.3.9")
+            for event in ("START", "END", "REFUSED"):
+                fdsup.wait_log(r" %s: %s id=[0-9a-f]{16} peer=%s local=127\.0\.0\.1:%d " % (name, event, shown, port))
+            first = socket.create_connection(("127.0.0.1", port), LONG, ("127.77.3.7", 0))
+            self.sockets.append(first)
+            first.sendall(b"x")
+            first.recv(1)
+            self.client_at(port, "127.77.3.7")
+            fdsup.wait_log(r" %s: max_per_source=1 reached by %s: " % (name, shown))
+        self.assertNotRegex(fdsup.log(), r"127\.77\.3\.[789]")
+        for verb in ("status", "listeners", "workers"):
+            self.assertNotRegex(fdsup.ctl("--json", verb)[1], r"127\.77\.3\.[789]")
+        # A change takes effect at once, for what is logged from then on.
+        fdsup.write(self.cat(ports[0], keys + 'log_address = "full";', "some")
+                    + self.cat(ports[1], keys + 'log_address = "none";', "nothing"))
+        self.assertIn("apply", fdsup.order("reload"))
+        self.client_at(ports[0], "127.77.3.8")
+        fdsup.wait_log(r" some: END id=[0-9a-f]{16} peer=127\.77\.3\.8:\d+ local=")
+
     def test_only_the_events_of_the_file_get_a_line(self):
         ports = [free_port() for _ in range(3)]
         fdsup = self.fdsup(self.cat(ports[0], 'log = [ "start" ];', "a") + self.cat(ports[1], 'log = [ "end" ];', "b")

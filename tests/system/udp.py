@@ -96,6 +96,21 @@ class Udp(Test):
         self.assert_unanswered(client, port)
         fdsup.wait_log("a datagram from 127.0.0.1:%d is not answered: .* below 1024" % low)
 
+    def test_a_sender_is_named_no_more_than_log_address_allows(self):
+        avoided, port = free_port(), free_port()
+        whole = SERVICE % ("other", avoided, "time", "") + SERVICE % ("echo", port, "echo", '%s')
+        fdsup = self.fdsup(whole % 'log_address = "prefix";')
+        client = self.client("127.0.0.2", avoided)
+        self.assert_unanswered(client, port)
+        fdsup.wait_log("a datagram from 127.0.0.0/24 is not answered: ")
+        pid, = fdsup.worker_pids("echo")
+        fdsup.write(whole % 'log_address = "none";')
+        self.assertIn("roll", fdsup.order("reload"))
+        wait_until("its end", lambda: not is_running(pid))
+        self.assert_unanswered(client, port)
+        fdsup.wait_log("a datagram from - is not answered: ")
+        self.assertEqual(fdsup.count_log(r"127\.0\.0\.2"), 0)
+
     def test_no_builtin_service_answers_another_nor_itself_elsewhere(self):
         one, two = free_port("127.0.0.2"), free_port("127.0.0.2")
         self.fdsup(SERVICE % ("a", one, "echo", "") + SERVICE % ("b", two, "time", ""))
@@ -140,7 +155,7 @@ class Udp(Test):
         pid, = fdsup.worker_pids("e")
         fdsup.write(SERVICE % ("e", port, "echo", 'rate = "5/1h";'))
         fdsup.order("reload")
-        wait_until("its successor", lambda: fdsup.worker_pids("e") not in ([pid], []))
+        wait_until("its successor", lambda: fdsup.worker_pids("e") not in ([pid], []) and not is_running(pid))
         self.assertEqual(self.ask(port), b"?")
 
     # -- how they live

@@ -43,6 +43,7 @@ Test(compare, asks_for_no_more_than_each_change_needs)
 		{ EXEC("max_connections = 5;"), CHANGE_APPLY },
 		{ EXEC("rate = \"1/s\";"), CHANGE_APPLY },
 		{ EXEC("log = [ \"start\" ];"), CHANGE_APPLY },
+		{ EXEC("log_address = \"none\";"), CHANGE_APPLY },
 		{ EXEC("stop_timeout = 1;"), CHANGE_APPLY },
 		{ EXEC("description = \"x\";"), CHANGE_APPLY },
 		{ EXEC("umask = \"077\";"), CHANGE_ROLL },

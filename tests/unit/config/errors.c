@@ -297,7 +297,6 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 		"defer_accept = 5;", "sandbox = \"basic\";", "spares = 2;",
 		"redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
-		"log_address = \"prefix\";", "log_address = \"none\";",
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char text[256];

@@ -64,7 +64,7 @@ Test(load, every_supported_key_reaches_its_field)
 		"overflow_wait = \"500ms\"; restart_delay = 1;\n"
 		"restart_delay_max = \"2min\"; start_timeout = \"3s\"; stop_timeout = 0;\n"
 		"stop_signal = \"sigint\"; give_up = \"5/10s\"; log_address = "
-		"\"full\";\n"
+		"\"prefix\";\n"
 		"log = [ \"start\" ]; }; };");
 	const struct service_config *a = config->services[0];
 	cr_assert_eq(a->n_listen, 2);
@@ -78,6 +78,7 @@ Test(load, every_supported_key_reaches_its_field)
 	cr_expect_str_eq(a->command.items[2], "a b");
 	cr_expect_str_eq(a->command_path + strlen(a->command_path) - 4, "/cat");
 	cr_expect_not(a->is_enabled);
+	cr_expect_eq(a->log_address, LOG_ADDRESS_PREFIX);
 	cr_expect_str_eq(a->description, "d");
 	cr_expect_eq(a->umask, 077);
 	cr_expect_eq(a->nice, 3);

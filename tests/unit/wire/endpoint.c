@@ -99,3 +99,30 @@ Test(endpoint, writes_ports_alone)
 	end.port = 0;
 	cr_assert_str_eq(endpoint_format_port(text, &end), "0");
 }
+
+static void expect_shown(
+	struct endpoint end, enum log_address shown, const char *client, const char *source)
+{
+	char text[ENDPOINT_TEXT_SIZE];
+	cr_expect_str_eq(endpoint_format_client(text, &end, shown), client);
+	cr_expect_str_eq(endpoint_format_source(text, &end, shown), source);
+}
+
+Test(endpoint, shows_as_much_of_a_client_as_it_may)
+{
+	struct endpoint ipv4 = from_ipv4("192.0.2.129", 4711);
+	struct endpoint local = { .family = AF_UNIX, .unix_peer = { .uid = 1000, .pid = 71 } };
+	struct endpoint ipv6 = { .family = AF_INET6, .port = 80, .scope = 2 };
+	struct endpoint unknown = { 0 };
+	inet_pton(AF_INET6, "2001:db8:1:2:3:4:5:6", ipv6.ip);
+	expect_shown(ipv4, LOG_ADDRESS_FULL, "192.0.2.129:4711", "192.0.2.129");
+	expect_shown(ipv4, LOG_ADDRESS_PREFIX, "192.0.2.0/24", "192.0.2.0/24");
+	expect_shown(ipv4, LOG_ADDRESS_NONE, "-", "-");
+	expect_shown(ipv6, LOG_ADDRESS_FULL, "[2001:db8:1:2:3:4:5:6%2]:80", "2001:db8:1:2:3:4:5:6%2");
+	expect_shown(ipv6, LOG_ADDRESS_PREFIX, "2001:db8:1::/48", "2001:db8:1::/48");
+	expect_shown(ipv6, LOG_ADDRESS_NONE, "-", "-");
+	expect_shown(local, LOG_ADDRESS_FULL, "uid=1000,pid=71", "uid=1000");
+	expect_shown(local, LOG_ADDRESS_PREFIX, "uid=1000", "uid=1000");
+	expect_shown(local, LOG_ADDRESS_NONE, "-", "-");
+	expect_shown(unknown, LOG_ADDRESS_PREFIX, "-", "-");
+}
