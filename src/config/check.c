@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/unix_name.h"
 #include "config/confinement.h"
-#include "config/root.h"
+#include "base/root.h"
 
 static void check_workers(struct draft *draft)
 {

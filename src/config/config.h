@@ -61,6 +61,7 @@ enum { LISTEN_SOCKETS_MAX = 16 };
 enum { BUILTIN_PORTS_MAX = 64 };
 
 enum service_protocol { PROTOCOL_TCP, PROTOCOL_UDP };
+enum sandbox { SANDBOX_NONE, SANDBOX_BASIC, SANDBOX_STRICT };
 enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
 enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 enum ready_rule { READY_EXEC, READY_NOTIFY, READY_FD };
@@ -160,6 +161,10 @@ struct service_config {
 	enum stderr_target stderr_target;
 	bool has_no_new_privileges;
 	struct resource_limit limits[LIMIT_KINDS];
+	enum sandbox sandbox;
+	struct text_list sandbox_read;     /* absolute paths, below chroot */
+	struct text_list sandbox_write;
+	bool has_sandbox_network;
 	char *chroot;                      /* NULL: none */
 	uint64_t capabilities;             /* bits, with CAPABILITIES_GIVEN; 0: as they are */
 

@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 
 #include "base/capability.h"
+#include "base/fd.h"
+#include "base/root.h"
 #include "config/problems.h"
-#include "config/root.h"
 #include "config/value.h"
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -113,6 +114,46 @@ static void check_chroot(struct draft *draft, uint64_t permitted)
 			"= \"fd\", or remove this key or chroot");
 }
 
+/* ---- sandbox --------------------------------------------------------------------------------- */
+
+static void check_paths(struct draft *draft, const char *key, const struct text_list *list)
+{
+	const struct service_config *service = draft->fields;
+	char shown[QUOTE_SIZE];
+	for (size_t i = 0; i < list->n; i++) {
+		fd_auto int fd = root_open(service->chroot, list->items[i]);
+		quote(shown, list->items[i]);
+		if (list->items[i][0] != '/')
+			draft_item_problem(draft, key, i, "%s is a relative path; write the whole path",
+				shown);
+		else if (fd < 0)
+			draft_item_problem(draft, key, i, "%s%s: %s; create it, or remove it here", shown,
+				service->chroot ? " in the chroot" : "", strerror(-fd));
+	}
+}
+
+static void check_sandbox(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const struct {
+		const char *key;
+		bool is_set;
+	} of_strict[] = {
+		{ "sandbox_read", service->sandbox_read.n > 0 },
+		{ "sandbox_write", service->sandbox_write.n > 0 },
+		{ "sandbox_network", service->has_sandbox_network },
+	};
+	if (service->sandbox == SANDBOX_STRICT) {
+		check_paths(draft, "sandbox_read", &service->sandbox_read);
+		check_paths(draft, "sandbox_write", &service->sandbox_write);
+		return;
+	}
+	for (size_t i = 0; i < sizeof of_strict / sizeof *of_strict; i++)
+		if (of_strict[i].is_set && draft_has_own(draft, of_strict[i].key))
+			draft_problem(draft, of_strict[i].key,
+				"means nothing without sandbox = \"strict\"; write that, or remove this key");
+}
+
 void confinement_check(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
@@ -122,4 +163,5 @@ void confinement_check(struct draft *draft)
 	check_limits(draft, permitted);
 	check_capabilities(draft, permitted);
 	check_chroot(draft, permitted);
+	check_sandbox(draft);
 }

@@ -34,7 +34,7 @@ static const struct key_name stderr_names[] = {
 	{ "log", STDERR_LOG }, { "connection", STDERR_CONNECTION }, { "null", STDERR_NULL }, { NULL },
 };
 static const struct key_name sandbox_names[] = {
-	{ "none", 0 }, { "basic", 1 }, { "strict", 2 }, { NULL },
+	{ "none", SANDBOX_NONE }, { "basic", SANDBOX_BASIC }, { "strict", SANDBOX_STRICT }, { NULL },
 };
 static const struct key_name overflow_names[] = {
 	{ "wait", OVERFLOW_WAIT }, { "refuse", OVERFLOW_REFUSE }, { "reset", OVERFLOW_RESET }, { NULL },
@@ -222,8 +222,14 @@ const struct config_key config_keys[] = {
 	  .help = "set-user-id programs have no effect" },
 	{ "capabilities", KEY_CAPABILITIES, SHARED, RUNS, SERVICE(capabilities), ROLL,
 	  .help = "capabilities that the program has, exactly these; by default root has all" },
-	{ "sandbox", KEY_ENUM, SHARED, RUNS, NOT_YET, ROLL, .names = sandbox_names,
+	{ "sandbox", KEY_ENUM, SHARED, RUNS, "none", SERVICE(sandbox), ROLL, .names = sandbox_names,
 	  .help = "how much of the system the program sees" },
+	{ "sandbox_read", KEY_STRINGS, SHARED, RUNS, SERVICE(sandbox_read), ROLL,
+	  .help = "files and folders that it may read and execute with sandbox = \"strict\"" },
+	{ "sandbox_write", KEY_STRINGS, SHARED, RUNS, SERVICE(sandbox_write), ROLL,
+	  .help = "files and folders that it may read and write then, besides directory" },
+	{ "sandbox_network", KEY_BOOLEAN, SHARED, RUNS, "false", SERVICE(has_sandbox_network), ROLL,
+	  .help = "it may open network sockets of its own then" },
 
 	/* how many */
 	{ "workers", KEY_GROUP, SHARED, POOL, NO_CHOICE, APPLY, .help = "how many worker processes" },

@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "config/problems.h"
-#include "config/root.h"
+#include "base/root.h"
 
 /* 0 if it can be executed, else -EINVAL and why not, or -ENOENT. */
 static int examine(const char *root, const char *path, char reason[PROGRAM_REASON_SIZE])

@@ -14,6 +14,7 @@
 
 #include "base/capability.h"
 #include "base/fd.h"
+#include "process/sandbox.h"
 
 /*
  * The C library's set*id functions act on all threads through signals; in a vfork child they would
@@ -52,6 +53,7 @@ enum step {
 	STEP_CAPABILITIES,
 	STEP_DIRECTORY,
 	STEP_PRIVILEGES,
+	STEP_SANDBOX,
 	STEP_EXEC,
 	STEP_LIMITS, /* and one each: of `limits` */
 };
@@ -69,6 +71,7 @@ static const char *const step_names[] = {
 	[STEP_CAPABILITIES] = "capabilities (start fdsup as root, or with those that it is to give)",
 	[STEP_DIRECTORY] = "chdir",
 	[STEP_PRIVILEGES] = "prctl",
+	[STEP_SANDBOX] = "sandbox",
 	[STEP_EXEC] = "exec",
 };
 
@@ -208,6 +211,8 @@ static enum step become(const struct spawn_request *request, const struct accoun
 		write_pid(request->pid_text);
 	umask(request->umask);
 	reset_signals();
+	if (request->sandbox && sandbox_enter(request->sandbox) < 0)
+		return STEP_SANDBOX;
 	step = set_limits(request);
 	if (step != STEP_EXEC)
 		return step;

@@ -16,6 +16,8 @@
 
 #include "config/config.h"
 
+struct sandbox_rules;
+
 /* `from` is ours; it appears as `to` in the program. */
 struct spawn_descriptor {
 	int from;
@@ -40,6 +42,7 @@ struct spawn_request {
 	bool is_holding;
 	bool is_bounded;             /* nor can any program that it executes have others */
 	bool no_new_privileges;
+	const struct sandbox_rules *sandbox; /* needs no_new_privileges; NULL: none */
 	char *pid_text;              /* in envp: ten bytes that become the program's own pid; or NULL */
 	int parent_death_signal;     /* sent to the program when we die; 0: none */
 	struct spawn_descriptor descriptors[SPAWN_DESCRIPTORS]; /* no other is inherited */

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "process/environment.h"
 #include "policy/recycle.h"
+#include "process/sandbox.h"
 #include "process/spawn.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
@@ -185,12 +186,20 @@ static void confine_rights(const struct service_config *config, struct spawn_req
 		request->capabilities |= CAPABILITY_BIT(CAPABILITY_SETPCAP);
 }
 
+static void tell_what_is_missing(void)
+{
+	const char *text = sandbox_lacks();
+	if (text)
+		log_warning("%s", text);
+}
+
 /* ready_fd: where it announces that it is ready; -1: not so. */
 static pid_t spawn_worker(struct service *service, const struct command_line *line, int ready_fd,
 	const char **ret_step)
 {
 	const struct service_config *config = service->config;
-	bool is_logged = config->stderr_target != STDERR_NULL;
+	/* What fdsup-worker has to say itself is none of what its commands write. */
+	bool is_logged = config->stderr_target != STDERR_NULL || service_type_is_ours(config->type);
 	struct capture *capture = is_logged ? service_capture(service) : NULL;
 	char **environment = service_environment(service);
 	*ret_step = "pipe";
@@ -238,7 +247,16 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
 	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
 		request.parent_death_signal = end_signal(config);
-	return spawn(&request, ret_step);
+	struct sandbox_rules sandbox;
+	r = sandbox_make(&sandbox, config, line->path, ret_step);
+	if (r < 0)
+		return r;
+	tell_what_is_missing();
+	request.sandbox = &sandbox;
+	request.no_new_privileges |= config->sandbox != SANDBOX_NONE;
+	pid_t pid = spawn(&request, ret_step);
+	sandbox_fini(&sandbox);
+	return pid;
 }
 
 static pid_t start_process(

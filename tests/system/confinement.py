@@ -2,13 +2,15 @@
 
 The programs under test are shells that print what they find, so that the kernel tells what holds.
 """
+import ctypes
 import os
 import re
 import shutil
 import socket
 import subprocess
+import unittest
 
-from support import Test, as_nobody, children, free_port, main, needs_root, run
+from support import IS_ROOT, Test, as_nobody, children, free_port, main, needs_root, run
 
 NAMES = {"nofile": "Max open files", "nproc": "Max processes", "as": "Max address space", "cpu": "Max cpu time",
          "core": "Max core file size", "data": "Max data size", "fsize": "Max file size",
@@ -37,10 +39,23 @@ class Confined(Test):
         fdsup = self.fdsup('sh = { command = [ "/bin/sh", "-c", "(%s) 2>&1; echo done; exec sleep 1000" ]; %s };'
                            % (script, keys), **keywords)
         fdsup.wait_log(r"sh: stderr: done$")
-        return "\n".join(re.findall(r"sh: stderr: (.*)", fdsup.log())) + "\n", fdsup
+        return "\n".join(re.findall(r"sh: stderr: (.*)", fdsup.log())[:-1]) + "\n", fdsup
 
     def both(self, keys, script, **keywords):
         return self.exec(keys, script, **keywords)[0], self.daemon(keys, script, **keywords)[0]
+
+    def jail(self):
+        """A root directory with a few programs and what they need; nobody may write to it."""
+        fdsup = self.unstarted()
+        root = os.path.join(fdsup.directory, "jail")
+        for program in ("/bin/cat", "/bin/sleep", "/bin/sh"):
+            libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True).stdout.decode()
+            for path in [program, *re.findall(r"(/\S+) \(0x", libraries)]:
+                os.makedirs(root + os.path.dirname(path), 0o755, exist_ok=True)
+                shutil.copy(path, root + path)
+        for name in ("only-here", "home"):
+            os.makedirs(os.path.join(root, name))
+        return root
 
     def refused(self, services, *patterns, prefix=()):
         """fdsup --check refuses the file, and says so."""
@@ -207,19 +222,6 @@ class Rights(Confined):
 
     # -- chroot
 
-    def jail(self):
-        """A root directory with a few programs and what they need; nobody may write to it."""
-        fdsup = self.unstarted()
-        root = os.path.join(fdsup.directory, "jail")
-        for program in ("/bin/cat", "/bin/sleep", "/bin/sh"):
-            libraries = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True).stdout.decode()
-            for path in [program, *re.findall(r"(/\S+) \(0x", libraries)]:
-                os.makedirs(root + os.path.dirname(path), 0o755, exist_ok=True)
-                shutil.copy(path, root + path)
-        for name in ("only-here", "home"):
-            os.makedirs(os.path.join(root, name))
-        return root
-
     def enclosed(self, keys):
         """The pids of a worker, its command and a daemon, and what the command says of where it is."""
         port = free_port()
@@ -286,6 +288,163 @@ class Rights(Confined):
         self.refused(service, r'services.sh.command: "/bin/sh" in the chroot: No such file or directory')
         os.chmod(root, 0o777)
         self.refused(service, r"services.sh.chroot: the user of the service may write to")
+
+
+def landlock_level():
+    level = ctypes.CDLL(None).syscall(444, None, 0, 1)
+    return max(level, 0)
+
+
+needs_filters = unittest.skipUnless("Seccomp" in status_of(os.getpid()), "this kernel has no filters of system calls")
+needs_landlock = unittest.skipUnless(landlock_level() >= 2, "this kernel has no Landlock that would do")
+
+# A sanitized fdsup-worker looks for leaks by ptrace(2), which no sandbox allows.
+NO_LEAKS = 'environment = "ASAN_OPTIONS=detect_leaks=0";'
+
+
+@needs_filters
+class Sandbox(Confined):
+    def keys(self, sandbox, more=""):
+        return 'sandbox = "%s"; %s %s' % (sandbox, NO_LEAKS, more)
+
+    def test_commands_workers_and_daemons_are_in_it(self):
+        for sandbox in ("basic", "strict"):
+            for found in self.both(self.keys(sandbox),
+                                   "while read name value; do echo $name $value; done < /proc/self/status"):
+                status = dict(re.findall(r"^(\w+): (.*)$", found, re.M))
+                self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+        port = free_port()
+        fdsup = self.fdsup(self.service(port, self.keys("strict"), "echo served"))
+        self.assertEqual(self.talk(port), b"served\n")
+        self.assertEqual(status_of(fdsup.workers("sh")[0]["pid"])["Seccomp"], "2")
+
+    def test_no_descriptor_of_it_is_passed_on(self):
+        for found in self.both(self.keys("strict"), "ls /proc/self/fd"):
+            self.assertEqual(found.split(), ["0", "1", "2", "3"])  # 3 is the folder that ls reads
+
+    def test_fdsup_worker_serves_many_is_replaced_and_drains_in_it(self):
+        port = free_port()
+        keys = self.keys("strict", "workers = { min = 1; };")
+        fdsup = self.fdsup(self.service(port, keys, "read x; echo $x"))
+        for i in range(30):
+            self.assertEqual(self.talk(port, b"%d\n" % i), b"%d\n" % i)
+        waiting = self.connect(port)
+        waiting.sendall(b"be")
+        fdsup.wait_status("sh", lambda s: s["connections"]["used"] == 1)
+        worker = fdsup.workers("sh")[0]["pid"]
+        fdsup.write(self.service(port, keys + ' description = "x"; nice = 1;', "read x; echo new $x"))
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port, b"a\n"), b"new a\n")
+        waiting.sendall(b"fore\n")
+        self.assertEqual(self.read_all(waiting), b"before\n")
+        self.assertNotIn(worker, fdsup.worker_pids("sh")[:1])
+        os.kill(fdsup.worker_pids("sh")[-1], 9)
+        self.assertEqual(self.talk(port, b"b\n"), b"new b\n")
+        fdsup.wait_log(r": END .* status=0")
+        self.assertEqual(fdsup.stop(), 0)
+
+    def test_strict_has_no_network_unless_the_file_says_so(self):
+        script = "import socket; socket.socket(socket.AF_UNIX); socket.socket(); print('opened')"
+        port = free_port()
+        service = ('py = { address = "127.0.0.1"; port = %d; stderr = "connection"; %s'
+                   ' command = [ "/usr/bin/python3", "-c", "%s" ]; };')
+        fdsup = self.fdsup(service % (port, self.keys("strict"), script))
+        self.assertIn(b"Address family not supported", self.talk(port))
+        fdsup.write(service % (port, self.keys("strict", "sandbox_network = true;"), script))
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port), b"opened\n")
+
+    @needs_landlock
+    def test_files(self):
+        fdsup = self.unstarted()
+        work, data = (os.path.join(fdsup.directory, name) for name in ("work", "data"))
+        for path in (work, data):
+            os.mkdir(path)
+            os.chmod(path, 0o777)
+        script = ("for f in %s %s %s /etc; do if ( : > $f/new ) 2> /dev/null; then echo yes; else echo no; fi; done"
+                  % (work, data, fdsup.directory))
+        for found in self.both(self.keys("basic", 'directory = "%s";' % work), script):
+            self.assertEqual(found.split(), ["yes", "yes", "yes" if IS_ROOT else "no", "no"])
+        strict = self.keys("strict", 'directory = "%s"; sandbox_write = "%s";' % (work, data))
+        for found in self.both(strict, script):
+            self.assertEqual(found.split(), ["yes", "yes", "no", "no"])
+
+    @needs_landlock
+    def test_a_command_elsewhere_can_be_executed_and_what_it_reads_is_named(self):
+        fdsup = self.unstarted()
+        path = fdsup.script("tool", "read x < %s/secret || echo none; echo $x" % fdsup.directory)
+        with open(os.path.join(fdsup.directory, "secret"), "w") as f:
+            f.write("it\n")
+        port = free_port()
+        service = 'sh = { address = "127.0.0.1"; port = %d; command = "%s"; stderr = "null"; %s };'
+        fdsup = self.fdsup(service % (port, path, self.keys("strict")))
+        self.assertEqual(self.talk(port), b"none\n\n")
+        fdsup.write(service % (port, path, self.keys(
+            "strict", 'sandbox_read = "%s/secret";' % os.path.dirname(path))))
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port), b"it\n")
+
+    @needs_landlock
+    def test_a_folder_that_is_gone_starts_nothing_and_says_the_key(self):
+        data = os.path.join(self.unstarted().directory, "data")
+        os.mkdir(data)
+        fdsup = self.fdsup('d = { command = "/bin/sleep 1000"; %s };'
+                           % self.keys("strict", 'sandbox_write = "%s";' % data))
+        fdsup.wait_state("d", "UP")
+        os.rmdir(data)
+        os.kill(fdsup.workers("d")[0]["pid"], 9)
+        fdsup.wait_log(r"d: cannot start /bin/sleep: sandbox_write: No such file or directory; next try in")
+        os.mkdir(data)
+        fdsup.wait_state("d", "UP")
+
+    @needs_root
+    def test_all_of_it_at_once_below_a_root_as_another_user(self):
+        root = self.jail()
+        os.chmod(root + "/home", 0o777)
+        keys = self.keys("strict", 'chroot = "%s"; user = "nobody"; directory = "/home"; stderr = "null";'
+                         ' capabilities = [ "net_bind_service" ]; limits = { nofile = 20; core = 0; };' % root)
+        script = "echo /*; ( : > new ) && echo made; ( : > /only-here/new ) || echo refused; read x"
+        port = free_port()
+        fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "-c", "%s" ]; %s };'
+                           ' nap = { command = "/bin/sleep 1000"; %s };' % (port, script, keys, keys))
+        connection = self.connect(port)
+        said = b""
+        while b"refused" not in said:
+            piece = connection.recv(1000)
+            self.assertTrue(piece, said)
+            said += piece
+        self.assertRegex(said.decode(), r"^/\*\nmade\nrefused")
+        fdsup.wait_state("nap", "UP")
+        worker = fdsup.workers("sh")[0]["pid"]
+        pids = [*children(worker), fdsup.workers("nap")[0]["pid"]]
+        self.assertEqual(len(pids), 2)
+        for pid in pids:
+            status = status_of(pid)
+            self.assertEqual((status["Seccomp"], status["Uid"].split()), ("2", ["65534"] * 4))
+            self.assertEqual({int(status[name], 16) for name in SETS}, {NET_BIND_SERVICE})
+            self.assertEqual(sorted(map(int, os.listdir("/proc/%d/fd" % pid))), [0, 1, 2])
+            with open("/proc/%d/limits" % pid) as f:
+                self.assertEqual(limits_in(f.read())["nofile"], ("20", "20"))
+            with open("/proc/%d/environ" % pid) as f:
+                names = {v.split("=")[0] for v in f.read().split("\0")[:-1]}
+            self.assertEqual(names - CONNECTION_NAMES, {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "FDSUP_SERVICE",
+                                                        "ASAN_OPTIONS"})
+
+    @needs_root
+    def test_without_root(self):
+        fdsup = self.unstarted('sh = { address = "127.0.0.1"; port = %d; command = "cat"; %s };'
+                               % (self.port(), self.keys("strict")), prefix=as_nobody())
+        os.chown(fdsup.directory, 65534, 65534)
+        fdsup.start()
+        self.assertEqual(self.talk(self.chosen, b"x"), b"x")
+
+    def port(self):
+        self.chosen = free_port()
+        return self.chosen
+
+
+CONNECTION_NAMES = {"PROTO", "REMOTE_HOST", "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT", "TCPREMOTEIP",
+                    "TCPREMOTEPORT", "TCPLOCALIP", "TCPLOCALPORT"}
 
 
 if __name__ == "__main__":

@@ -294,7 +294,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
-		"defer_accept = 5;", "sandbox = \"basic\";", "spares = 2;",
+		"defer_accept = 5;", "spares = 2;",
 		"redeliver = \"never\";", "first_byte_timeout = 5;",
 		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
 	};
@@ -327,6 +327,13 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 			"did you mean \"net_bind_service\"?" },
 		{ EXEC("capabilities = [ \"CAP_CHOWN\", \"cap_everything_at_all\" ];"),
 			"services.a.capabilities", "cap_everything_at_all" },
+		{ EXEC("sandbox = \"strict\"; sandbox_read = \"tmp\";"), "services.a.sandbox_read",
+			"whole path" },
+		{ EXEC("sandbox = \"strict\"; sandbox_write = [ \"/tmp\", \"/nonexistent/x\" ];"),
+			"services.a.sandbox_write[1]", "create it" },
+		{ EXEC("sandbox = \"basic\"; sandbox_write = \"/tmp\";"), "services.a.sandbox_write",
+			"without sandbox = \"strict\"" },
+		{ EXEC("sandbox_network = true;"), "services.a.sandbox_network", "without sandbox" },
 		{ EXEC("capabilities = 5;"), "services.a.capabilities", "capabilities(7)" },
 		{ EXEC("limits = { nofiles = 5; };"), "services.a.limits.nofiles",
 			"limits.nofile" },

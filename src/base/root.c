@@ -1,14 +1,23 @@
-#include "config/root.h"
+#include "base/root.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+
+/* linux/openat2.h, which the C library of fdsup-worker has not. */
+enum { RESOLVE_IN_ROOT = 0x10 };
+
+struct open_how {
+	uint64_t flags;
+	uint64_t mode;
+	uint64_t resolve;
+};
 
 /* Where openat2(2) is not allowed: links that lead out of the root are followed out of it. */
 static int open_joined(const char *root, const char *path)

@@ -1,8 +1,8 @@
 /*
  * Files as a program sees them whose root directory is another one: links in it lead to places in it.
  */
-#ifndef FDSUP_CONFIG_ROOT_H
-#define FDSUP_CONFIG_ROOT_H
+#ifndef FDSUP_BASE_ROOT_H
+#define FDSUP_BASE_ROOT_H
 
 /*
  * A descriptor (O_PATH) of the file at `path`, absolute, below `root` (NULL: "/"), the caller's to
