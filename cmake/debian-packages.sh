@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034 # for whoever sources this
 packages_to_build="cc:build-essential make:build-essential cmake:cmake ninja:ninja-build
 	pkg-config:pkg-config musl-gcc:musl-tools libconfig-dev libev-dev libjansson-dev
-	libseccomp-dev"
+	libmnl-dev libseccomp-dev"
 
 # packages_missing ENTRY... prints the packages, each once.
 packages_missing() {

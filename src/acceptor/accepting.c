@@ -194,6 +194,25 @@ void accepting_stop(struct service *service)
 		ev_io_stop(service->acceptor->loop, &listener->io);
 }
 
+bool accepting_has_address(const struct service *service, const struct endpoint *local)
+{
+	for (const struct listener *listener = service->listeners; listener;
+		listener = listener->next)
+		if (listener->local.port == local->port && listener->local.family != AF_UNIX &&
+			(listener->is_wildcard ||
+				!memcmp(listener->local.ip, local->ip, sizeof local->ip)))
+			return true;
+	return false;
+}
+
+bool accepting_is_followed(const struct service *service)
+{
+	const struct listener *listener = service->listeners;
+	while (listener && listener->local.family != AF_UNIX)
+		listener = listener->next;
+	return service->listeners && !listener && !service->entrances;
+}
+
 bool accepting_has_waiting(const struct service *service)
 {
 	for (const struct listener *listener = service->listeners; listener;

@@ -20,6 +20,12 @@ void accepting_remove_all(struct service *service);
 void accepting_start(struct service *service);
 void accepting_stop(struct service *service);
 
+/* Is it the local end of one that a listener of the service has accepted? */
+bool accepting_has_address(const struct service *service, const struct endpoint *local);
+
+/* Do its connections all come by TCP, from listeners of its own? */
+bool accepting_is_followed(const struct service *service);
+
 /* Does a client wait to be accepted? */
 bool accepting_has_waiting(const struct service *service);
 

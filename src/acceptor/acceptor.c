@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "acceptor/commands.h"
+#include "acceptor/following.h"
 #include "acceptor/logbuffer.h"
 #include "acceptor/losses.h"
 #include "acceptor/service.h"
@@ -206,8 +207,29 @@ static void start_watchers(struct acceptor *acceptor)
 	ev_prepare_start(acceptor->loop, &acceptor->turn);
 }
 
-static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given)
+/* Once in the life of an acceptor, and what it lacks is for `fdsupctl status -v` to say. */
+static void open_ledger(struct acceptor *acceptor, int notices_given)
 {
+	fd_auto int notices_fd = notices_given;
+	uint32_t parts = 0;
+	ledger_init(&acceptor->ledger, acceptor->seed);
+	int r = survey_open(&acceptor->survey, acceptor->loop);
+	if (r == 0)
+		parts |= SCORE_LEDGER_LOOK_UPS;
+	else
+		log_debug("the kernel does not answer questions about connections: %s", strerror(-r));
+	/* A kernel that cannot be asked has no notices either: both are of the module tcp_diag. */
+	if (r == 0 && notices_fd >= 0)
+		acceptor->following = following_open(acceptor, fd_take(&notices_fd));
+	if (acceptor->following)
+		parts |= SCORE_LEDGER_NOTICES;
+	score_set(acceptor->board->ledger_parts, parts);
+}
+
+static int start(
+	struct acceptor *acceptor, int control_fd, int scoreboard_given, int notices_given)
+{
+	fd_auto int notices_fd = notices_given;
 	fd_auto int scoreboard_fd = scoreboard_given;
 	unsigned long limit_before;
 	channel_init(&acceptor->control, control_fd);
@@ -223,7 +245,6 @@ static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given
 	(void)fd_raise_limit(&limit_before);
 	if (getrandom(&acceptor->seed, sizeof acceptor->seed, GRND_NONBLOCK) < 0)
 		acceptor->seed = clock_now_ns();
-	ledger_init(&acceptor->ledger, acceptor->seed);
 	r = losses_measure_queue_unit();
 	acceptor->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
 	if (r < 0 || !acceptor->loop) {
@@ -232,6 +253,7 @@ static int start(struct acceptor *acceptor, int control_fd, int scoreboard_given
 		return EX_OSERR;
 	}
 	acceptor->queue_unit = (unsigned)r;
+	open_ledger(acceptor, fd_take(&notices_fd));
 	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
 	/* What needs a file or a new socket has it by now; no stranger has been heard yet. */
@@ -245,6 +267,8 @@ static void finish(struct acceptor *acceptor)
 	for (uint32_t row = 0; row < acceptor->n_rows; row++)
 		if (acceptor->services[row])
 			service_abandon(acceptor->services[row]);
+	following_close(acceptor->following);
+	survey_close(&acceptor->survey);
 	free(acceptor->services);
 	ledger_fini(&acceptor->ledger);
 	channel_fini(&acceptor->control);
@@ -255,11 +279,11 @@ static void finish(struct acceptor *acceptor)
 	logbuffer_flush();
 }
 
-int acceptor_run(int control_fd, int scoreboard_fd)
+int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd)
 {
 	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fds = { -1, -1 }, .zone = { .n = 1 } };
 	logbuffer_open(STDERR_FILENO);
-	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd);
+	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd, notices_fd);
 	if (acceptor.exit_status < 0)
 		ev_run(acceptor.loop, 0);
 	finish(&acceptor);

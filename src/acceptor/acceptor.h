@@ -14,10 +14,12 @@
 
 #include "acceptor/ledger.h"
 #include "acceptor/load.h"
+#include "acceptor/survey.h"
 #include "wire/channel.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
 
+struct following;
 struct service;
 
 struct acceptor {
@@ -28,6 +30,8 @@ struct acceptor {
 	ev_prepare turn;  /* what happens once a turn of the loop */
 	struct scoreboard *board;
 	struct ledger ledger;
+	struct survey survey;
+	struct following *following; /* NULL: only workers say what becomes of connections */
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
 	struct zone zone;    /* the local time */
@@ -44,8 +48,11 @@ struct acceptor {
 	int reserve_fds[CONTROL_FDS_MAX]; /* given up while a message is received */
 };
 
-/* Serves until the supervisor is gone; returns the exit status. Takes both descriptors. */
-int acceptor_run(int control_fd, int scoreboard_fd);
+/*
+ * Serves until the supervisor is gone; returns the exit status. Takes all descriptors. `notices_fd`:
+ * of the kernel, of connections that ended (following.h); -1: there is none.
+ */
+int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd);
 
 /* accept(2) failed for lack of something: all listeners rest for a second. */
 void acceptor_rest(struct acceptor *acceptor, int error);

@@ -7,6 +7,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/access.h"
+#include "acceptor/following.h"
 #include "acceptor/service_log.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -199,6 +200,7 @@ void delivery_accept(
 		refuse(service, &connection, like, admission_limit_key(answer.limit), now_ns);
 		return;
 	}
+	following_expect(service->acceptor, like);
 	/* The caller has made sure of room. */
 	uint32_t place = ledger_add(ledger, &service->account, like);
 	if (answer.verdict == ADMISSION_HOLD)

@@ -14,6 +14,10 @@
 #include "base/log.h"
 #include "wire/handoff.h"
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* Linux 5.14 */
+#endif
+
 /* Taken in one turn of the loop from one sender. */
 enum { TAKE_BATCH = 16 };
 
@@ -69,6 +73,20 @@ static void say_odd(struct sender *sender, const char *what)
 	sender->is_odd = true;
 }
 
+static uint64_t network_of(int fd)
+{
+	uint64_t cookie;
+	socklen_t size = sizeof cookie;
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0 ? 0 : cookie;
+}
+
+/* The kernel tells us of TCP in our own network namespace. */
+static bool is_foreign(const struct sender *sender, int fd)
+{
+	return fd_socket_option(fd, SO_PROTOCOL) != IPPROTO_TCP ||
+	       network_of(fd) != network_of(sender->entrance->io.fd);
+}
+
 /* The record that may come with it is the sender's word: the kernel's counts. */
 static void take(struct sender *sender, int given, uint64_t now_ns)
 {
@@ -89,6 +107,7 @@ static void take(struct sender *sender, int given, uint64_t now_ns)
 		.local = endpoint_of_own_end(fd),
 		.service = service->number,
 	};
+	like.is_foreign = like.peer.family != AF_UNIX && is_foreign(sender, fd);
 	if (ledger_find(&acceptor->ledger, service->number, like.id))
 		say_odd(sender, "a connection a second time");
 	else

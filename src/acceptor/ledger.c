@@ -31,9 +31,9 @@ static uint32_t hash(const struct ledger *ledger, uint64_t key)
 	return (uint32_t)(key >> 32) & (ledger->capacity - 1);
 }
 
-static uint32_t *head_by_id(const struct ledger *ledger, uint32_t service, uint64_t id)
+static uint32_t *head_by_id(const struct ledger *ledger, uint64_t id)
 {
-	return &ledger->by_id[hash(ledger, id ^ (uint64_t)service << 48)];
+	return &ledger->by_id[hash(ledger, id)];
 }
 
 static uint32_t *head_by_pid(const struct ledger *ledger, int32_t pid)
@@ -44,7 +44,7 @@ static uint32_t *head_by_pid(const struct ledger *ledger, int32_t pid)
 static void chain(struct ledger *ledger, uint32_t place)
 {
 	struct ledger_entry *entry = &ledger->entries[place];
-	uint32_t *head = head_by_id(ledger, entry->service, entry->id);
+	uint32_t *head = head_by_id(ledger, entry->id);
 	entry->next_by_id = *head;
 	*head = place;
 	if (!entry->pid)
@@ -69,7 +69,7 @@ static void unchain_pid(struct ledger *ledger, uint32_t place)
 static void unchain(struct ledger *ledger, uint32_t place)
 {
 	struct ledger_entry *entry = &ledger->entries[place];
-	uint32_t *link = head_by_id(ledger, entry->service, entry->id);
+	uint32_t *link = head_by_id(ledger, entry->id);
 	while (*link != place)
 		link = &ledger->entries[*link].next_by_id;
 	*link = entry->next_by_id;
@@ -101,6 +101,7 @@ static int grow(struct ledger *ledger)
 	for (uint32_t place = 1; place < before; place++)
 		chain(ledger, place);
 	for (uint32_t place = capacity - 1; place >= before && place > LEDGER_NOWHERE; place--) {
+		entries[place].is_used = false;
 		entries[place].next_by_id = ledger->free;
 		ledger->free = place;
 	}
@@ -172,6 +173,8 @@ uint32_t ledger_add(
 		.service = like->service,
 		.source = like->source,
 		.state = LEDGER_HELD,
+		.is_used = true,
+		.is_followed = like->is_followed,
 	};
 	chain(ledger, place);
 	link_by_age(ledger, account, place);
@@ -181,14 +184,29 @@ uint32_t ledger_add(
 	return place;
 }
 
+static uint32_t skip_others(const struct ledger *ledger, uint32_t place, uint64_t id)
+{
+	while (place && ledger->entries[place].id != id)
+		place = ledger->entries[place].next_by_id;
+	return place;
+}
+
+uint32_t ledger_find_id(const struct ledger *ledger, uint64_t id)
+{
+	return ledger->capacity ? skip_others(ledger, *head_by_id(ledger, id), id) : LEDGER_NOWHERE;
+}
+
+uint32_t ledger_find_same(const struct ledger *ledger, uint32_t place)
+{
+	const struct ledger_entry *entry = &ledger->entries[place];
+	return skip_others(ledger, entry->next_by_id, entry->id);
+}
+
 uint32_t ledger_find(const struct ledger *ledger, uint32_t service, uint64_t id)
 {
-	if (!ledger->capacity)
-		return LEDGER_NOWHERE;
-	uint32_t place = *head_by_id(ledger, service, id);
-	while (place &&
-		(ledger->entries[place].id != id || ledger->entries[place].service != service))
-		place = ledger->entries[place].next_by_id;
+	uint32_t place = ledger_find_id(ledger, id);
+	while (place && ledger->entries[place].service != service)
+		place = ledger_find_same(ledger, place);
 	return place;
 }
 
@@ -237,6 +255,7 @@ void ledger_remove(struct ledger *ledger, struct ledger_account *account, uint32
 	unchain(ledger, place);
 	account->n--;
 	ledger->n--;
+	entry->is_used = false;
 	entry->next_by_id = ledger->free;
 	ledger->free = place;
 	/* What a rush has needed goes back when it is over. */

@@ -1,7 +1,7 @@
 /*
  * The ledger: every live connection of this acceptor, in one table. A pure data structure.
  *
- * An entry is found by service and id, or by the process that serves it. Each service has an
+ * An entry is found by its id, or by the process that serves it. Each service has an
  * account of its entries: a list in the order of acceptance and one of those that wait in its
  * queue, in the order of their hand-off, so that "the oldest" is always the first of a list. Places
  * are numbers and stay valid; pointers only until the next entry is added.
@@ -14,7 +14,7 @@
 
 #include "wire/endpoint.h"
 
-/* LEDGER_MAX bounds the memory that strangers can make us use: about 30 MB. */
+/* LEDGER_MAX bounds the memory that strangers can make us use: about 35 MB. */
 enum { LEDGER_NOWHERE = 0, LEDGER_MAX = 1 << 18 };
 
 enum ledger_state {
@@ -34,12 +34,20 @@ struct ledger_entry {
 	int32_t pid;              /* serves it; 0 unknown */
 	int32_t worker;           /* has reported it; 0 nobody */
 	uint32_t handed_after_ms; /* from acceptance to hand-off */
+	uint32_t gone_after_ms;   /* from acceptance to the end that the kernel has told */
 	uint32_t next_by_id;      /* chains of the same hash; next_by_id also chains free places */
 	uint32_t next_by_pid;
 	uint32_t older, newer;  /* of the account, in the order of acceptance */
 	uint32_t ahead, behind; /* of the account, in the order of hand-off, while LEDGER_WAITING */
 	uint8_t state;          /* enum ledger_state */
 	uint8_t suspicion;      /* losses.h */
+	uint8_t seen;           /* following.c: the last inventory that had it */
+	bool is_used : 1;       /* false: a free place */
+	bool is_foreign : 1;    /* not of TCP, or of another network: the kernel tells us nothing of it */
+	bool is_followed : 1;   /* the kernel will say when it has ended */
+	bool is_gone : 1;       /* it has said so; what it counted is below */
+	bool has_bytes : 1;
+	uint64_t bytes_in, bytes_out;
 };
 
 struct ledger {
@@ -65,7 +73,8 @@ void ledger_fini(struct ledger *ledger);
 int ledger_reserve(struct ledger *ledger);
 
 /*
- * Adds a connection as LEDGER_HELD; service, id, times, ends and source are taken from `like`.
+ * Adds a connection as LEDGER_HELD; service, id, times, ends, source and is_followed are taken from
+ * `like`.
  * LEDGER_NOWHERE if there is no room (see ledger_reserve).
  */
 uint32_t ledger_add(
@@ -78,6 +87,9 @@ static inline struct ledger_entry *ledger_at(struct ledger *ledger, uint32_t pla
 
 /* LEDGER_NOWHERE if there is none. */
 uint32_t ledger_find(const struct ledger *ledger, uint32_t service, uint64_t id);
+/* The same connection may be several services': the first with this id, and the next after one. */
+uint32_t ledger_find_id(const struct ledger *ledger, uint64_t id);
+uint32_t ledger_find_same(const struct ledger *ledger, uint32_t place);
 uint32_t ledger_find_pid(const struct ledger *ledger, int32_t pid);
 
 /* To LEDGER_WAITING it goes to the end of the waiting list, from there it leaves it. */

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "acceptor/acceptor.h"
+#include "acceptor/following.h"
 #include "acceptor/reports.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -131,20 +132,46 @@ void losses_expect_reports(struct service *service, uint64_t now_ns)
 		service->silent_ns = now_ns + silence_ns;
 }
 
-/* The n oldest of those that left the queue are the business of workers that tell us nothing. */
-static void drop(struct service *service, uint32_t n_gone, uint64_t now_ns)
+void losses_note_silence(struct service *service)
 {
-	if (n_gone && !service->is_unfollowed)
+	if (!service->is_silent && !service->is_unfollowed && service->max_uses)
+		log_notice("%s: its workers do not report: max_uses has no effect",
+			service_name(service));
+	service->is_silent = true;
+}
+
+static void note_unfollowed(struct service *service)
+{
+	if (!service->is_unfollowed)
 		log_notice("%s: its workers do not report: max_connections and max_per_source "
 			   "count only connections that wait for a worker%s",
 			service_name(service),
 			service->max_uses ? ", and max_uses has no effect" : "");
-	service->is_unfollowed |= n_gone > 0;
-	for (; n_gone; n_gone--) {
-		score_add(service->score->served, 1);
-		service->adoptable++;
-		reports_drop(service, service->account.first_waiting, now_ns);
+	service->is_unfollowed = true;
+}
+
+/* It has left the queue for a worker that tells us nothing. False: the kernel will tell its end. */
+static bool let_go(struct service *service, uint32_t place, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (ledger_at(ledger, place)->is_followed) {
+		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+		return following_end(service, place, now_ns);
 	}
+	note_unfollowed(service);
+	score_add(service->score->served, 1);
+	service->adoptable++;
+	reports_drop(service, place, now_ns);
+	return true;
+}
+
+/* The n oldest of those that left the queue. False: all of them are live, and followed. */
+static bool drop(struct service *service, uint32_t n_gone, uint64_t now_ns)
+{
+	bool has_dropped = false;
+	for (; n_gone; n_gone--)
+		has_dropped |= let_go(service, service->account.first_waiting, now_ns);
+	return has_dropped;
 }
 
 void losses_judge_silence(struct service *service, uint64_t now_ns)
@@ -161,6 +188,5 @@ bool losses_drop_unfollowed(struct service *service, uint64_t now_ns)
 	uint32_t n_gone = n_out_of_queue(service);
 	if (!service->may_be_silent || service->has_reports || n_gone == 0)
 		return false;
-	drop(service, n_gone, now_ns);
-	return true;
+	return drop(service, n_gone, now_ns);
 }

@@ -21,6 +21,9 @@ uint32_t losses_n_inherited(const struct service *service);
 
 void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns);
 
+/* Its workers have not said a word of a connection that the kernel followed to its end. */
+void losses_note_silence(struct service *service);
+
 /* To be called at service->suspects_ns. */
 void losses_judge_suspects(struct service *service, uint64_t now_ns);
 

@@ -25,7 +25,7 @@ static const char help[] =
 	"  -h, --help        this text\n"
 	"  -V, --version     the version\n"
 	"\n"
-	"Under fdsup(8): fdsup-acceptor --control FD --scoreboard FD\n";
+	"Under fdsup(8): fdsup-acceptor --control FD --scoreboard FD [--notices FD]\n";
 
 static int refuse(const char *text, const char *value)
 {
@@ -59,6 +59,10 @@ static int parse_option(struct options *options, int option)
 		return parse_descriptor(optarg, &options->scoreboard_fd)
 			       ? -1
 			       : refuse("--scoreboard needs an open descriptor, not ", optarg);
+	case 'N':
+		return parse_descriptor(optarg, &options->notices_fd)
+			       ? -1
+			       : refuse("--notices needs an open descriptor, not ", optarg);
 	case 'b':
 		return parse_number(optarg, 1, BACKLOG_MAX, &options->backlog)
 			       ? -1
@@ -82,6 +86,8 @@ static int parse_operands(struct options *options, int n, char *operands[])
 	bool has_control = options->control_fd >= 0, has_scoreboard = options->scoreboard_fd >= 0;
 	if (has_control != has_scoreboard)
 		return refuse("--control and --scoreboard go together", "");
+	if (options->notices_fd >= 0 && !has_control)
+		return refuse("--notices needs --control", "");
 	if (has_control)
 		return n == 0 ? -1 : refuse("unexpected operand ", operands[0]);
 	if (n != 3)
@@ -98,6 +104,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 	static const struct option names[] = {
 		{ "control", required_argument, NULL, 'C' },
 		{ "scoreboard", required_argument, NULL, 'S' },
+		{ "notices", required_argument, NULL, 'N' },
 		{ "backlog", required_argument, NULL, 'b' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -107,6 +114,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 	*options = (struct options){
 		.control_fd = -1,
 		.scoreboard_fd = -1,
+		.notices_fd = -1,
 		.backlog = BACKLOG_DEFAULT,
 	};
 	int option;

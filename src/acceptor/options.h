@@ -9,6 +9,7 @@
 struct options {
 	int control_fd; /* -1: by hand */
 	int scoreboard_fd;
+	int notices_fd; /* -1: none */
 	const char *address;
 	const char *port;
 	const char *worker_socket;

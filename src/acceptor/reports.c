@@ -5,6 +5,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
+#include "acceptor/following.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/report.h"
@@ -50,7 +51,7 @@ void reports_end(
 	} else if (entry->pid) {
 		score_set(score->failures_in_row, 0);
 	}
-	service_log_end(service, entry, ending);
+	following_say_end(service, entry, ending, now_ns);
 	reports_drop(service, place, now_ns);
 }
 
@@ -64,7 +65,7 @@ static void exec_failed(struct service *service, uint32_t place, int32_t error, 
 	reports_drop(service, place, now_ns);
 }
 
-static uint32_t adopt(struct service *service, const struct report *report, uint64_t now_ns)
+uint32_t reports_adopt(struct service *service, const struct report *report, uint64_t now_ns)
 {
 	struct admission *admission = &service->admission;
 	struct ledger *ledger = &service->acceptor->ledger;
@@ -78,6 +79,7 @@ static uint32_t adopt(struct service *service, const struct report *report, uint
 		.service = service->number,
 		.source = admission_source(admission, &report->peer, now_ns),
 	};
+	following_expect(service->acceptor, &like);
 	uint32_t place = ledger_add(ledger, &service->account, &like);
 	if (!place)
 		return LEDGER_NOWHERE;
@@ -143,6 +145,9 @@ static void set_ended(
 		.duration_us = report->duration_us,
 		.cpu_us = report->cpu_us,
 		.status = report->status,
+		.has_bytes = report->bytes_in || report->bytes_out,
+		.bytes_in = report->bytes_in,
+		.bytes_out = report->bytes_out,
 	};
 	reports_end(service, place, &ending, now_ns);
 }
@@ -158,7 +163,7 @@ static bool apply(struct service *service, const struct report *report, int work
 		return true;
 	uint32_t place = ledger_find(ledger, service->number, report->connection);
 	if (!place)
-		place = adopt(service, report, now_ns);
+		place = reports_adopt(service, report, now_ns);
 	/* Nobody can know of a connection that we have not handed off. */
 	if (!place || ledger_at(ledger, place)->state == LEDGER_HELD)
 		return false;
@@ -227,6 +232,7 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 			continue;
 		}
 		service->has_reports = true;
+		service->is_silent = false;
 		for (int k = 0; k < n; k++)
 			if (!apply(service, &reports[k], worker, now_ns))
 				say_odd(service, worker);

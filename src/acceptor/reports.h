@@ -10,6 +10,7 @@
 
 #include "acceptor/service.h"
 #include "acceptor/service_log.h"
+#include "wire/report.h"
 
 /* "All messages that wait", yet bounded, should workers send them without end. */
 enum { REPORTS_AT_ONCE = 4096 };
@@ -21,6 +22,12 @@ void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents);
 
 /* To be called at service->deaf_ns. */
 void reports_say_deaf(struct service *service);
+
+/*
+ * Takes a connection into the ledger that another acceptor had admitted; LEDGER_NOWHERE if that
+ * cannot be.
+ */
+uint32_t reports_adopt(struct service *service, const struct report *report, uint64_t now_ns);
 
 /* A connection has been served: counted, logged, gone from the ledger. */
 void reports_end(

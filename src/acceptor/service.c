@@ -7,6 +7,7 @@
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
 #include "acceptor/entrance.h"
+#include "acceptor/following.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service_log.h"
@@ -71,6 +72,7 @@ static void take_over(struct service *service, uint64_t now_ns)
 		return;
 	admission_set_unknown(&service->admission, unknown);
 	service->unknown_ns = now_ns + unknown_patience_ns;
+	following_check(service->acceptor);
 	log_notice(
 		"%s: taken over from an acceptor that died: %u connections live on, %u were lost",
 		service_name(service), unknown, held);
@@ -185,11 +187,17 @@ static void publish(struct service *service)
 static void forget_all(struct service *service)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	uint32_t n_unserved = 0;
+	uint32_t n_unserved = 0, n_silent = 0;
 	while (service->account.oldest) {
-		n_unserved += ledger_at(ledger, service->account.oldest)->state != LEDGER_STARTED;
+		const struct ledger_entry *entry = ledger_at(ledger, service->account.oldest);
+		/* One without a worker left the queue, and that is all that we were told of it. */
+		bool is_served = entry->state == LEDGER_STARTED ||
+				 (entry->state == LEDGER_TAKEN && !entry->worker);
+		n_unserved += !is_served;
+		n_silent += entry->state == LEDGER_TAKEN && !entry->worker;
 		ledger_remove(ledger, &service->account, service->account.oldest);
 	}
+	score_add(service->score->served, n_silent);
 	if (n_unserved) {
 		score_add(service->score->lost, n_unserved);
 		log_warning("%s: closed while %u connections waited for a worker; they were never "
@@ -201,6 +209,7 @@ static void forget_all(struct service *service)
 static void release(struct service *service)
 {
 	publish(service);
+	following_forget(service);
 	service_log_refused_rest(service, NEVER_NS);
 	ev_io_stop(service->acceptor->loop, &service->queue_io);
 	ev_timer_stop(service->acceptor->loop, &service->timer);
@@ -217,6 +226,7 @@ void service_close(struct service *service)
 	accepting_remove_all(service);
 	entrance_remove_all(service);
 	delivery_finish(service, false, clock_now_ns());
+	following_drain(service->acceptor);
 	losses_drop_unfollowed(service, clock_now_ns());
 	/* What an acceptor before us had is not the business of whoever starts the service again. */
 	admission_set_unknown(&service->admission, 0);

@@ -76,6 +76,7 @@ struct service {
 	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
 	bool has_reports;     /* its workers do report */
 	bool may_be_silent;   /* they need not */
+	bool is_silent;       /* and did not, for one that the kernel followed to its end */
 	bool has_odd_reports; /* that has been logged */
 	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
 	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */

@@ -36,10 +36,24 @@ void service_log_start(struct service *service, const struct ledger_entry *entry
 			entry->pid);
 }
 
-static void format_status(char *text, size_t size, const struct ledger_entry *entry, int status)
+/* "pid=4712", and who had it where that is all that is known. */
+static const char *format_pid(char text[32], const struct ledger_entry *entry)
+{
+	if (entry->pid || entry->worker)
+		snprintf(text, 32, "pid=%d", entry->pid ? entry->pid : entry->worker);
+	else
+		strcpy(text, "pid=-");
+	return text;
+}
+
+static void format_status(char *text, size_t size, const struct ledger_entry *entry,
+	const struct ending *ending)
 {
 	const char *name;
-	if (!entry->pid)
+	int status = ending->status;
+	if (ending->is_by_kernel)
+		snprintf(text, size, "status=-");
+	else if (!entry->pid)
 		snprintf(text, size,
 			"status=reset"); /* the client had gone before a command was started */
 	else if (!WIFSIGNALED(status))
@@ -50,17 +64,38 @@ static void format_status(char *text, size_t size, const struct ledger_entry *en
 		snprintf(text, size, "signal=%d", WTERMSIG(status));
 }
 
+static const char *format_seconds(char text[32], uint64_t us)
+{
+	snprintf(text, 32, "%" PRIu64 ".%03us", us / 1000000, (unsigned)(us / 1000 % 1000));
+	return text;
+}
+
+enum { BYTES_SIZE = 64 };
+
+static const char *format_bytes(
+	char text[BYTES_SIZE], const struct ledger_entry *entry, const struct ending *ending)
+{
+	uint64_t in = entry->has_bytes ? entry->bytes_in : ending->bytes_in;
+	uint64_t out = entry->has_bytes ? entry->bytes_out : ending->bytes_out;
+	if (entry->has_bytes || ending->has_bytes)
+		snprintf(text, BYTES_SIZE, "in=%" PRIu64 " out=%" PRIu64, in, out);
+	else
+		strcpy(text, "in=- out=-");
+	return text;
+}
+
 void service_log_end(
 	struct service *service, const struct ledger_entry *entry, const struct ending *ending)
 {
-	char ends[ENDS_SIZE], status[32];
+	char ends[ENDS_SIZE], pid[32], duration[32], cpu[32], status[32], bytes[BYTES_SIZE];
 	if (!(service->log_events & LOG_EVENT_END))
 		return;
-	format_status(status, sizeof status, entry, ending->status);
-	uint64_t duration_ms = ending->duration_us / 1000, cpu_ms = ending->cpu_us / 1000;
-	log_info("%s: END %s pid=%d duration=%" PRIu64 ".%03us cpu=%" PRIu64 ".%03us %s",
-		service_name(service), format_ends(ends, service, entry), entry->pid, duration_ms / 1000,
-		(unsigned)(duration_ms % 1000), cpu_ms / 1000, (unsigned)(cpu_ms % 1000), status);
+	format_status(status, sizeof status, entry, ending);
+	log_info("%s: END %s %s duration=%s cpu=%s %s %s", service_name(service),
+		format_ends(ends, service, entry), format_pid(pid, entry),
+		format_seconds(duration, ending->duration_us),
+		ending->is_by_kernel ? "-" : format_seconds(cpu, ending->cpu_us), status,
+		format_bytes(bytes, entry, ending));
 }
 
 void service_log_refused_rest(struct service *service, uint64_t now_ns)

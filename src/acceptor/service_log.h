@@ -3,7 +3,9 @@
  * a fixed order of fields, so that they can be searched and counted:
  *
  *   NAME: END id=0000000000000a01 peer=192.0.2.1:4711 local=192.0.2.9:873 pid=4712 duration=0.120s
- *   cpu=0.003s status=0
+ *   cpu=0.003s status=0 in=5 out=1024
+ *
+ * What is unknown is "-".
  *
  * Lines about limits name the key of the configuration to change.
  */
@@ -18,6 +20,9 @@ struct ending {
 	uint64_t duration_us;
 	uint64_t cpu_us;
 	int32_t status; /* as waitpid(2) gives it */
+	bool is_by_kernel; /* no process has said that it ended: neither its usage nor status is known */
+	bool has_bytes;    /* the worker has said these; the kernel's word, in the entry, goes first */
+	uint64_t bytes_in, bytes_out;
 };
 void service_log_end(
 	struct service *service, const struct ledger_entry *entry, const struct ending *ending);

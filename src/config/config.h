@@ -65,6 +65,8 @@ enum sandbox { SANDBOX_NONE, SANDBOX_BASIC, SANDBOX_STRICT };
 enum stderr_target { STDERR_LOG, STDERR_CONNECTION, STDERR_NULL };
 enum restart_rule { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 enum ready_rule { READY_EXEC, READY_NOTIFY, READY_FD };
+/* Who says what becomes of connections. */
+enum ledger_source { LEDGER_BY_KERNEL, LEDGER_BY_REPORTS };
 enum overflow_rule { OVERFLOW_WAIT, OVERFLOW_REFUSE, OVERFLOW_RESET };
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 
@@ -232,6 +234,7 @@ struct config {
 	enum log_target log_target;
 	char *log_file; /* of LOG_TO_FILE */
 	int log_level;  /* syslog(3) */
+	enum ledger_source ledger;
 	struct service_config **services; /* in the order of their names */
 	size_t n_services;
 };

@@ -26,6 +26,9 @@ const struct key_name service_type_names[] = {
 static const struct key_name protocol_names[] = {
 	{ "tcp", PROTOCOL_TCP }, { "udp", PROTOCOL_UDP }, { NULL },
 };
+static const struct key_name ledger_names[] = {
+	{ "kernel", LEDGER_BY_KERNEL }, { "reports", LEDGER_BY_REPORTS }, { NULL },
+};
 static const struct key_name builtin_names[] = {
 	{ "echo", BUILTIN_ECHO }, { "discard", BUILTIN_DISCARD }, { "chargen", BUILTIN_CHARGEN },
 	{ "daytime", BUILTIN_DAYTIME }, { "time", BUILTIN_TIME }, { NULL },
@@ -120,6 +123,8 @@ const struct config_key config_keys[] = {
 	  .help = "acceptor processes among which the services are shared out" },
 	{ "acceptor_user", KEY_ID, TOP, GLOBAL(acceptor_user),
 	  .help = "user of the acceptors when started by root; by default fdsup, else nobody" },
+	{ "ledger", KEY_ENUM, TOP, .default_text = "kernel", GLOBAL(ledger), .names = ledger_names,
+	  .help = "who tells the ends of connections: the kernel, or what workers report alone" },
 	{ "admin", KEY_GROUP, TOP, .help = "the socket that fdsupctl talks to" },
 	{ "admin.socket", KEY_SOCKET, TOP, GLOBAL(admin_socket),
 	  .help = "path of the admin socket; by default admin.sock in runtime_dir" },

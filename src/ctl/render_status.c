@@ -139,6 +139,11 @@ static void print_acceptor(
 		look_print_line(out, look, missing ? TONE_WARNING : TONE_PLAIN, "    sandbox: %s%s%s",
 			*sandbox ? sandbox : "none", missing ? "; missing: " : "",
 			missing ? missing : "");
+	const char *ledger = reply_text(acceptor, "ledger");
+	missing = reply_text(acceptor, "ledger_missing");
+	if (ledger)
+		look_print_line(out, look, missing ? TONE_WARNING : TONE_PLAIN, "    ledger: %s%s%s",
+			ledger, missing ? "; missing: " : "", missing ? missing : "");
 }
 
 /* For -v: who is speaking. */

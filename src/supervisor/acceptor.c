@@ -17,6 +17,7 @@
 #include "process/spawn.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
+#include "supervisor/notices.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -287,10 +288,21 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 		replace(acceptor);
 }
 
+/* Without it, what workers report is all that is known: see fdsupctl status -v. */
+static int open_notices(const struct acceptor *acceptor)
+{
+	int fd = acceptor->supervisor->config->ledger == LEDGER_BY_KERNEL ? notices_open() : -1;
+	if (fd < -1)
+		log_debug("acceptor: the kernel gives no notices of connections: %s", strerror(-fd));
+	return fd < 0 ? -1 : fd;
+}
+
 static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char **ret_step)
 {
-	static const char *const argv[] = {
-		"fdsup-acceptor", "--control", "3", "--scoreboard", "4", NULL,
+	fd_auto int notices_fd = open_notices(acceptor);
+	const char *argv[] = {
+		"fdsup-acceptor", "--control", "3", "--scoreboard", "4",
+		notices_fd >= 0 ? "--notices" : NULL, "5", NULL,
 	};
 	static const char *const environment[] = { NULL };
 	const struct supervisor *supervisor = acceptor->supervisor;
@@ -308,8 +320,9 @@ static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char
 			{ capture_write_end(acceptor->capture), 2 },
 			{ control_fd, 3 },
 			{ acceptor->board_fd, 4 },
+			{ notices_fd, 5 },
 		},
-		.n_descriptors = 5,
+		.n_descriptors = notices_fd >= 0 ? 6 : 5,
 	};
 	return spawn(&request, ret_step);
 }

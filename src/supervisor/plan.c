@@ -411,6 +411,7 @@ static void warn_of_fixed_keys(const struct config *before, const struct config 
 	} fixed[] = {
 		{ "runtime_dir", strcmp(before->runtime_dir, after->runtime_dir) },
 		{ "acceptors", before->n_acceptors != after->n_acceptors },
+		{ "ledger", before->ledger != after->ledger },
 		{ "acceptor_user", before->acceptor_account.uid != after->acceptor_account.uid },
 		{ "admin.socket", strcmp(before->admin_socket, after->admin_socket) },
 	};

@@ -33,6 +33,18 @@ static json_t *used(uint32_t number, uint32_t limit)
 	return json_pack("{s:i, s:i}", "used", number, "limit", limit);
 }
 
+/* The part of the kernel that is missing, for people; NULL: none, or it is not wanted. */
+static const char *ledger_missing(const struct acceptor *acceptor, uint32_t parts)
+{
+	if (acceptor->supervisor->config->ledger != LEDGER_BY_KERNEL || !acceptor->is_ready)
+		return NULL;
+	if (!(parts & SCORE_LEDGER_LOOK_UPS))
+		return "the kernel's answers about connections (modules inet_diag and tcp_diag)";
+	if (!(parts & SCORE_LEDGER_NOTICES))
+		return "the kernel's notices of their ends (NETLINK_SOCK_DIAG)";
+	return NULL;
+}
+
 static json_t *acceptors(const struct supervisor *supervisor)
 {
 	json_t *array = json_array();
@@ -40,16 +52,20 @@ static json_t *acceptors(const struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
 		const struct acceptor *acceptor = supervisor->acceptors[i];
 		bool is_running = acceptor_is_running(acceptor);
+		uint32_t parts = score_get(acceptor->board->ledger_parts);
+		const char *ledger = parts & SCORE_LEDGER_NOTICES ? "kernel" : "reports";
 		char sandbox[CONFINEMENT_TEXT_SIZE], missing[CONFINEMENT_TEXT_SIZE];
 		confinement_format(sandbox, &acceptor->confinement);
 		confinement_format_missing(missing, &acceptor->confinement);
 		json_array_append_new(array,
-			json_pack("{s:o, s:i, s:I, s:s?, s:s?}", "pid",
+			json_pack("{s:o, s:i, s:I, s:s?, s:s?, s:s?, s:s?}", "pid",
 				is_running ? json_integer(acceptor->child.pid) : json_null(), "restarts",
 				acceptor->n_restarts, "uptime_ms",
 				is_running ? (json_int_t)(now_ms - acceptor->started_ms) : 0,
 				"sandbox", acceptor->is_ready ? sandbox : NULL, "sandbox_missing",
-				acceptor->is_ready && *missing ? missing : NULL));
+				acceptor->is_ready && *missing ? missing : NULL, "ledger",
+				acceptor->is_ready ? ledger : NULL, "ledger_missing",
+				ledger_missing(acceptor, parts)));
 	}
 	return array;
 }

@@ -69,9 +69,16 @@ union score_slot {
 };
 _Static_assert(sizeof(struct score) <= SCORE_SIZE, "a row fits its slot");
 
+/* What the acceptor learns from the kernel: bits of scoreboard.ledger_parts. */
+enum score_ledger {
+	SCORE_LEDGER_NOTICES = 1,  /* the ends of connections */
+	SCORE_LEDGER_LOOK_UPS = 2, /* their state now */
+};
+
 struct scoreboard {
 	_Atomic uint64_t alive_ns; /* the acceptor's loop was last seen turning */
-	char padding[SCORE_SIZE - sizeof(uint64_t)];
+	_Atomic uint32_t ledger_parts;
+	char padding[SCORE_SIZE - sizeof(uint64_t) - sizeof(uint32_t)];
 	union score_slot slots[SCOREBOARD_SLOTS];
 };
 

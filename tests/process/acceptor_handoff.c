@@ -97,7 +97,7 @@ Test(acceptor_handoff, logs_start_and_end_of_each_connection)
 	rig_report(&rig, 1, &record, REPORT_ENDED, 4712, 0);
 	snprintf(line, sizeof line,
 		"<6>test: END id=%016llx peer=%s local=%s pid=4712 duration=0.120s cpu=0.003s "
-		"status=0",
+		"status=0 in=- out=-",
 		(unsigned long long)record.connection, peer, local);
 	cr_expect_str_eq(rig_wait_log(&rig, "END"), line);
 	close(client);

@@ -47,7 +47,7 @@ class Log(Test):
         ends = ENDS % (s.getsockname()[1], port)
         pid = fdsup.wait_log(r" info sh: START %s pid=(\d+)$" % ends)[1]
         s.sendall(b"\n")
-        fdsup.wait_log(r" info sh: END %s pid=%s duration=\d+\.\d{3}s cpu=\d+\.\d{3}s status=3$" % (ends, pid))
+        fdsup.wait_log(r" info sh: END %s pid=%s duration=\d+\.\d{3}s cpu=\d+\.\d{3}s status=3 in=\d+ out=\d+$" % (ends, pid))
         ids = set(re.findall(r"(?:START|END) id=(\w+)", fdsup.log()))
         self.assertEqual(len(ids), 1)
 

@@ -30,7 +30,7 @@ while True:
 
 
 class Workers(Test):
-    def worker(self, keys, before=""):
+    def worker(self, keys, before="", top=""):
         """Starts fdsup with one service "w" of type worker; returns it and its port."""
         port = free_port()
         fdsup = self.unstarted("")
@@ -38,7 +38,7 @@ class Workers(Test):
         with open(path, "w") as f:
             f.write(WORKER % before)
         fdsup.write('w = { address = "127.0.0.1"; port = %d; type = "worker"; %s\n'
-                    ' command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };' % (port, keys, path))
+                    ' command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };' % (port, keys, path), top)
         fdsup.start()
         return fdsup, port
 
@@ -115,10 +115,19 @@ class Workers(Test):
         fdsup.wait_state("w", "UP")
 
     def test_workers_that_do_not_report_cannot_be_counted_and_the_log_says_so(self):
-        fdsup, port = self.worker('max_uses = 3; workers = { min = 1; max = 1; };')
+        fdsup, port = self.worker('max_uses = 3; workers = { min = 1; max = 1; };',
+                                  top='ledger = "reports";')
         for _ in range(10):
             self.talk(port)
         fdsup.wait_log("its workers do not report: .*, and max_uses has no effect")
+
+    def test_workers_that_do_not_report_are_counted_by_the_kernel(self):
+        fdsup, port = self.worker('max_uses = 3; workers = { min = 1; max = 1; };')
+        for _ in range(10):
+            self.talk(port)
+        fdsup.wait_log("its workers do not report: max_uses has no effect")
+        fdsup.wait_status("w", lambda s: s["served"] == 10 and s["connections"]["used"] == 0)
+        self.assertEqual(fdsup.count_log("max_connections"), 0)
 
     def test_a_worker_that_takes_nothing_is_restarted_when_somebody_waits(self):
         hang = "if not os.path.exists(sys.argv[0] + '.once'):\n    open(sys.argv[0] + '.once', 'w'); time.sleep(1000)"

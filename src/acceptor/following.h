@@ -1,0 +1,91 @@
+/*
+ * Connections followed to their end by the kernel's word, whoever serves them and whatever he says.
+ *
+ * The kernel's notice comes once nobody has the connection any more and its last byte has been
+ * acknowledged: within the round trip to the client after the last close, later if he does not read,
+ * not at all while a process keeps it. So for a worker that reports nothing the notice is the end.
+ * One that reports has the first word: for a command its end is the end of the connection, and the
+ * notice adds what the kernel has counted (farewell.h); a worker that has said that it took a
+ * connection, and says no more, has a second to do so.
+ *
+ * Notices may be lost, in a rush or with an acceptor. Then an inventory of what lives makes the
+ * ledger true again: what is in the ledger and not alive has ended; what is alive, and can only be a
+ * connection that an acceptor before us handed to a silent worker, is entered.
+ */
+#ifndef FDSUP_ACCEPTOR_FOLLOWING_H
+#define FDSUP_ACCEPTOR_FOLLOWING_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "acceptor/diag.h"
+#include "acceptor/ledger.h"
+#include "acceptor/portfilter.h"
+#include "acceptor/survey.h"
+
+struct acceptor;
+struct ending;
+struct farewells;
+struct service;
+
+/* An entry whose end the kernel has told, waiting for what its worker says. */
+struct following_gone {
+	uint64_t id;
+	uint64_t due_ns;
+	uint32_t place;
+};
+
+struct following {
+	struct acceptor *acceptor;
+	ev_io notices;  /* owns its descriptor */
+	int query_fd;   /* for exact look-ups; -1: the kernel does not answer */
+	ev_timer timer; /* the first of those that are gone is due */
+	struct following_gone *gone; /* a ring, in the order of their times */
+	uint32_t first_gone, n_gone, gone_capacity;
+	struct farewells *farewells;
+
+	struct portset ports; /* that the filter lets through */
+	uint32_t n_ports;
+	bool must_recount; /* some of them may be nobody's any more */
+
+	/* The inventory. */
+	struct survey_visitor visitor;
+	ev_timer inventory; /* when to begin one, and then its next step */
+	uint64_t begun_ns;  /* what was accepted later is not its business; 0: none is under way */
+	uint32_t step;      /* the place to go on at; 0: it has not come to that */
+	uint8_t generation;
+	bool is_wanted; /* one more, from the beginning */
+	bool has_complained;
+};
+
+/*
+ * Takes the socket for notices, subscribed, from the supervisor. NULL: out of memory, or the kernel
+ * says nothing, which is logged.
+ */
+struct following *following_open(struct acceptor *acceptor, int notices_fd);
+void following_close(struct following *following);
+
+/* Before an entry is added: decides whether it will be followed. */
+void following_expect(struct acceptor *acceptor, struct ledger_entry *like);
+
+/* The service is no more: what is to be said of its connections is said. */
+void following_forget(struct service *service);
+
+/* The END line, with the kernel's count as soon as that is there. */
+void following_say_end(struct service *service, const struct ledger_entry *entry,
+	const struct ending *ending, uint64_t now_ns);
+
+/* Reads what the kernel has told until now. */
+void following_drain(struct acceptor *acceptor);
+
+/*
+ * Ends one that the kernel has ended, without waiting for what a worker may say of it; the caller
+ * settles the service. False: it lives.
+ */
+bool following_end(struct service *service, uint32_t place, uint64_t now_ns);
+
+/* Notices may have been missed. */
+void following_check(struct acceptor *acceptor);
+
+#endif

@@ -1,0 +1,251 @@
+"""The ledger from the kernel: counters and lines are the truth, whoever serves and however it ends."""
+import collections
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import threading
+
+from support import LONG, Test, free_port, main, wait_until
+
+# How many connections the test against the truth makes.
+CONNECTIONS = int(os.environ.get("FDSUP_LEDGER_CONNECTIONS", 2000))
+CLIENTS = 8
+
+# Reports nothing. The first byte says what to do.
+SILENT = r'''
+import os, select, socket, struct, threading
+queue = socket.socket(fileno=3)
+def serve(connection):
+    what = connection.recv(1)
+    try:
+        if what == b"s":
+            connection.sendall(b"bye")
+        elif what == b"c":
+            while connection.recv(4096):
+                pass
+        elif what == b"w":
+            connection.sendall(b"%d\n" % os.getpid())
+            while connection.recv(4096):
+                pass
+        elif what == b"r":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    except OSError:
+        pass
+    connection.close()
+while True:
+    select.select([queue], [], [])
+    try:
+        message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        continue
+    if fds:
+        threading.Thread(target=serve, args=[socket.socket(fileno=fds[0])], daemon=True).start()
+'''
+
+END = re.compile(r" (\w+): END id=(\w+) peer=(\S+) .* duration=(\d+\.\d+)s .*(?:status|signal)=(\S+) in=(\S+) out=(\S+)")
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+class Ledger(Test):
+    def silent(self, keys="", top="", others=""):
+        """One service "w" whose workers report nothing, on a port of its own."""
+        port = free_port()
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "worker.py")
+        with open(path, "w") as f:
+            f.write(SILENT)
+        fdsup.write('w = { address = "127.0.0.1"; port = %d; type = "worker"; %s\n'
+                    ' command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };\n%s'
+                    % (port, keys, path, others), top)
+        fdsup.start()
+        return fdsup, port
+
+    def ends(self, fdsup, name, count=1):
+        """The END lines of a service, as (peer, duration, status, in, out)."""
+        fdsup.wait_log(" %s: END " % name, count)
+        found = [END.search(line) for line in fdsup.log().splitlines() if " %s: END " % name in line]
+        return [(m[3], float(m[4]), m[5], m[6], m[7]) for m in found]
+
+    # -- the truth
+
+    def client(self, kind, port, count):
+        """One connection of a kind; counts what the counters must say of it."""
+        denied = kind == "denied"
+        source = ("127.0.0.2", 0) if denied else ("127.0.0.1", 0)
+        with socket.create_connection(("127.0.0.1", port), LONG, source) as s:
+            if denied:
+                s.recv(10)
+                count["refused"] += 1
+                return
+            count["served"] += 1
+            if kind == "fails":
+                s.sendall(b"x\n")
+                self.assertEqual(s.recv(100), b"no\n")
+                s.recv(1)
+                count["failed"] += 1
+            elif kind == "server closes":
+                s.sendall(b"s")
+                self.assertEqual(s.recv(100), b"bye")
+                s.recv(1)
+            elif kind == "server resets":
+                s.sendall(b"r")
+                try:
+                    s.recv(1)
+                except ConnectionResetError:
+                    pass
+            elif kind == "client closes":
+                s.sendall(b"c")
+            elif kind == "client resets":
+                s.sendall(b"c")
+                reset(s)
+            elif kind == "echo and half-close":
+                s.sendall(b"hello")
+                s.shutdown(socket.SHUT_WR)
+                self.assertEqual(self.read_all(s), b"hello")
+            elif kind == "echo and close":
+                s.sendall(b"hello")
+                self.assertEqual(s.recv(5), b"hello")
+
+    def test_counters_equal_the_truth(self):
+        ports = {name: free_port() for name in ("cat", "fails", "echo", "forward")}
+        fdsup, ports["w"] = self.silent('deny = [ "127.0.0.2" ]; max_connections = 20;', others='''
+            cat = { address = "127.0.0.1"; port = %(cat)d; command = [ "/bin/sh", "-c", "cat; exit 0" ]; deny = [ "127.0.0.2" ]; };
+            fails = { address = "127.0.0.1"; port = %(fails)d;
+                command = [ "/bin/sh", "-c", "read x; echo no; exit 3" ]; deny = [ "127.0.0.2" ]; };
+            echo = { address = "127.0.0.1"; port = %(echo)d; builtin = "echo"; deny = [ "127.0.0.2" ]; };
+            forward = { address = "127.0.0.1"; port = %(forward)d; to = "127.0.0.1:%(echo)d";
+                deny = [ "127.0.0.2" ]; };''' % ports)
+        kinds = {
+            "cat": ["echo and half-close", "echo and close", "client closes", "client resets", "denied"],
+            "fails": ["fails", "denied"],
+            "echo": ["echo and half-close", "echo and close", "client closes", "client resets", "denied"],
+            "forward": ["echo and half-close", "echo and close", "client closes", "denied"],
+            "w": ["server closes", "server resets", "client closes", "client resets", "denied"],
+        }
+        counts = [{name: collections.Counter() for name in kinds} for _ in range(CLIENTS)]
+        errors = []
+
+        def run(number):
+            choose = random.Random(number)
+            try:
+                for _ in range(CONNECTIONS // CLIENTS):
+                    name = choose.choice(sorted(kinds))
+                    self.client(choose.choice(kinds[name]), ports[name], counts[number][name])
+            except Exception as error:
+                errors.append(error)
+                raise
+        threads = [threading.Thread(target=run, args=[i]) for i in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        truth = {name: sum((c[name] for c in counts), collections.Counter()) for name in kinds}
+        # what comes by redirect is a client of echo as well
+        truth["echo"]["served"] += truth["forward"]["served"]
+        for name in kinds:
+            wanted = (truth[name]["served"], truth[name]["refused"], truth[name]["failed"], 0, 0)
+            keys = ("served", "refused", "failed", "lost")
+            service = fdsup.wait_status(
+                name, lambda s: s["connections"]["used"] == 0 and s["served"] >= wanted[0], "its end")
+            self.assertEqual(tuple(service[k] for k in keys) + (service["connections"]["used"],), wanted,
+                             name)
+            self.assertEqual(len(self.ends(fdsup, name, wanted[0])), wanted[0], name)
+        # bytes of what always sends the same
+        self.assertEqual({e[4] for e in self.ends(fdsup, "fails")}, {"3"})
+        self.assertEqual({e[4] for e in self.ends(fdsup, "w")} - {"-", "0"}, {"3"})
+        # those that a worker had when it was killed are lost, and no others
+        held = [self.connect(ports["echo"]) for _ in range(5)]
+        for s in held:
+            s.sendall(b"?")
+            self.assertEqual(s.recv(1), b"?")
+        os.kill(fdsup.worker_pids("echo")[0], signal.SIGKILL)
+        service = fdsup.wait_status(
+            "echo", lambda s: s["lost"] == 5 and s["connections"]["used"] == 0, "the loss")
+        self.assertEqual(service["served"], truth["echo"]["served"])
+
+    # -- one at a time
+
+    def test_a_command_has_its_bytes_in_its_only_line(self):
+        port = free_port()
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        self.assertEqual(self.talk(port, b"hello"), b"hello")
+        (peer, duration, status, received, sent), = self.ends(fdsup, "cat")
+        self.assertEqual((status, sent), ("0", "5"))
+        self.assertIn(received, ("5", "6"))
+
+    def test_the_line_of_a_client_that_does_not_read_comes_all_the_same(self):
+        port = free_port()
+        fdsup = self.fdsup('big = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "-c",'
+                           ' "head -c 100000 /dev/zero" ]; };' % port)
+        s = socket.socket()
+        self.sockets.append(s)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", port))
+        (_, _, status, _, sent), = self.ends(fdsup, "big")
+        self.assertEqual(status, "0")
+        self.assertLess(int(sent), 100000)
+        service = fdsup.status("big")
+        self.assertEqual((service["served"], service["connections"]["used"]), (1, 0))
+
+    def test_a_place_of_a_silent_worker_is_free_when_the_connection_ends(self):
+        fdsup, port = self.silent("max_connections = 3;")
+        held = [self.connect(port) for _ in range(3)]
+        for s in held:
+            s.sendall(b"w")
+            self.assertTrue(s.recv(100))
+        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 3)
+        fourth = self.connect(port)
+        fourth.sendall(b"s")
+        fdsup.wait_log("max_connections=3 reached")
+        fourth.settimeout(0.5)
+        self.assertRaises(socket.timeout, fourth.recv, 1)
+        fourth.settimeout(LONG)
+        held[0].close()
+        self.assertEqual(fourth.recv(100), b"bye")
+        fdsup.wait_status("w", lambda s: s["served"] == 2 and s["connections"]["used"] == 2)
+
+    def test_a_new_acceptor_knows_what_silent_workers_have(self):
+        fdsup, port = self.silent("max_connections = 100;")
+        held = [self.connect(port) for _ in range(10)]
+        for s in held:
+            s.sendall(b"w")
+            self.assertTrue(s.recv(100))
+        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 10)
+        before = fdsup.acceptor_pid()
+        os.kill(before, signal.SIGKILL)
+        wait_until("another acceptor", lambda: fdsup.acceptor_pid() not in (None, before))
+        fdsup.wait_log("taken over from an acceptor that died: 10 connections live on")
+        # closed now, and counted by whoever is there
+        for s in held[:4]:
+            s.close()
+        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 6, "six that live")
+        for s in held[4:]:
+            s.close()
+        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0 and s["served"] == 10, "none")
+        self.assertEqual(fdsup.status("w")["lost"], 0)
+
+    def test_status_says_who_tells(self):
+        fdsup, _ = self.silent()
+        wait_until("it is ready", lambda: "ledger: kernel\n" in fdsup.order("-v", "status"))
+        self.assertEqual(fdsup.status()["daemon"]["acceptors"][0]["ledger"], "kernel")
+
+    def test_without_the_kernel_reports_are_all(self):
+        port = free_port()
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port,
+                           top='ledger = "reports";')
+        wait_until("it is ready", lambda: "ledger: reports\n" in fdsup.order("-v", "status"))
+        self.assertEqual(self.talk(port, b"hello"), b"hello")
+        (_, _, status, received, sent), = self.ends(fdsup, "cat")
+        self.assertEqual((status, received, sent), ("0", "-", "-"))
+
+
+if __name__ == "__main__":
+    main()
