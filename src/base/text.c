@@ -228,3 +228,16 @@ const char *text_closest(const char *word, const char *const names[], size_t n)
 	}
 	return closest;
 }
+
+size_t text_whole_length(const char *text, size_t most)
+{
+	size_t length = strnlen(text, most), start = length;
+	/* The last character may have lost its end. */
+	while (start && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (!start)
+		return length;
+	unsigned char first = (unsigned char)text[start - 1];
+	size_t needed = first < 0x80 ? 1 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+	return length - (start - 1) < needed ? start - 1 : length;
+}

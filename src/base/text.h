@@ -37,6 +37,12 @@ char *text_format_size(char text[TEXT_SIZE_SIZE], uint64_t bytes);
  */
 size_t text_escape(char *result, size_t size, const char *bytes, size_t length);
 
+/*
+ * How many bytes of the UTF-8 text to take so that there are no more than `most` and none of a character
+ * that is cut: what is cut within one is no text any more, and JSON would not carry it.
+ */
+size_t text_whole_length(const char *text, size_t most);
+
 /* How many single-character edits (with swaps) lie between two words. Bounded: long words are 99. */
 unsigned text_distance(const char *a, const char *b);
 

@@ -179,7 +179,7 @@ static int send_call(
 int client_call(int fd, const char *method, json_t *parameters, unsigned timeout_ms,
 	struct client_reply *ret)
 {
-	uint64_t deadline_ms = clock_now_ms() + timeout_ms;
+	uint64_t deadline_ms = timeout_ms ? clock_now_ms() + timeout_ms : 0;
 	struct client_input input = { 0 };
 	const char *answer;
 	int r = send_call(fd, method, parameters, false, deadline_ms);

@@ -30,7 +30,7 @@ struct client_input {
 int client_connect(const char *path, unsigned timeout_ms, int *ret_fd);
 
 /*
- * Takes `parameters`. 0 and *ret, or -ETIMEDOUT (no answer), -ECONNRESET (it hung up instead),
+ * Takes `parameters`. Timeout 0: waits for ever. 0 and *ret, or -ETIMEDOUT (no answer), -ECONNRESET (it hung up instead),
  * -EBADMSG (what came is not Varlink), -EMSGSIZE (it does not end), or another -errno.
  */
 int client_call(int fd, const char *method, json_t *parameters, unsigned timeout_ms,

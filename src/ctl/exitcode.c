@@ -14,9 +14,10 @@ static bool is_state(const json_t *object, const char *const states[])
 	return false;
 }
 
+/* On purpose: it is off, or accepts nobody. */
 static bool is_stopped(const json_t *service)
 {
-	static const char *const stopped[] = { "STOPPED", NULL };
+	static const char *const stopped[] = { "STOPPED", "PAUSED", NULL };
 	return !reply_flag(service, "wanted") || is_state(service, stopped);
 }
 
@@ -47,8 +48,12 @@ int exitcode_of_outcome(const json_t *outcome, const char *method)
 {
 	static const char *const down[] = { "STOPPED", "FAILED", "BACKOFF", "HUNG", NULL };
 	static const char *const stopped[] = { "STOPPED", NULL };
-	bool is_as_wanted =
-		!strcmp(method, "Stop") ? is_state(outcome, stopped) : !is_state(outcome, down);
+	static const char *const paused[] = { "PAUSED", NULL };
+	bool is_as_wanted = !is_state(outcome, down);
+	if (!strcmp(method, "Stop") || !strcmp(method, "Drain"))
+		is_as_wanted = is_state(outcome, stopped);
+	else if (!strcmp(method, "Pause"))
+		is_as_wanted = is_state(outcome, paused);
 	return reply_flag(outcome, "done") && is_as_wanted ? CTL_OK : CTL_FAILED;
 }
 

@@ -24,7 +24,7 @@ enum {
  */
 int exitcode_of_status(const json_t *parameters, bool is_named);
 
-/* Of one outcome of the method "Start", "Stop" or "Restart": CTL_OK or CTL_FAILED. */
+/* Of one outcome of the method "Start", "Stop", "Pause" and so on: CTL_OK or CTL_FAILED. */
 int exitcode_of_outcome(const json_t *outcome, const char *method);
 
 /* Of an error reply. `is_query`: the verb changes nothing, and so can only fail to tell. */

@@ -39,8 +39,6 @@ static enum tone tone_of(const json_t *service)
 /* Cause, last words, what happens next; without an explanation the last words at least. */
 static void print_notes(FILE *out, const json_t *service, const struct look *look)
 {
-	if (reply_flag(service, "healthy"))
-		return;
 	const json_t *explanation = json_object_get(service, "explanation");
 	for (size_t i = 0; i < json_array_size(explanation) && i < NOTES_MAX; i++) {
 		const char *line = json_string_value(json_array_get(explanation, i));
@@ -48,7 +46,8 @@ static void print_notes(FILE *out, const json_t *service, const struct look *loo
 			look_print_line(out, look, TONE_PLAIN, "    %s", line);
 	}
 	const json_t *words = json_object_get(service, "last_words");
-	if (!json_array_size(explanation) && json_array_size(words)) {
+	bool is_healthy = reply_flag(service, "healthy");
+	if (!is_healthy && !json_array_size(explanation) && json_array_size(words)) {
 		const char *last =
 			json_string_value(json_array_get(words, json_array_size(words) - 1));
 		if (last)

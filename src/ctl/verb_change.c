@@ -12,6 +12,8 @@
 #include "ctl/render.h"
 #include "ctl/reply.h"
 
+enum { DRAIN_TIMEOUT_MS = 400 * 1000 };
+
 static bool is_on_its_way(const char *state)
 {
 	return state && (!strcmp(state, "STARTING") || !strcmp(state, "DRAINING"));
@@ -68,6 +70,25 @@ int run_stop(struct ctl *ctl)
 int run_restart(struct ctl *ctl)
 {
 	static const struct question question = { "Restart", "outcomes", true };
+	return run_change(ctl, &question);
+}
+
+/* Connections may take five minutes to end by themselves; then they are ended. */
+int run_drain(struct ctl *ctl)
+{
+	static const struct question question = { "Drain", "outcomes", true, DRAIN_TIMEOUT_MS };
+	return run_change(ctl, &question);
+}
+
+int run_pause(struct ctl *ctl)
+{
+	static const struct question question = { "Pause", "outcomes", true };
+	return run_change(ctl, &question);
+}
+
+int run_resume(struct ctl *ctl)
+{
+	static const struct question question = { "Resume", "outcomes", true };
 	return run_change(ctl, &question);
 }
 

@@ -78,10 +78,18 @@ const struct verb verbs[] = {
 		CHANGE | VERB_NEEDS_ONE_NAME | VERB_TAKES_LINES | VERB_TAKES_FOLLOW, run_logs, NULL },
 	{ "events", "[SERVICE...]", "everything that happens, as lines of JSON", VERB_TAKES_NAMES,
 		run_events, NULL },
+	{ "check", "[SERVICE...]", "silent: the exit code of status, for monitors", VERB_TAKES_NAMES,
+		run_check, NULL },
+	{ "wait", "[--timeout DURATION] SERVICE...", "silent: returns when all of them are up",
+		CHANGE | VERB_TAKES_TIMEOUT, run_wait, NULL },
 	{ "start", "SERVICE...", "start what was stopped or has failed", CHANGE, run_start, NULL },
 	{ "stop", "SERVICE...", "stop, until `start` or a restart of fdsup", CHANGE, run_stop, NULL },
 	{ "restart", "SERVICE...", "new workers for old ones; the sockets stay", CHANGE, run_restart,
 		NULL },
+	{ "pause", "SERVICE...", "accept nothing more; clients wait, connections go on", CHANGE,
+		run_pause, NULL },
+	{ "resume", "SERVICE...", "accept again what was paused", CHANGE, run_resume, NULL },
+	{ "drain", "SERVICE...", "stop when the last connection has ended", CHANGE, run_drain, NULL },
 	{ "reload", "[--dry-run] [-v]",
 		"read the configuration again; --dry-run only shows the plan",
 		VERB_TAKES_DRY_RUN | VERB_TAKES_VERBOSE, run_reload, NULL },
@@ -190,7 +198,7 @@ void verbs_print_help(FILE *out)
 {
 	fputs("usage: fdsupctl [OPTION...] VERB ...\n\n", out);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(out, "  %-9s %-24s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+		fprintf(out, "  %-9s %-31s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	fputc('\n', out);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (is_used(&ctl_options[i]))

@@ -13,7 +13,14 @@ int run_status(struct ctl *ctl);
 int run_start(struct ctl *ctl);
 int run_stop(struct ctl *ctl);
 int run_restart(struct ctl *ctl);
+int run_drain(struct ctl *ctl);
+int run_pause(struct ctl *ctl);
+int run_resume(struct ctl *ctl);
 int run_reload(struct ctl *ctl);
+
+/* verb_check.c */
+int run_check(struct ctl *ctl);
+int run_wait(struct ctl *ctl);
 
 /* verb_stream.c */
 int run_logs(struct ctl *ctl);

@@ -15,8 +15,10 @@ __attribute__((format(printf, 2, 3))) static void say(
 		return;
 	va_list args;
 	va_start(args, format);
-	vsnprintf(health->lines[health->n_lines++], HEALTH_LINE_SIZE, format, args);
+	char *line = health->lines[health->n_lines++];
+	vsnprintf(line, HEALTH_LINE_SIZE, format, args);
 	va_end(args);
+	line[text_whole_length(line, strlen(line))] = 0;
 }
 
 char *health_format_status(char text[HEALTH_STATUS_SIZE], int status)
@@ -75,7 +77,8 @@ static void say_last_words(struct health *health, const struct health_facts *fac
 {
 	char age[TEXT_DURATION_SIZE];
 	if (facts->last_words)
-		say(health, "stderr: %.180s (%s ago)", facts->last_words,
+		say(health, "stderr: %.*s (%s ago)", (int)text_whole_length(facts->last_words, 180),
+			facts->last_words,
 			text_format_duration(age, facts->last_words_age_ms));
 }
 
@@ -161,6 +164,50 @@ static bool say_exhausted(struct health *health, const struct health_facts *fact
 	return true;
 }
 
+/* Four fifths of a limit: time to think of the key, before anybody waits. */
+static bool is_near(uint32_t used, uint32_t limit)
+{
+	return limit >= 5 && used < limit && (uint64_t)used * 5 >= (uint64_t)limit * 4;
+}
+
+static void say_near_limits(struct health *health, const struct health_facts *facts)
+{
+	if (is_near(facts->live, facts->max_connections))
+		say(health, "%u of %u connections are in use: raise max_connections before new clients %s",
+			facts->live, facts->max_connections, facts->refuses ? "are refused" : "must wait");
+	if (is_near(facts->waiting, facts->queue_limit))
+		say(health, "%u of %u places in the queue are taken: the workers do not keep up; raise "
+			    "workers.max, or queue for longer bursts",
+			facts->waiting, facts->queue_limit);
+}
+
+static void say_pause(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	say(health, "paused by order for %s: new clients wait in the kernel, %u connection%s served; "
+		    "fdsupctl resume ends it",
+		text_format_duration(age, facts->in_state_ms), facts->live,
+		facts->live == 1 ? " is" : "s are");
+}
+
+static void say_draining(struct health *health, const struct health_facts *facts)
+{
+	char age[TEXT_DURATION_SIZE];
+	if (facts->live)
+		say(health, "%u connection%s still served, since %s; fdsupctl stop ends them now",
+			facts->live, facts->live == 1 ? " is" : "s are",
+			text_format_duration(age, facts->in_state_ms));
+}
+
+static void say_what_helps_the_stuck(struct health *health, const struct health_facts *facts)
+{
+	if (facts->workers_max && facts->n_working >= facts->workers_max)
+		say(health, "%u of %u workers run, and none takes it: raise workers.max, or see what they do",
+			facts->n_working, facts->workers_max);
+	else
+		say(health, "one more worker is started while connections wait");
+}
+
 static bool has_been_stuck(const struct health_facts *facts)
 {
 	return facts->waiting && facts->oldest_waiting_ms > 2000;
@@ -194,8 +241,13 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		/* A worker of ours says what it lacks; what commands last said is about others. */
 		if (!facts->runs_commands)
 			say_last_words(health, facts);
+		say_what_helps_the_stuck(health, facts);
 		is_ill = true;
 	}
+	if (!is_ill && facts->state == STATE_PAUSED)
+		say_pause(health, facts);
+	else if (!is_ill)
+		say_near_limits(health, facts);
 	if (is_ill && facts->state != STATE_PAUSED)
 		health->state = STATE_DEGRADED;
 	health->is_healthy = !is_ill;
@@ -214,6 +266,7 @@ void health_judge(const struct health_facts *facts, struct health *ret_health)
 		break;
 	case STATE_DRAINING:
 		health->is_healthy = true;
+		say_draining(health, facts);
 		break;
 	case STATE_ON_DEMAND:
 	case STATE_UP:

@@ -45,6 +45,9 @@ struct health_facts {
 	uint64_t failure_duration_ms;
 	uint32_t live;
 	uint32_t max_connections;
+	uint32_t queue_limit;
+	uint32_t n_working;
+	uint32_t workers_max;
 	bool refuses;              /* at a limit, instead of letting wait */
 	uint32_t waiting;          /* connections in the queue */
 	uint32_t held;             /* connections delayed in the acceptor */

@@ -4,6 +4,7 @@
 
 #include "admin/server.h"
 #include "base/log.h"
+#include "supervisor/acceptor.h"
 #include "supervisor/named.h"
 #include "supervisor/published.h"
 #include "supervisor/reload.h"
@@ -60,6 +61,24 @@ static void restart_one(struct service *service)
 	service_raise(service, EVENT_RESTART);
 }
 
+static void drain_one(struct service *service)
+{
+	service->is_wanted = false;
+	service_raise(service, EVENT_DRAIN);
+}
+
+static void pause_one(struct service *service)
+{
+	service_raise(service, EVENT_PAUSE);
+	/* It is done when the acceptor has done it: until then it may still accept. */
+	service->pause_sync = acceptor_ask_sync(service->acceptor);
+}
+
+static void resume_one(struct service *service)
+{
+	service_raise(service, EVENT_RESUME);
+}
+
 static void order(struct supervisor *supervisor, struct admin_call *call, const json_t *parameters,
 	const char *verb, order_one *act, enum wait_for what)
 {
@@ -101,6 +120,58 @@ void on_stop(void *context, struct admin_call *call, const json_t *parameters)
 void on_restart(void *context, struct admin_call *call, const json_t *parameters)
 {
 	order(context, call, parameters, "restart", restart_one, WAIT_STARTED);
+}
+
+void on_drain(void *context, struct admin_call *call, const json_t *parameters)
+{
+	order(context, call, parameters, "drain", drain_one, WAIT_DRAINED);
+}
+
+/* Why accepting cannot be paused for it; NULL: it can. */
+static const char *why_no_pause(const struct service *service)
+{
+	if (service->config->n_listen == 0)
+		return "it has no sockets to accept from; stop it instead";
+	if (!service->acceptor)
+		return "its program has the sockets and accepts by itself; stop it instead";
+	if (service->state == STATE_STOPPED || service->state == STATE_DRAINING)
+		return "it is stopped, and accepts nothing already";
+	return NULL;
+}
+
+void on_pause(void *context, struct admin_call *call, const json_t *parameters)
+{
+	struct supervisor *supervisor = context;
+	json_t *names = named_services(supervisor, call, parameters, false);
+	if (!names)
+		return;
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+		const char *why = why_no_pause(supervisor_find(supervisor, name));
+		if (!why)
+			continue;
+		/* None of them is paused, rather than some. */
+		admin_error(call, "org.fdsup.Failed",
+			json_pack("{s:o}", "reason", json_sprintf("%s cannot be paused: %s", name, why)));
+		json_decref(names);
+		return;
+	}
+	json_decref(names);
+	order(supervisor, call, parameters, "pause", pause_one, WAIT_PAUSED);
+}
+
+void on_resume(void *context, struct admin_call *call, const json_t *parameters)
+{
+	order(context, call, parameters, "resume", resume_one, WAIT_RESUMED);
+}
+
+/* Nothing is changed: whoever may look may wait. */
+void on_wait(void *context, struct admin_call *call, const json_t *parameters)
+{
+	struct supervisor *supervisor = context;
+	json_t *names = named_services(supervisor, call, parameters, false);
+	if (names)
+		waits_add(supervisor, call, WAIT_UP, names);
 }
 
 void on_reload(void *context, struct admin_call *call, const json_t *parameters)

@@ -11,6 +11,10 @@ struct admin_call;
 void on_start(void *context, struct admin_call *call, const json_t *parameters);
 void on_stop(void *context, struct admin_call *call, const json_t *parameters);
 void on_restart(void *context, struct admin_call *call, const json_t *parameters);
+void on_drain(void *context, struct admin_call *call, const json_t *parameters);
+void on_pause(void *context, struct admin_call *call, const json_t *parameters);
+void on_resume(void *context, struct admin_call *call, const json_t *parameters);
+void on_wait(void *context, struct admin_call *call, const json_t *parameters);
 void on_reload(void *context, struct admin_call *call, const json_t *parameters);
 
 #endif

@@ -59,6 +59,7 @@ struct service {
 	struct acceptor *acceptor;     /* NULL: has no listeners */
 	uint32_t slot;                 /* its row on the acceptor's scoreboard */
 	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
+	uint32_t pause_sync;           /* confirms that it has paused them */
 	uint32_t n_listeners;
 	struct listener *listeners;    /* an array; bound, empty while STOPPED */
 	bool is_open;                  /* the acceptor knows it */

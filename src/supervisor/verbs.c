@@ -75,9 +75,13 @@ const struct admin_verb verbs_table[] = {
 	{ "Workers", ADMIN_ROLE_STATUS, on_workers },
 	{ "Logs", ADMIN_ROLE_STATUS, on_logs },
 	{ "Events", ADMIN_ROLE_STATUS, on_events },
+	{ "Wait", ADMIN_ROLE_STATUS, on_wait },
 	{ "Start", ADMIN_ROLE_CONTROL, on_start },
 	{ "Stop", ADMIN_ROLE_CONTROL, on_stop },
 	{ "Restart", ADMIN_ROLE_CONTROL, on_restart },
+	{ "Drain", ADMIN_ROLE_CONTROL, on_drain },
+	{ "Pause", ADMIN_ROLE_CONTROL, on_pause },
+	{ "Resume", ADMIN_ROLE_CONTROL, on_resume },
 	{ "Reload", ADMIN_ROLE_CONTROL, on_reload },
 };
 

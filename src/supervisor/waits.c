@@ -5,6 +5,7 @@
 
 #include "admin/server.h"
 #include "base/clock.h"
+#include "supervisor/acceptor.h"
 #include "supervisor/service.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/supervisor.h"
@@ -22,13 +23,32 @@ struct wait {
 /* A program that dies in its first moments was not started, whatever exec said. */
 enum { STEADY_MS = 300 };
 
+/* What finishes is ended after this (pool.c). */
+enum { DRAIN_MAX_MS = 300 * 1000 };
+
+/* How often to look, and how long at most, whether the acceptor has done what it was told. */
+enum { SYNC_LOOK_MS = 2, SYNC_MAX_MS = 2000 };
+
 /* Besides the time that the configuration allows. */
 enum { MARGIN_MS = 3000 };
 
+/* An acceptor that does not answer is not waited for. */
+static bool is_pausing(const struct service *service, uint64_t *ret_look_ms)
+{
+	*ret_look_ms = SYNC_LOOK_MS;
+	return service->state == STATE_PAUSED && service->acceptor &&
+	       !acceptor_has_synced(service->acceptor, service->pause_sync) &&
+	       clock_now_ms() - service->state_since_ms < SYNC_MAX_MS;
+}
+
 static bool is_on_its_way(const struct service *service, enum wait_for what, uint64_t *ret_look_ms)
 {
-	if (what == WAIT_STOPPED)
+	if (what == WAIT_STOPPED || what == WAIT_DRAINED)
 		return service->state != STATE_STOPPED;
+	if (what == WAIT_PAUSED)
+		return is_pausing(service, ret_look_ms);
+	if (what == WAIT_UP && service->state != STATE_UP && service->state != STATE_ON_DEMAND)
+		return true;
 	if (service->terminate_ms || service->state == STATE_STARTING)
 		return true;
 	if (service->config->type != SERVICE_DAEMON || service->state != STATE_UP)
@@ -42,8 +62,12 @@ static bool is_on_its_way(const struct service *service, enum wait_for what, uin
 
 static bool is_done(const struct service *service, enum wait_for what)
 {
-	if (what == WAIT_STOPPED)
+	if (what == WAIT_STOPPED || what == WAIT_DRAINED)
 		return service->state == STATE_STOPPED;
+	if (what == WAIT_PAUSED)
+		return service->state == STATE_PAUSED;
+	if (what == WAIT_RESUMED && service->state == STATE_PAUSED)
+		return false;
 	return service->state == STATE_UP || service->state == STATE_ON_DEMAND ||
 	       service->state == STATE_PAUSED || service->state == STATE_DEGRADED;
 }
@@ -53,7 +77,7 @@ static json_t *outcome_of(struct wait *wait, const char *name)
 	struct service *service = supervisor_find(wait->supervisor, name);
 	if (!service)
 		return json_pack("{s:s, s:s, s:b, s:[]}", "service", name, "state", "STOPPED", "done",
-			wait->what == WAIT_STOPPED, "explanation");
+			wait->what == WAIT_STOPPED || wait->what == WAIT_DRAINED, "explanation");
 	struct health health;
 	service_judge(service, &health);
 	return json_pack("{s:s, s:s, s:b, s:o}", "service", name, "state",
@@ -61,7 +85,8 @@ static json_t *outcome_of(struct wait *wait, const char *name)
 		"explanation", snapshot_lines(&health));
 }
 
-static void answer(struct wait *wait)
+/* Ends the wait; its call is then the caller's. */
+static void unlink_wait(struct wait *wait)
 {
 	struct wait **link = &wait->supervisor->waits;
 	while (*link != wait)
@@ -69,6 +94,20 @@ static void answer(struct wait *wait)
 	*link = wait->next;
 	ev_timer_stop(wait->supervisor->loop, &wait->deadline);
 	ev_timer_stop(wait->supervisor->loop, &wait->look);
+}
+
+static void on_gone(void *data)
+{
+	struct wait *wait = data;
+	unlink_wait(wait);
+	admin_reply(wait->call, NULL);
+	json_decref(wait->names);
+	free(wait);
+}
+
+static void answer(struct wait *wait)
+{
+	unlink_wait(wait);
 	json_t *outcomes = json_array();
 	size_t i;
 	json_t *name;
@@ -111,7 +150,8 @@ static void on_look(struct ev_loop *loop, ev_timer *watcher, int events)
 	check(watcher->data);
 }
 
-static uint64_t allowed_ms(struct supervisor *supervisor, const json_t *names)
+static uint64_t allowed_ms(
+	struct supervisor *supervisor, enum wait_for what, const json_t *names)
 {
 	uint64_t longest_ms = 0;
 	size_t i;
@@ -124,7 +164,7 @@ static uint64_t allowed_ms(struct supervisor *supervisor, const json_t *names)
 		if (ms > longest_ms)
 			longest_ms = ms;
 	}
-	return longest_ms + MARGIN_MS;
+	return longest_ms + MARGIN_MS + (what == WAIT_DRAINED ? DRAIN_MAX_MS : 0);
 }
 
 void waits_add(
@@ -143,10 +183,13 @@ void waits_add(
 	wait->next = supervisor->waits;
 	supervisor->waits = wait;
 	ev_timer_init(
-		&wait->deadline, on_deadline, (double)allowed_ms(supervisor, names) / 1000, 0);
+		&wait->deadline, on_deadline, (double)allowed_ms(supervisor, what, names) / 1000, 0);
 	ev_timer_init(&wait->look, on_look, 0, 0);
 	wait->deadline.data = wait->look.data = wait;
-	ev_timer_start(supervisor->loop, &wait->deadline);
+	if (what == WAIT_UP)
+		admin_call_on_gone(call, on_gone, wait);
+	else
+		ev_timer_start(supervisor->loop, &wait->deadline);
 	check(wait);
 }
 

@@ -10,7 +10,14 @@ struct admin_call;
 struct service;
 struct supervisor;
 
-enum wait_for { WAIT_STARTED, WAIT_STOPPED };
+enum wait_for {
+	WAIT_STARTED,
+	WAIT_STOPPED,
+	WAIT_DRAINED, /* stopped, when the last connection has ended */
+	WAIT_PAUSED,
+	WAIT_RESUMED,
+	WAIT_UP,      /* however long it takes, until the client goes */
+};
 
 /*
  * Answers the call with an Outcome for each of the named services, as soon as all have settled, or

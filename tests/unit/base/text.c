@@ -134,3 +134,15 @@ Test(format, writes_sizes_as_people_say_them)
 		cr_expect_str_eq(text_format_size(text, cases[i].bytes), cases[i].expected);
 	}
 }
+
+Test(text, a_cut_leaves_whole_characters)
+{
+	cr_expect_eq(text_whole_length("abc", 10), 3);
+	cr_expect_eq(text_whole_length("abc", 2), 2);
+	cr_expect_eq(text_whole_length("", 5), 0);
+	cr_expect_eq(text_whole_length("a\xc3\xa4", 3), 3);
+	cr_expect_eq(text_whole_length("a\xc3\xa4", 2), 1);
+	for (size_t most = 0; most < 5; most++)
+		cr_expect_eq(text_whole_length("a\xf0\x9f\x98\x80", most), most ? 1 : 0);
+	cr_expect_eq(text_whole_length("a\xf0\x9f\x98\x80", 5), 5);
+}

@@ -6,6 +6,7 @@
 #define UP         "{\"state\":\"UP\",\"wanted\":true,\"healthy\":true}"
 #define ON_DEMAND  "{\"state\":\"ON-DEMAND\",\"wanted\":true,\"healthy\":true}"
 #define BACKOFF    "{\"state\":\"BACKOFF\",\"wanted\":true,\"healthy\":false}"
+#define PAUSED     "{\"state\":\"PAUSED\",\"wanted\":true,\"healthy\":true}"
 #define OFF        "{\"state\":\"STOPPED\",\"wanted\":false,\"healthy\":true}"
 #define STOPPING   "{\"state\":\"DRAINING\",\"wanted\":false,\"healthy\":true}"
 #define OFF_BROKEN "{\"state\":\"FAILED\",\"wanted\":false,\"healthy\":false}"
@@ -20,6 +21,7 @@ Test(exitcode, of_status)
 		{ UP "," ON_DEMAND, 0, 0 },
 		{ UP "," OFF, 0, 3 },
 		{ STOPPING, 0, 3 },
+		{ UP "," PAUSED, 0, 3 },
 		{ BACKOFF "," UP, 150, 150 },
 		{ UP "," BACKOFF, 150, 150 },
 		{ OFF "," BACKOFF, 150, 150 },
@@ -53,6 +55,12 @@ Test(exitcode, of_an_outcome)
 		bool done;
 		int code;
 	} cases[] = {
+		{ "Pause", "PAUSED", true, CTL_OK },
+		{ "Pause", "UP", false, CTL_FAILED },
+		{ "Resume", "UP", true, CTL_OK },
+		{ "Resume", "PAUSED", false, CTL_FAILED },
+		{ "Drain", "STOPPED", true, CTL_OK },
+		{ "Drain", "DRAINING", false, CTL_FAILED },
 		{ "Start", "UP", true, CTL_OK },
 		{ "Start", "ON-DEMAND", true, CTL_OK },
 		{ "Start", "DEGRADED", true, CTL_OK },

@@ -108,6 +108,54 @@ Test(health, a_full_service_names_the_limit_and_who_holds_the_oldest_place)
 		health.lines[1], "100 of 100 connections are in use, the oldest for 2h (pid 77)");
 }
 
+Test(health, a_limit_that_is_nearly_reached_names_its_key_and_is_no_illness)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.live = 80,
+		.max_connections = 100,
+		.waiting = 205,
+		.queue_limit = 256,
+	};
+	struct health health = judge(&facts);
+	cr_expect(health.is_healthy);
+	cr_assert_eq(health.n_lines, 2);
+	cr_expect_str_eq(health.lines[0],
+		"80 of 100 connections are in use: raise max_connections before new clients must wait");
+	cr_expect(strstr(health.lines[1], "205 of 256 places in the queue"));
+	facts.live = 79;
+	facts.waiting = 204;
+	cr_expect_eq(judge(&facts).n_lines, 0);
+	facts.live = 2;
+	facts.max_connections = 2;
+	facts.refuses = false;
+	cr_expect(judge(&facts).is_healthy);
+	cr_expect_eq(judge(&facts).n_lines, 0); /* of so small a limit four fifths are nothing to tell */
+}
+
+Test(health, a_pause_says_how_it_ends_and_is_no_illness)
+{
+	struct health_facts facts = { .state = STATE_PAUSED, .is_wanted = true, .in_state_ms = 2000, .live = 1 };
+	struct health health = judge(&facts);
+	cr_expect(health.is_healthy);
+	cr_expect_str_eq(health.lines[0], "paused by order for 2.0s: new clients wait in the kernel, 1 "
+					  "connection is served; fdsupctl resume ends it");
+}
+
+Test(health, last_words_are_cut_between_characters)
+{
+	char words[200];
+	memset(words, 'x', 179);
+	strcpy(words + 179, "\xc3\xa4");
+	struct health_facts facts = {
+		.state = STATE_BACKOFF,
+		.death = { .is_known = true, .was_spawned = true, .program = "worker" },
+		.last_words = words,
+	};
+	cr_expect_null(strchr(judge(&facts).lines[1], '\xc3'));
+}
+
 Test(health, a_service_that_was_stopped_on_purpose_is_well)
 {
 	struct health_facts facts = { .state = STATE_STOPPED };
