@@ -119,6 +119,7 @@ struct service_written {
 	bool is_groups_given; /* exactly `groups`, else those of the user */
 	struct text_list allow;
 	struct text_list deny;
+	unsigned after_line;  /* where the key after is */
 	struct text_list hours;
 };
 
@@ -208,6 +209,7 @@ struct service_config {
 	uint64_t drain_timeout;
 	bool has_drain_timeout;    /* else it does not hold for workers of ours whose service stays */
 	int32_t stop_signal;
+	struct text_list after;    /* names of services */
 	struct rate_limit give_up; /* count deaths within per_ms; 0: never */
 
 	/* reporting */

@@ -315,7 +315,8 @@ const struct config_key config_keys[] = {
 	  .help = "a worker that takes nothing for so long while connections wait is restarted" },
 	{ "give_up", KEY_DEATHS, SHARED, TENDED, "none", SERVICE(give_up), APPLY,
 	  .help = "early deaths in a time after which the service counts as failed: \"5/10s\"" },
-	{ "after", KEY_STRINGS, ALONE, EVERY, NOT_YET, APPLY, .help = "services that are started before" },
+	{ "after", KEY_STRINGS, ALONE, EVERY, SERVICE(after), APPLY,
+	  .help = "services that are started before, and stopped after it" },
 
 	/* reporting */
 	{ "log", KEY_FLAGS, SHARED, ADMITS, "end refuse", SERVICE(log_events), APPLY,

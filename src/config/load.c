@@ -14,6 +14,7 @@
 #include "config/include.h"
 #include "config/list.h"
 #include "config/overlap.h"
+#include "config/sequence.h"
 #include "config/pieces.h"
 #include "config/service.h"
 #include "config/settings.h"
@@ -258,6 +259,7 @@ static void load_all(struct loader *loader)
 			compare_services);
 	check_names(loader);
 	overlap_check(config, &loader->problems);
+	sequence_check(config, &loader->problems);
 	check_builtin_ports(loader);
 }
 

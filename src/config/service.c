@@ -361,5 +361,6 @@ void service_complete(struct draft *draft, struct lookups *lookups)
 	access_complete(draft);
 	derive_workers(draft, lookups);
 	derive_drain(draft);
+	service->written->after_line = draft->origins[key_find("after", PLACE_SERVICE) - config_keys].line;
 	check_service(draft);
 }

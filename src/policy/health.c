@@ -258,6 +258,13 @@ void health_judge(const struct health_facts *facts, struct health *ret_health)
 	struct health *health = ret_health;
 	memset(health, 0, sizeof *health);
 	health->state = facts->state;
+	if (facts->state == STATE_STOPPED && facts->awaited) {
+		health->state = STATE_STARTING;
+		health->is_healthy = true;
+		say(health, "is started when %s is ready (after); clients wait in the kernel",
+			facts->awaited);
+		return;
+	}
 	switch (facts->state) {
 	case STATE_STOPPED:
 		health->is_healthy = true;

@@ -8,6 +8,7 @@
 #include "supervisor/named.h"
 #include "supervisor/published.h"
 #include "supervisor/reload.h"
+#include "supervisor/sequence.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/waits.h"
@@ -34,17 +35,11 @@ static bool start_stopped(struct service *service, char error[LISTENERS_ERROR_SI
 {
 	if (service_bind(service, error) < 0)
 		return false;
-	service_start(service);
+	sequence_start(service);
 	return true;
 }
 
 typedef void order_one(struct service *service);
-
-static void stop_one(struct service *service)
-{
-	service->is_wanted = false;
-	service_raise(service, EVENT_STOP);
-}
 
 static void start_one(struct service *service)
 {
@@ -63,6 +58,10 @@ static void restart_one(struct service *service)
 
 static void drain_one(struct service *service)
 {
+	if (service->is_awaiting) { /* there is nothing to finish */
+		sequence_stop(service);
+		return;
+	}
 	service->is_wanted = false;
 	service_raise(service, EVENT_DRAIN);
 }
@@ -90,6 +89,7 @@ static void order(struct supervisor *supervisor, struct admin_call *call, const 
 	log_order(call, verb, names);
 	size_t i;
 	json_t *name;
+	sequence_hold(supervisor);
 	json_array_foreach(names, i, name) {
 		struct service *service = supervisor_find(supervisor, json_string_value(name));
 		char error[LISTENERS_ERROR_SIZE];
@@ -98,11 +98,13 @@ static void order(struct supervisor *supervisor, struct admin_call *call, const 
 			act(service);
 		} else if (!start_stopped(service, error)) {
 			log_error("%s", error);
+			sequence_release(supervisor);
 			json_decref(names);
 			admin_error(call, "org.fdsup.Failed", json_pack("{s:s}", "reason", error));
 			return;
 		}
 	}
+	sequence_release(supervisor);
 	published_write(supervisor);
 	waits_add(supervisor, call, what, names);
 }
@@ -114,7 +116,7 @@ void on_start(void *context, struct admin_call *call, const json_t *parameters)
 
 void on_stop(void *context, struct admin_call *call, const json_t *parameters)
 {
-	order(context, call, parameters, "stop", stop_one, WAIT_STOPPED);
+	order(context, call, parameters, "stop", sequence_stop, WAIT_STOPPED);
 }
 
 void on_restart(void *context, struct admin_call *call, const json_t *parameters)

@@ -15,6 +15,7 @@
 #include "supervisor/log_output.h"
 #include "supervisor/published.h"
 #include "supervisor/roll.h"
+#include "supervisor/sequence.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -339,7 +340,7 @@ static void start_new(struct step *step)
 	if (!service->config->is_enabled)
 		return;
 	give_listeners(service, step);
-	service_start(service);
+	sequence_start(service);
 }
 
 static void reconfigure(struct step *step)
@@ -359,10 +360,9 @@ static void reconfigure(struct step *step)
 	step->config = NULL;
 	if (step->action == ACT_START) {
 		give_listeners(service, step);
-		service_start(service);
+		sequence_start(service);
 	} else if (step->action == ACT_STOP) {
-		service->is_wanted = false;
-		service_raise(service, EVENT_STOP);
+		sequence_stop(service);
 	}
 	step->opened = NULL;
 	step->n_opened = 0;
@@ -370,7 +370,7 @@ static void reconfigure(struct step *step)
 
 static void remove_service(struct service *service, bool is_replaced)
 {
-	service->is_wanted = false;
+	service->is_wanted = service->is_awaiting = service->is_to_stop = false;
 	service->is_leaving = true;
 	/* A daemon cannot finish what it has, and its successor may need what it holds. */
 	service_raise(service, is_replaced ? EVENT_STOP : EVENT_DRAIN);
@@ -481,9 +481,11 @@ static void switch_over(struct plan *plan)
 	struct supervisor *supervisor = plan->supervisor;
 	supervisor->builtin_ports = plan->builtin_ports;
 	forget_failures(supervisor);
+	sequence_hold(supervisor);
 	/* What comes first, so that a socket that moves is accepted from without a gap. */
 	for (size_t i = 0; i < plan->n_steps; i++)
 		carry_out(&plan->steps[i]);
+	sequence_release(supervisor);
 	switch_globals(supervisor, plan->config);
 	plan->config = NULL;
 	supervisor->loaded_wall_ms = clock_wall_ms();

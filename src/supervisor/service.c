@@ -77,6 +77,13 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 	return r;
 }
 
+void service_unbind(struct service *service)
+{
+	listeners_close(service->listeners, service->n_listeners);
+	service->listeners = NULL;
+	service->n_listeners = 0;
+}
+
 /* ---- actions --------------------------------------------------------------------------------- */
 
 /*
@@ -263,6 +270,8 @@ void service_start(struct service *service)
 {
 	tell_unkept_limits(service);
 	service->is_wanted = true;
+	service->is_awaiting = false;
+	service->start_ms = clock_now_ms();
 	service_forget_failures(service);
 	bool is_on_demand = service->config->n_listen && service->config->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
@@ -384,6 +393,10 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 			fill_up(service);
 		if (config->max_rss)
 			memory_watch_start(service->supervisor);
+	} else if (opened && service->is_awaiting) {
+		service_unbind(service);
+		service->listeners = opened;
+		service->n_listeners = n_opened;
 	} else {
 		listeners_close(opened, n_opened);
 	}

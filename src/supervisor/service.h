@@ -80,6 +80,9 @@ struct service {
 	bool is_hurried;               /* it was told so twice: without grace */
 	struct roll *roll;             /* a new configuration that is being tried; NULL: none is */
 	char *reload_failure;          /* why the last one that was tried is not in force; NULL: it is */
+	bool is_awaiting;              /* those before it: the key after. It is STOPPED, and wanted */
+	bool is_to_stop;               /* as soon as those that come after it have */
+	uint64_t start_ms;             /* when it was last told to start */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	unsigned n_deaths;
 	unsigned n_restarts;
@@ -96,6 +99,9 @@ void service_destroy(struct service *service);
  * text for the administrator in error, and no more listeners than before.
  */
 int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE]);
+
+/* Gives the listeners up again. Only of one that was not started since. */
+void service_unbind(struct service *service);
 
 void service_raise(struct service *service, enum service_event event);
 

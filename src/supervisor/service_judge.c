@@ -8,6 +8,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
+#include "supervisor/sequence.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
@@ -77,6 +78,8 @@ void service_judge(const struct service *service, struct health *ret_health)
 	};
 	if (service->next_try_ms > now_ms)
 		facts.next_try_ms = service->next_try_ms - now_ms;
+	const struct service *awaited = sequence_awaited(service);
+	facts.awaited = awaited ? awaited->config->name : NULL;
 	add_death(service, &facts);
 	if (service->acceptor)
 		add_score(service, now_ns, &facts);

@@ -21,6 +21,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/repeats.h"
 #include "supervisor/runtime_dir.h"
+#include "supervisor/sequence.h"
 #include "supervisor/service.h"
 #include "supervisor/streams.h"
 #include "supervisor/supervisor.h"
@@ -99,6 +100,7 @@ static int start_loop(struct supervisor *supervisor)
 	watch_signal(supervisor, &supervisor->on_int, SIGINT, on_stop_signal);
 	watch_signal(supervisor, &supervisor->on_hup, SIGHUP, on_hup);
 	memory_watch_init(supervisor);
+	sequence_init(supervisor);
 	ev_prepare_init(&supervisor->departed, on_prepare);
 	supervisor->departed.data = supervisor;
 	ev_prepare_start(supervisor->loop, &supervisor->departed);
@@ -245,12 +247,14 @@ static int start_processes(struct supervisor *supervisor)
 			return r;
 	}
 	size_t n_enabled = 0;
+	sequence_hold(supervisor);
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		if (!supervisor->services[i]->config->is_enabled)
 			continue;
 		n_enabled++;
-		service_start(supervisor->services[i]);
+		sequence_start(supervisor->services[i]);
 	}
+	sequence_release(supervisor);
 	log_notice("fdsup %s: %zu service%s from %s", FDSUP_VERSION, n_enabled, n_enabled == 1 ? "" : "s",
 		supervisor->config_path);
 	return 0;
@@ -287,6 +291,7 @@ static void stop_watchers(struct supervisor *supervisor)
 	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
 	ev_prepare_stop(supervisor->loop, &supervisor->departed);
 	memory_watch_stop(supervisor);
+	sequence_fini(supervisor);
 	zone_stop(supervisor);
 	children_fini(&supervisor->children);
 }

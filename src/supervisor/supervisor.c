@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/notify.h"
+#include "supervisor/sequence.h"
 #include "supervisor/service.h"
 #include "supervisor/strays.h"
 #include "supervisor/waits.h"
@@ -105,6 +106,7 @@ void supervisor_on_acceptor_gone(struct supervisor *supervisor, struct acceptor 
 
 void supervisor_on_change(struct supervisor *supervisor, struct service *service)
 {
+	sequence_look(supervisor);
 	waits_on_change(supervisor, service);
 	if (service->is_leaving && service->state == STATE_STOPPED)
 		supervisor->has_departed = true;
@@ -124,10 +126,7 @@ void supervisor_stop(struct supervisor *supervisor)
 		log_notice("stopping at once");
 	}
 	supervisor->is_stopping = true;
-	for (size_t i = 0; i < supervisor->n_services; i++) {
-		supervisor->services[i]->is_wanted = false;
-		service_raise(supervisor->services[i], EVENT_STOP);
-	}
+	sequence_stop_all(supervisor);
 	if (is_all_stopped(supervisor) && !supervisor->is_ending_acceptors) {
 		supervisor->is_ending_acceptors = true;
 		stop_acceptors(supervisor);

@@ -6,6 +6,7 @@
 #include "admin/server.h"
 #include "base/clock.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/sequence.h"
 #include "supervisor/service.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/supervisor.h"
@@ -49,7 +50,7 @@ static bool is_on_its_way(const struct service *service, enum wait_for what, uin
 		return is_pausing(service, ret_look_ms);
 	if (what == WAIT_UP && service->state != STATE_UP && service->state != STATE_ON_DEMAND)
 		return true;
-	if (service->terminate_ms || service->state == STATE_STARTING)
+	if (service->is_awaiting || service->terminate_ms || service->state == STATE_STARTING)
 		return true;
 	if (service->config->type != SERVICE_DAEMON || service->state != STATE_UP)
 		return false;
@@ -160,7 +161,8 @@ static uint64_t allowed_ms(
 		const struct service *service = supervisor_find(supervisor, json_string_value(name));
 		if (!service)
 			continue;
-		uint64_t ms = service->config->start_timeout + service->config->stop_timeout;
+		uint64_t ms = service->config->start_timeout + service->config->stop_timeout +
+			      sequence_longest_ms(service);
 		if (ms > longest_ms)
 			longest_ms = ms;
 	}

@@ -296,7 +296,7 @@ Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 	static const char *const keys[] = { "interface = \"lo\";", "freebind = true;",
 		"defer_accept = 5;", "spares = 2;",
 		"redeliver = \"never\";", "first_byte_timeout = 5;",
-		"silence_timeout = 5;", "max_duration = 5;", "after = [ \"b\" ];",
+		"silence_timeout = 5;", "max_duration = 5;",
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char text[256];
@@ -340,6 +340,29 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 		{ EXEC("spares = -1;"), "services.a.spares", "from 0 to 1000" },
 		{ EXEC("sandbox = \"steel\";"), "services.a.sandbox", "\"strict\"" },
 		{ EXEC("socket_mode = 660;"), "services.a.socket_mode", "octal" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
+#define SERVICE_AFTER(name, list) name " = { command = \"cat\"; after = " list "; };\n"
+
+Test(errors, the_order_of_services)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("after = [ \"a\" ];"), "services.a.after", "after itself" },
+		{ EXEC("after = [ \"nobody\" ];"), "services.a.after", "no service \"nobody\"" },
+		{ EXEC("after = 5;"), "services.a.after", "" },
+		{ "services = { " SERVICE_AFTER("mail", "[ \"databse\" ]")
+				SERVICE_AFTER("database", "[ ]") " };",
+			"services.mail.after", "did you mean \"database\"?" },
+		{ "services = { " SERVICE_AFTER("a", "[ \"b\" ]") SERVICE_AFTER("b", "\"c\"")
+				SERVICE_AFTER("c", "[ \"b\" ]") " };",
+			"services.c.after", "after the next: b, c, b; remove one name" },
+		{ "services = { " SERVICE_AFTER("a", "[ \"b\" ]") SERVICE_AFTER("b", "\"c\"")
+				SERVICE_AFTER("c", "[ \"x\", \"a\" ]") " };",
+			"services.c.after", "" },
+		{ "defaults = { after = \"a\"; }; services = { " SERVICE_AFTER("a", "[ ]") " };",
+			"defaults.after", "" },
 	};
 	ASSERT_ALL_REFUSED(cases);
 }
