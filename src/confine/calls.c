@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "confine/filters.h"
+#include "seccomp/filters.h"
 
 enum { STEPS_MAX = 1024 };
 
@@ -20,9 +20,22 @@ static void fill(const struct filter *filter, struct sock_filter steps[])
 			steps[i].k = (uint32_t)getpid();
 }
 
+static enum filter_kind kind_of(enum confine_role role)
+{
+	switch (role) {
+	case CONFINE_ACCEPTOR:
+		return FILTER_ACCEPTOR;
+	case CONFINE_ACCEPTOR_BY_HAND:
+		return FILTER_ACCEPTOR_BY_HAND;
+	case CONFINE_TAKER:
+		break;
+	}
+	return confine_is_wide() ? FILTER_TAKER_WIDE : FILTER_TAKER;
+}
+
 int calls_restrict(enum confine_role role)
 {
-	struct filter filter = filter_of(role);
+	struct filter filter = filter_of(kind_of(role));
 	struct sock_filter steps[STEPS_MAX];
 	if (filter.n == 0 || filter.n > STEPS_MAX)
 		return -EINVAL;

@@ -194,14 +194,14 @@ int sandbox_make(struct sandbox_rules *ret_rules, const struct service_config *s
 	if (service->sandbox == SANDBOX_NONE)
 		return 0;
 	*ret_step = "sandbox (seccomp)";
-	ret_rules->filter = filter_get(service->sandbox, service->has_sandbox_network);
-	if (!ret_rules->filter && errno != ENOSYS)
-		return -errno;
-	if (!ret_rules->filter)
+	int r = filter_get(&ret_rules->filter, service->sandbox, service->has_sandbox_network);
+	if (r < 0)
+		return r;
+	if (ret_rules->filter.n == 0)
 		note_missing("sandbox: this kernel has no filters of system calls (seccomp); programs are "
 			     "confined by what is left",
 			&is_told);
-	int r = make_rules(ret_rules, service, program, ret_step);
+	r = make_rules(ret_rules, service, program, ret_step);
 	if (r < 0)
 		sandbox_fini(ret_rules);
 	return r;
@@ -217,5 +217,5 @@ int sandbox_enter(const struct sandbox_rules *rules)
 	/* The filter last: it may not know what the other one takes. */
 	if (rules->landlock_fd >= 0 && landlock_enter(rules->landlock_fd) < 0)
 		return -1;
-	return rules->filter ? filter_install(rules->filter) : 0;
+	return rules->filter.n ? filter_install(&rules->filter) : 0;
 }

@@ -7,13 +7,12 @@
 #ifndef FDSUP_PROCESS_SANDBOX_H
 #define FDSUP_PROCESS_SANDBOX_H
 
-#include <linux/filter.h>
-
 #include "config/config.h"
+#include "seccomp/filters.h"
 
 struct sandbox_rules {
-	const struct sock_fprog *filter; /* not owned; NULL: none */
-	int landlock_fd;                 /* owned; -1: none */
+	struct filter filter; /* n is 0: none */
+	int landlock_fd;      /* owned; -1: none */
 };
 
 /*

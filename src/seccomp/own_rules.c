@@ -1,15 +1,20 @@
-#include "confine/rules.h"
+/*
+ * Of our own processes: what accepting needs, and nothing else.
+ *
+ * A call on no list fails with ENOSYS, as on a kernel that never had it: the C library has an answer
+ * for that. One that nothing in an acceptor ever makes (to execute, to trace) is killed.
+ */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#include "confine/filters.h"
+#include "seccomp/rules.h"
 
 /*
  * Calls that may be made whatever their arguments, the most frequent first: the filter asks in this
@@ -107,7 +112,7 @@ static int add_without_exec(scmp_filter_ctx filter, int call)
 		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
-static int allow_with_arguments(scmp_filter_ctx filter, enum confine_role role)
+static int allow_with_arguments(scmp_filter_ctx filter, enum filter_kind kind)
 {
 	static const unsigned long counts[] = { SIOCINQ, SIOCOUTQ };
 	static const unsigned long commands[] = { F_DUPFD_CLOEXEC, F_GETFL, F_SETFL, F_GETFD, F_SETFD,
@@ -129,18 +134,18 @@ static int allow_with_arguments(scmp_filter_ctx filter, enum confine_role role)
 		r = add_choices(filter, SCMP_SYS(prlimit64), 0, ourselves, COUNT(ourselves));
 	if (r == 0) /* abort(3) */
 		r = add_choices(filter, SCMP_SYS(tgkill), 0, self, COUNT(self));
-	if (r == 0 && role == CONFINE_ACCEPTOR_BY_HAND)
+	if (r == 0 && kind == FILTER_ACCEPTOR_BY_HAND)
 		r = add_choices(filter, SCMP_SYS(socket), 0, local, COUNT(local));
-	if (r == 0 && role == CONFINE_ACCEPTOR_BY_HAND)
+	if (r == 0 && kind == FILTER_ACCEPTOR_BY_HAND)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
 	return r;
 }
 
-static int fill_acceptor(scmp_filter_ctx filter, enum confine_role role)
+static int fill_acceptor(scmp_filter_ctx filter, enum filter_kind kind)
 {
 	int r = add_all(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
 	if (r == 0)
-		r = allow_with_arguments(filter, role);
+		r = allow_with_arguments(filter, kind);
 	if (r == 0)
 		r = add_all(filter, SCMP_ACT_KILL_PROCESS, of_debuggers, COUNT(of_debuggers));
 	if (r == 0)
@@ -151,24 +156,26 @@ static int fill_acceptor(scmp_filter_ctx filter, enum confine_role role)
 }
 
 /* It holds connections that would end with it: it is not killed. */
-static int fill_taker(scmp_filter_ctx filter, bool is_wide)
+static int fill_taker(scmp_filter_ctx filter, enum filter_kind kind)
 {
 	int r = add_all(filter, SCMP_ACT_ERRNO(EPERM), of_administrators, COUNT(of_administrators));
-	if (r == 0 && !is_wide)
+	if (r == 0 && kind != FILTER_TAKER_WIDE)
 		r = add_all(filter, SCMP_ACT_ERRNO(EPERM), of_debuggers, COUNT(of_debuggers));
 	return r;
 }
 
-scmp_filter_ctx rules_make(enum confine_role role, bool is_wide)
+static bool is_taker(enum filter_kind kind)
 {
-	bool is_taker = role == CONFINE_TAKER;
-	scmp_filter_ctx filter = seccomp_init(is_taker ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
-	if (!filter)
-		return NULL;
+	return kind == FILTER_TAKER || kind == FILTER_TAKER_WIDE;
+}
+
+uint32_t own_rules_default(enum filter_kind kind)
+{
+	return is_taker(kind) ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS);
+}
+
+int own_rules_add(scmp_filter_ctx filter, enum filter_kind kind)
+{
 	(void)seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	int r = is_taker ? fill_taker(filter, is_wide) : fill_acceptor(filter, role);
-	if (r == 0)
-		return filter;
-	seccomp_release(filter);
-	return NULL;
+	return is_taker(kind) ? fill_taker(filter, kind) : fill_acceptor(filter, kind);
 }

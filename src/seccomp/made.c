@@ -1,5 +1,5 @@
 /*
- * The filters where fdsup is built for another machine: made by libseccomp when they are needed.
+ * The filters where fdsup is built for another machine: made by libseccomp when they are first needed.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "confine/filters.h"
-#include "confine/rules.h"
+#include "seccomp/rules.h"
 
 static struct filter load(int fd)
 {
@@ -23,14 +22,16 @@ static struct filter load(int fd)
 	return (struct filter){ steps, (size_t)file.st_size / sizeof *steps };
 }
 
-struct filter filter_of(enum confine_role role)
+struct filter filter_of(enum filter_kind kind)
 {
+	static struct filter filters[FILTER_KINDS];
+	if (filters[kind].n)
+		return filters[kind];
 	fd_auto int fd = memfd_create("filter", MFD_CLOEXEC);
-	scmp_filter_ctx rules = rules_make(role, confine_is_wide());
-	struct filter filter = { NULL, 0 };
+	scmp_filter_ctx rules = rules_make(kind);
 	if (rules && fd >= 0 && seccomp_export_bpf(rules, fd) == 0)
-		filter = load(fd);
+		filters[kind] = load(fd);
 	if (rules)
 		seccomp_release(rules);
-	return filter;
+	return filters[kind];
 }
