@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -119,6 +120,23 @@ static void check_families(struct draft *draft)
 		}
 }
 
+/* Whether there is one of this name is seen when it is bound: it may appear later. */
+static void check_interface(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	char shown[QUOTE_SIZE];
+	const char *name = service->interface;
+	if (!name)
+		return;
+	bool is_name = *name && strlen(name) < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
+	for (const char *p = name; *p && is_name; p++)
+		is_name = *p > ' ' && *p <= '~' && *p != '/' && *p != ':';
+	if (!is_name)
+		draft_problem(draft, "interface",
+			"%s cannot be the name of a network interface; write it as ip link shows it",
+			quote(shown, name));
+}
+
 /* Without root, priority may be raised only as far as RLIMIT_NICE says: 20 minus the limit. */
 static void check_nice(struct draft *draft)
 {
@@ -228,6 +246,9 @@ static void check_unix_alone(struct draft *draft)
 		{ "v6only", service->is_v6only },
 		{ "nodelay", service->has_nodelay },
 		{ "keepalive", service->has_keepalive },
+		{ "freebind", service->has_freebind },
+		{ "defer_accept", service->defer_accept != 0 },
+		{ "interface", service->interface },
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (keys[i].is_set && draft_has_own(draft, keys[i].key))
@@ -330,6 +351,7 @@ void check_service(struct draft *draft)
 	check_directory(draft);
 	check_environment(draft);
 	check_families(draft);
+	check_interface(draft);
 	check_texts(draft);
 	check_nice(draft);
 	confinement_check(draft);

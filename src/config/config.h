@@ -142,6 +142,9 @@ struct service_config {
 	bool is_v6only;
 	bool has_nodelay;
 	bool has_keepalive;
+	bool has_freebind;
+	uint64_t defer_accept;    /* ms; 0: not deferred */
+	char *interface;          /* NULL: any */
 	uid_t socket_uid;
 	gid_t socket_gid;
 	uint32_t socket_mode;     /* 0: no address is a path */

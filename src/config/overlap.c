@@ -52,16 +52,24 @@ static uint32_t port_key(const struct claim *claim)
 	return (uint32_t)claim->service->protocol << 16 | claim->listen->address.port;
 }
 
+/* Sockets that are bound to different interfaces are no rivals; "" is all of them. */
+static const char *interface_of(const struct claim *claim)
+{
+	return claim->service->interface && !claim->listen->path ? claim->service->interface : "";
+}
+
 static bool is_same_port(const struct claim *a, const struct claim *b)
 {
-	return port_key(a) == port_key(b);
+	return port_key(a) == port_key(b) && !strcmp(interface_of(a), interface_of(b));
 }
 
 static int compare_claims(const void *a, const void *b)
 {
 	const struct claim *left = a, *right = b;
-	if (!is_same_port(left, right))
+	if (port_key(left) != port_key(right))
 		return port_key(left) < port_key(right) ? -1 : 1;
+	if (!is_same_port(left, right))
+		return strcmp(interface_of(left), interface_of(right));
 	if (left->breadth != right->breadth)
 		return left->breadth < right->breadth ? -1 : 1;
 	int order = compare_addresses(left, right);

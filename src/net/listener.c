@@ -34,6 +34,26 @@ static int set_flag(int fd, int level, int name, bool value)
 	return setsockopt(fd, level, name, &number, sizeof number);
 }
 
+/* IPv6 has the option of IPv4, too, but for the IPv4 half of a socket for both. */
+static int set_freebind(int fd, int family)
+{
+	if (family == AF_INET6 && set_flag(fd, IPPROTO_IPV6, IPV6_FREEBIND, true) < 0)
+		return -1;
+	return set_flag(fd, IPPROTO_IP, IP_FREEBIND, true);
+}
+
+/* Without privilege from Linux 5.7 on: socket(7). */
+static int bind_to_interface(int fd, const char *name)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name));
+}
+
+static int set_defer(int fd, unsigned seconds)
+{
+	int number = (int)seconds;
+	return setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &number, sizeof number);
+}
+
 static int set_options(int fd, const struct listener_options *options, int family)
 {
 	bool is_v6only = options->is_v6only && !options->is_both_families;
@@ -48,6 +68,10 @@ static int set_options(int fd, const struct listener_options *options, int famil
 	if (is_tcp && options->has_nodelay && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, true) < 0)
 		return -1;
 	if (is_tcp && options->has_keepalive && set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, true) < 0)
+		return -1;
+	if (is_tcp && options->defer_s && set_defer(fd, options->defer_s) < 0)
+		return -1;
+	if (options->has_freebind && set_freebind(fd, family) < 0)
 		return -1;
 	return 0;
 }
@@ -65,6 +89,9 @@ static int open_one(const struct listener_options *options, const struct endpoin
 		return -errno;
 	*ret_step = "setsockopt";
 	if (set_options(fd, options, address->family) < 0)
+		return -errno;
+	*ret_step = "interface (SO_BINDTODEVICE)";
+	if (options->interface && bind_to_interface(fd, options->interface) < 0)
 		return -errno;
 	*ret_step = "allow and deny, as a filter in the kernel (SO_ATTACH_FILTER)";
 	int r = options->filter ? filter_attach(fd, options->filter) : 0;
@@ -113,6 +140,7 @@ void listener_apply(int fd, const struct listener_options *options)
 		return;
 	set_flag(fd, IPPROTO_TCP, TCP_NODELAY, options->has_nodelay);
 	set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, options->has_keepalive);
+	set_defer(fd, options->defer_s);
 	listen(fd, options->backlog);
 }
 

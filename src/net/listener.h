@@ -17,6 +17,9 @@ struct listener_options {
 	int backlog;           /* the kernel lowers it to net.core.somaxconn */
 	bool has_nodelay;      /* inherited by accepted connections: tcp(7) */
 	bool has_keepalive;
+	bool has_freebind;     /* the address need not be there */
+	unsigned defer_s;      /* a client that has sent nothing counts only after so long; 0: at once */
+	const char *interface; /* connections come in by it; NULL: by any */
 	bool is_udp;           /* a datagram socket: bound, there is nothing to listen for */
 	bool is_blocking;      /* as programs that accept themselves expect it */
 	const struct filter_rules *filter; /* in force before anybody can connect; NULL: none */

@@ -229,6 +229,10 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		say(health, "the acceptor is gone and being replaced; new clients wait in the kernel");
 		is_ill = true;
 	}
+	if (facts->missing) {
+		say(health, "%s", facts->missing);
+		is_ill = true;
+	}
 	if (say_reload_failure(health, facts))
 		is_ill = true;
 	if (say_failing_commands(health, facts) || say_exhausted(health, facts))

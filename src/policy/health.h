@@ -58,6 +58,7 @@ struct health_facts {
 	uint64_t paused_ms;
 	uint64_t overflow_wait_ms;
 	const char *awaited;        /* the service that it waits for before it is started; NULL: none */
+	const char *missing;       /* an address that it cannot listen on yet, and why; NULL: none */
 	const char *reload_failure; /* why a new configuration is not in force; NULL: it is */
 };
 

@@ -54,7 +54,7 @@ struct texts {
 /* sd_listen_fds(3): as many names as sockets, with colons between them. */
 static char *repeat_name(const char *name, size_t n)
 {
-	char *names = calloc(n, strlen(name) + 1);
+	char *names = calloc(n ? n : 1, strlen(name) + 1);
 	char *end = names;
 	for (size_t i = 0; names && i < n; i++) {
 		end = stpcpy(end, name);
@@ -68,20 +68,21 @@ static bool hands_sockets_over(const struct service_config *service)
 	return service->type == SERVICE_LISTEN && !service->is_inetd;
 }
 
-int environment_ready_fd(const struct service_config *service)
+int environment_ready_fd(const struct service_config *service, size_t n_sockets)
 {
-	int n_sockets = hands_sockets_over(service) ? (int)service->n_listen : 0;
-	return 3 + n_sockets + (service->type == SERVICE_WORKER);
+	int n_before = hands_sockets_over(service) ? (int)n_sockets : 0;
+	return 3 + n_before + (service->type == SERVICE_WORKER);
 }
 
-static void make_texts(const struct service_config *service, struct texts *texts)
+static void make_texts(
+	const struct service_config *service, size_t n_sockets, struct texts *texts)
 {
 	snprintf(texts->watchdog_usec, sizeof texts->watchdog_usec, "%" PRIu64,
 		service->watchdog * 1000);
-	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", service->n_listen);
-	snprintf(texts->ready_fd, sizeof texts->ready_fd, "%d", environment_ready_fd(service));
+	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", n_sockets);
+	snprintf(texts->ready_fd, sizeof texts->ready_fd, "%d", environment_ready_fd(service, n_sockets));
 	if (hands_sockets_over(service))
-		texts->socket_names = repeat_name(service->name, service->n_listen);
+		texts->socket_names = repeat_name(service->name, n_sockets);
 }
 
 /* sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3). */
@@ -126,10 +127,11 @@ static void gather(struct variables *all, const struct service_config *service)
 	put_fixed(all, "FDSUP_SERVICE", service->name);
 }
 
-char **environment_create(const struct service_config *service, const char *notify_socket)
+char **environment_create(
+	const struct service_config *service, size_t n_sockets, const char *notify_socket)
 {
 	struct texts texts = { .notify_socket = notify_socket };
-	make_texts(service, &texts);
+	make_texts(service, n_sockets, &texts);
 	size_t n_max = FIXED_VARIABLES + service->pass_environment.n + service->environment.n;
 	struct variables all = { .items = calloc(n_max, sizeof *all.items) };
 	if (!all.items) {

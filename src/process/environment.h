@@ -15,13 +15,14 @@ extern const char environment_default_path[];
  * FDSUP_READY_FD, WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (whose value is left to process/spawn.h)
  * as its configuration asks for them. A NULL-terminated array in one piece of memory, freed with free; NULL without memory.
  */
-char **environment_create(const struct service_config *service, const char *notify_socket);
+char **environment_create(
+	const struct service_config *service, size_t n_sockets, const char *notify_socket);
 
 /*
  * The descriptor on which a program of the service announces that it is ready: the first after those
  * that it gets anyway.
  */
-int environment_ready_fd(const struct service_config *service);
+int environment_ready_fd(const struct service_config *service, size_t n_sockets);
 
 /* Where LISTEN_PID has its value in such an environment; NULL if it has none. */
 char *environment_listen_pid(char **environment);

@@ -67,7 +67,17 @@ static void describe(
 			"or choose a higher port");
 	else if (r == -EADDRNOTAVAIL)
 		snprintf(reason, sizeof reason,
-			"this machine does not have the address; correct the key address (see ip addr)");
+			"this machine does not have the address (see ip addr); it is bound as soon as it "
+			"appears, or correct the key address");
+	else if (r == -ENODEV && config->interface)
+		snprintf(reason, sizeof reason,
+			"there is no interface %s (see ip link); it is bound as soon as it appears, or "
+			"correct the key interface",
+			config->interface);
+	else if (r == -EPERM && config->interface)
+		snprintf(reason, sizeof reason,
+			"%s: permission denied; start fdsup as root, or with a kernel from Linux 5.7 on",
+			step);
 	else if (is_short)
 		snprintf(reason, sizeof reason, "%s; raise the limit on open files (ulimit -n, LimitNOFILE)",
 			strerror(-r));
@@ -126,6 +136,9 @@ static struct listener_options options_of(
 		.backlog = (int)config->backlog,
 		.has_nodelay = config->has_nodelay,
 		.has_keepalive = config->has_keepalive,
+		.has_freebind = config->has_freebind,
+		.defer_s = (unsigned)((config->defer_accept + 999) / 1000),
+		.interface = config->interface,
 		.is_udp = config->protocol == PROTOCOL_UDP,
 		/* Of a program that accepts itself; the acceptor never waits in accept. */
 		.is_blocking = config->type == SERVICE_LISTEN,
@@ -182,36 +195,63 @@ static int take_over(const struct service_config *config, struct listener *liste
 	return 0;
 }
 
-int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
-	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE])
+/* It may appear at any time; all others have to be told at once. */
+static bool may_appear(int r)
+{
+	return r == -EADDRNOTAVAIL || r == -ENODEV;
+}
+
+static struct listener new_listener(const struct listen_address *where)
 {
 	static uint32_t last_id;
+	return (struct listener){ .fd = -1, .id = ++last_id, .where = *where };
+}
+
+/* The configuration may go before the socket does. */
+static void keep_name(struct listener *listener)
+{
+	listener->where.path = listener->name ? listener->name->text : NULL;
+}
+
+int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
+	struct listener **ret_listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE])
+{
 	struct listener *listeners = calloc(config->n_listen ? config->n_listen : 1, sizeof *listeners);
+	uint32_t n = 0;
 	if (!listeners) {
 		snprintf(error, LISTENERS_ERROR_SIZE, "%s: out of memory", config->name);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < config->n_listen; i++) {
-		struct listener *listener = &listeners[i];
+		struct listener *listener = &listeners[n];
 		bool shares_port = false;
-		*listener = (struct listener){
-			.fd = -1,
-			.id = ++last_id,
-			.where = config->listen[i],
-		};
+		*listener = new_listener(&config->listen[i]);
 		const struct listener *bound =
 			find ? find(context, config, &listener->where, &shares_port) : NULL;
 		int r = bound ? take_over(config, listener, bound, error)
 			      : open_one(config, listener, shares_port, error);
+		if (may_appear(r))
+			continue;
 		if (r < 0) {
-			listeners_close(listeners, i);
+			listeners_close(listeners, n);
 			return r;
 		}
-		/* The configuration may go before the socket does. */
-		listener->where.path = listener->name ? listener->name->text : NULL;
+		keep_name(listener);
+		n++;
 	}
 	*ret_listeners = listeners;
+	*ret_n = n;
 	return 0;
+}
+
+int listeners_open_late(const struct service_config *config, const struct listen_address *where,
+	struct listener *ret_listener, char error[LISTENERS_ERROR_SIZE])
+{
+	*ret_listener = new_listener(where);
+	int r = open_one(config, ret_listener, false, error);
+	if (r == 0)
+		keep_name(ret_listener);
+	return r;
 }
 
 void listeners_close(struct listener *listeners, uint32_t n)

@@ -1,5 +1,6 @@
 /*
- * The listeners of one service, bound as a whole or not at all.
+ * The listeners of one service, bound as a whole or not at all; but for addresses and interfaces that
+ * are not there yet, which are bound when they appear (late.h).
  */
 #ifndef FDSUP_SUPERVISOR_LISTENERS_H
 #define FDSUP_SUPERVISOR_LISTENERS_H
@@ -33,12 +34,16 @@ typedef const struct listener *listeners_find_bound(void *context,
 	bool *ret_shares_port);
 
 /*
- * Binds every address of the configuration. 0 and a new array, or -errno with a text that names the
+ * Binds every address of the configuration that there is. 0 and a new array, or -errno with a text that names the
  * address, who holds it and what to do. `find` may be NULL. Sockets that are taken over keep their
  * options until listeners_apply.
  */
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
-	struct listener **ret_listeners, char error[LISTENERS_ERROR_SIZE]);
+	struct listener **ret_listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE]);
+
+/* Binds one that was not there before. 0 or -errno with such a text. */
+int listeners_open_late(const struct service_config *config, const struct listen_address *where,
+	struct listener *ret_listener, char error[LISTENERS_ERROR_SIZE]);
 
 /* Gives bound sockets the options of a new configuration: all but the address. */
 void listeners_apply(const struct service_config *config, const struct listener *listeners, uint32_t n);

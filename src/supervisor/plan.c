@@ -233,12 +233,20 @@ static struct step *step_of(struct plan *plan, const struct service_config *conf
 	return NULL;
 }
 
+static bool is_same_interface(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 /* A socket file that somebody has removed is made anew. */
 static bool is_as_wanted(const struct service *service, const struct listener *listener,
 	const struct service_config *config)
 {
+	const struct service_config *before = service->config;
 	return listener->name ? bound_name_is_there(listener->name)
-			      : service->config->is_v6only == config->is_v6only;
+			      : before->is_v6only == config->is_v6only &&
+					before->has_freebind == config->has_freebind &&
+					is_same_interface(before->interface, config->interface);
 }
 
 /*
@@ -301,7 +309,7 @@ static bool needs_listeners(const struct step *step)
 	case ACT_START:
 		return true;
 	default:
-		return step->change >= CHANGE_REBIND && step->service->n_listeners > 0;
+		return step->change >= CHANGE_REBIND && step->service->listeners;
 	}
 }
 
@@ -312,10 +320,9 @@ static int bind_new(struct plan *plan)
 		char error[LISTENERS_ERROR_SIZE];
 		if (!needs_listeners(step))
 			continue;
-		if (listeners_open(wanted(step), find_bound, plan, &step->opened, error) < 0)
+		if (listeners_open(wanted(step), find_bound, plan, &step->opened, &step->n_opened,
+			    error) < 0)
 			json_array_append_new(plan->errors, json_string(error));
-		else
-			step->n_opened = (uint32_t)wanted(step)->n_listen;
 	}
 	return json_array_size(plan->errors) ? -EINVAL : 0;
 }

@@ -12,6 +12,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
+#include "supervisor/late.h"
 #include "supervisor/events.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
@@ -61,6 +62,7 @@ void service_destroy(struct service *service)
 	capture_destroy(service->capture);
 	roll_destroy(service);
 	free(service->reload_failure);
+	free(service->missing);
 	free(service->environment);
 	free(service->history);
 	service_config_free(service->config);
@@ -71,10 +73,7 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 {
 	if (service->listeners)
 		return 0;
-	int r = listeners_open(service->config, NULL, NULL, &service->listeners, error);
-	if (r == 0)
-		service->n_listeners = (uint32_t)service->config->n_listen;
-	return r;
+	return listeners_open(service->config, NULL, NULL, &service->listeners, &service->n_listeners, error);
 }
 
 void service_unbind(struct service *service)
@@ -275,6 +274,7 @@ void service_start(struct service *service)
 	service_forget_failures(service);
 	bool is_on_demand = service->config->n_listen && service->config->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
+	late_expect(service);
 }
 
 /* ---- a new configuration --------------------------------------------------------------------- */
@@ -357,6 +357,22 @@ static void roll(struct service *service)
 		service_raise(service, EVENT_START);
 }
 
+bool service_add_listener(struct service *service, const struct listener *listener)
+{
+	size_t size = (service->n_listeners + 1) * sizeof *service->listeners;
+	struct listener *listeners = realloc(service->listeners, size);
+	if (!listeners)
+		return false;
+	service->listeners = listeners;
+	listeners[service->n_listeners++] = *listener;
+	/* Who has the sockets itself gets one more only from the beginning. */
+	if (service_gets_listeners(service->config))
+		roll(service);
+	else if (service->is_open)
+		service_tell_listener(service, listener, CONTROL_LISTENER);
+	return true;
+}
+
 static void apply_limits(struct service *service)
 {
 	handoff_queue_set_depth(service->queue[0], service->config->queue);
@@ -402,6 +418,7 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 	}
 	if (!is_running)
 		service_drop_environment(service);
+	late_expect(service);
 	return before;
 }
 
@@ -421,7 +438,7 @@ char **service_environment(struct service *service)
 {
 	if (!service->environment)
 		service->environment = environment_create(
-			service->config, readiness_path(service->supervisor));
+			service->config, service->n_listeners, readiness_path(service->supervisor));
 	return service->environment;
 }
 

@@ -60,7 +60,7 @@ struct service {
 	uint32_t slot;                 /* its row on the acceptor's scoreboard */
 	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
 	uint32_t pause_sync;           /* confirms that it has paused them */
-	uint32_t n_listeners;
+	uint32_t n_listeners;          /* bound; fewer than in the file while an address is not there */
 	struct listener *listeners;    /* an array; bound, empty while STOPPED */
 	bool is_open;                  /* the acceptor knows it */
 	int queue[2];                  /* acceptor's end, workers' end; -1 until it is needed */
@@ -83,6 +83,7 @@ struct service {
 	bool is_awaiting;              /* those before it: the key after. It is STOPPED, and wanted */
 	bool is_to_stop;               /* as soon as those that come after it have */
 	uint64_t start_ms;             /* when it was last told to start */
+	char *missing;                 /* an address that is not there, and why; NULL: all are */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	unsigned n_deaths;
 	unsigned n_restarts;
@@ -114,6 +115,9 @@ void service_start(struct service *service);
  */
 struct service_config *service_reconfigure(struct service *service, struct service_config *config,
 	enum config_change change, struct listener *opened, uint32_t n_opened);
+
+/* An address has appeared: its socket is one more of this service, which takes it. False: no memory. */
+bool service_add_listener(struct service *service, const struct listener *listener);
 
 /* Tells a new acceptor all that it must know of the service. */
 void service_introduce(struct service *service);

@@ -72,6 +72,7 @@ void service_judge(const struct service *service, struct health *ret_health)
 		.workers_max = service->config->workers_max,
 		.refuses = service->config->overflow != OVERFLOW_WAIT,
 		.overflow_wait_ms = service->config->overflow_wait,
+		.missing = service->missing,
 		.reload_failure = service->reload_failure,
 		.last_words = capture_last_line(service->capture, 0),
 		.last_words_age_ms = now_ms - capture_last_ms(service->capture),

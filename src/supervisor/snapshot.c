@@ -93,6 +93,24 @@ static json_t *listen_texts(const struct service *service)
 	return array;
 }
 
+/* Of these addresses, those that are not there yet. */
+static json_t *missing_texts(const struct service *service)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < service->config->n_listen && service->listeners; i++) {
+		const struct listen_address *where = &service->config->listen[i];
+		char address[LISTEN_TEXT_SIZE];
+		bool is_bound = false;
+		for (uint32_t k = 0; k < service->n_listeners; k++)
+			is_bound |= listen_address_is_same(&service->listeners[k].where, where);
+		if (!is_bound)
+			json_array_append_new(array,
+				json_sprintf("%s %s", listen_protocol_name(service->config, where),
+					listen_address_format(address, where)));
+	}
+	return array;
+}
+
 static json_t *last_words(const struct service *service)
 {
 	json_t *array = json_array();
@@ -146,6 +164,7 @@ json_t *snapshot_service(const struct service *service)
 		snapshot_lines(&health), "last_words", last_words(service));
 	if (!object)
 		return NULL;
+	json_object_set_new(object, "missing", missing_texts(service));
 	add_score(service, object, now_ns);
 	json_object_set_new(object, "limits", snapshot_limits(service, now_ns));
 	add_count(object, "deaths", service->n_deaths);

@@ -14,6 +14,7 @@
 #include "supervisor/events.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
+#include "supervisor/late.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/published.h"
@@ -100,6 +101,7 @@ static int start_loop(struct supervisor *supervisor)
 	watch_signal(supervisor, &supervisor->on_int, SIGINT, on_stop_signal);
 	watch_signal(supervisor, &supervisor->on_hup, SIGHUP, on_hup);
 	memory_watch_init(supervisor);
+	late_init(supervisor);
 	sequence_init(supervisor);
 	ev_prepare_init(&supervisor->departed, on_prepare);
 	supervisor->departed.data = supervisor;
@@ -291,6 +293,7 @@ static void stop_watchers(struct supervisor *supervisor)
 	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
 	ev_prepare_stop(supervisor->loop, &supervisor->departed);
 	memory_watch_stop(supervisor);
+	late_stop(supervisor);
 	sequence_fini(supervisor);
 	zone_stop(supervisor);
 	children_fini(&supervisor->children);

@@ -58,6 +58,8 @@ struct supervisor {
 	bool is_ending_acceptors;   /* all services are stopped; only the acceptors are left */
 	bool has_departed;          /* a leaving service is stopped and can be freed */
 	ev_timer memory;            /* the next look at the workers of services with max_rss */
+	ev_timer late;              /* the next look for addresses that are not there yet */
+	ev_io late_news;            /* the kernel announces some; -1: nobody waits for any */
 	ev_timer sequence;          /* the end of somebody's patience with the services before it */
 	bool is_sequence_held;      /* sequence_look is at work, or not to begin yet */
 	ev_timer strays;            /* the next look at what is left at the very end */

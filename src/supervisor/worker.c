@@ -237,7 +237,7 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		hand_sockets_over(service, &request);
 	if (ready_fd >= 0)
 		request.descriptors[request.n_descriptors++] =
-			(struct spawn_descriptor){ ready_fd, environment_ready_fd(config) };
+			(struct spawn_descriptor){ ready_fd, environment_ready_fd(config, service->n_listeners) };
 	if (!service_type_is_ours(config->type))
 		request.nofile = PROGRAM_NOFILE;
 	if (service_type_runs_command(config->type))

@@ -203,12 +203,6 @@ services = {
         with self.assertRaises(ConnectionRefusedError):
             self.connect(free)
 
-    def test_an_address_that_is_not_here(self):
-        self.services('a = { address = "192.0.2.1"; port = 2000; command = "/bin/cat"; };')
-        code, _, error = self.check()
-        self.assertEqual(code, 1)
-        self.assertIn("this machine does not have the address", error)
-
     def test_a_second_fdsup_with_the_same_runtime_dir_is_refused(self):
         port = free_port()
         self.services(self.cat("a", port))

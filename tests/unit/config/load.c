@@ -55,6 +55,7 @@ Test(load, every_supported_key_reaches_its_field)
 		"services = { a = { address = [ \"127.0.0.1\", \"[::1]\" ]; port = \"7070\";\n"
 		"protocol = \"tcp\"; backlog = 5; v6only = true; nodelay = true; keepalive = "
 		"true;\n"
+		"freebind = true; defer_accept = \"1500ms\"; interface = \"tun0\";\n"
 		"type = \"exec\"; command = \"cat -u 'a b'\"; enabled = false; description = "
 		"\"d\";\n"
 		"umask = \"077\"; nice = 3; directory = \"/tmp\"; environment = [ \"A=1\" ];\n"
@@ -73,7 +74,9 @@ Test(load, every_supported_key_reaches_its_field)
 	cr_expect_not(a->listen[1].is_both_families);
 	cr_expect_eq(a->listen[1].address.port, 7070);
 	cr_expect_eq(a->backlog, 5);
-	cr_expect(a->is_v6only && a->has_nodelay && a->has_keepalive);
+	cr_expect(a->is_v6only && a->has_nodelay && a->has_keepalive && a->has_freebind);
+	cr_expect_eq(a->defer_accept, 1500);
+	cr_expect_str_eq(a->interface, "tun0");
 	cr_assert_eq(a->command.n, 3);
 	cr_expect_str_eq(a->command.items[2], "a b");
 	cr_expect_str_eq(a->command_path + strlen(a->command_path) - 4, "/cat");

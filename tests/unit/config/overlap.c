@@ -36,6 +36,8 @@ Test(overlap, of_two_services_names_both)
 	} cases[] = {
 		{ "", "", true },
 		{ "", "address = \"127.0.0.1\";", true },
+		{ "interface = \"lo\";", "interface = \"eth0\";", false },
+		{ "interface = \"lo\";", "interface = \"lo\";", true },
 		{ "", "address = \"::1\";", true },
 		{ "", "address = \"0.0.0.0\";", true },
 		{ "", "address = \"::\";", true },

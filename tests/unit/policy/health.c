@@ -163,6 +163,19 @@ Test(health, a_service_that_was_stopped_on_purpose_is_well)
 	cr_expect_eq(judge(&facts).n_lines, 0);
 }
 
+Test(health, a_service_without_one_of_its_addresses_serves_and_is_not_well)
+{
+	struct health_facts facts = {
+		.state = STATE_ON_DEMAND,
+		.is_wanted = true,
+		.missing = "cannot listen on tcp 192.0.2.1:80: it is not there",
+	};
+	struct health health = judge(&facts);
+	cr_expect(!health.is_healthy);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_expect_str_eq(health.lines[0], facts.missing);
+}
+
 Test(health, a_service_that_keeps_its_old_configuration_serves_and_is_not_well)
 {
 	static const enum service_state states[] = { STATE_UP, STATE_ON_DEMAND, STATE_STARTING };

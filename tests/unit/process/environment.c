@@ -36,7 +36,7 @@ Test(environment, is_the_documented_set_and_no_more)
 {
 	setenv("SECRET", "of the supervisor", 1);
 	struct service_config service = service_of(SERVICE_EXEC);
-	char **environment = environment_create(&service, "/run/notify");
+	char **environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_assert_not_null(environment);
 	cr_expect_eq(count(environment), 6);
 	cr_expect_str_eq(find(environment, "PATH"), environment_default_path);
@@ -58,7 +58,7 @@ Test(environment, what_is_passed_comes_before_what_is_set_and_neither_changes_th
 	struct service_config service = service_of(SERVICE_EXEC);
 	service.pass_environment = (struct text_list){ passed, 3 };
 	service.environment = (struct text_list){ set, 4 };
-	char **environment = environment_create(&service, NULL);
+	char **environment = environment_create(&service, service.n_listen, NULL);
 	cr_expect_str_eq(find(environment, "TZ"), "UTC");
 	cr_expect_str_eq(find(environment, "LANG"), "C");
 	cr_expect_str_eq(find(environment, "PATH"), "/bin");
@@ -74,7 +74,7 @@ Test(environment, a_worker_finds_its_queue_and_where_to_tell_that_it_is_ready)
 	struct service_config service = service_of(SERVICE_WORKER);
 	service.ready = READY_NOTIFY;
 	service.watchdog = 1500;
-	char **environment = environment_create(&service, "/run/notify");
+	char **environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_str_eq(find(environment, "FDSUP_QUEUE"), "3");
 	cr_expect_str_eq(find(environment, "NOTIFY_SOCKET"), "/run/notify");
 	cr_expect_str_eq(find(environment, "WATCHDOG_USEC"), "1500000");
@@ -86,14 +86,14 @@ Test(environment, a_program_that_accepts_itself_finds_its_sockets)
 {
 	struct service_config service = service_of(SERVICE_LISTEN);
 	service.n_listen = 3;
-	char **environment = environment_create(&service, NULL);
+	char **environment = environment_create(&service, service.n_listen, NULL);
 	cr_expect_str_eq(find(environment, "LISTEN_FDS"), "3");
 	cr_expect_str_eq(find(environment, "LISTEN_FDNAMES"), "web:web:web");
 	cr_assert_not_null(environment_listen_pid(environment));
 	cr_expect_geq(strlen(environment_listen_pid(environment)), 10);
 	free(environment);
 	service.is_inetd = true;
-	environment = environment_create(&service, NULL);
+	environment = environment_create(&service, service.n_listen, NULL);
 	cr_expect_null(find(environment, "LISTEN_FDS"));
 	cr_expect_null(environment_listen_pid(environment));
 	free(environment);
@@ -104,20 +104,20 @@ Test(environment, the_descriptor_for_readiness_comes_after_the_others)
 	struct listen_address addresses[3] = { { .path = NULL } };
 	struct service_config service = service_of(SERVICE_DAEMON);
 	service.ready = READY_FD;
-	char **environment = environment_create(&service, "/run/notify");
+	char **environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_str_eq(find(environment, "FDSUP_READY_FD"), "3");
 	cr_expect_null(find(environment, "NOTIFY_SOCKET"));
 	free(environment);
 	service.type = SERVICE_WORKER;
 	service.listen = addresses;
 	service.n_listen = 3;
-	cr_expect_eq(environment_ready_fd(&service), 4);
+	cr_expect_eq(environment_ready_fd(&service, service.n_listen), 4);
 	service.type = SERVICE_LISTEN;
-	cr_expect_eq(environment_ready_fd(&service), 6);
+	cr_expect_eq(environment_ready_fd(&service, service.n_listen), 6);
 	service.is_inetd = true;
-	cr_expect_eq(environment_ready_fd(&service), 3);
+	cr_expect_eq(environment_ready_fd(&service, service.n_listen), 3);
 	service.ready = READY_NOTIFY;
-	environment = environment_create(&service, "/run/notify");
+	environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_null(find(environment, "FDSUP_READY_FD"));
 	free(environment);
 }

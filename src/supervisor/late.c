@@ -1,0 +1,160 @@
+#include "supervisor/late.h"
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "supervisor/listeners.h"
+#include "supervisor/roll.h"
+#include "supervisor/service.h"
+#include "supervisor/supervisor.h"
+
+/* News come at once; a look without them costs a bind for each address that is missing. */
+static const double look_s = 1;
+
+static const struct listener *find_listener(
+	const struct service *service, const struct listen_address *where)
+{
+	for (uint32_t i = 0; i < service->n_listeners; i++)
+		if (listen_address_is_same(&service->listeners[i].where, where))
+			return &service->listeners[i];
+	return NULL;
+}
+
+static bool is_missing_some(const struct service *service)
+{
+	return service->listeners && service->n_listeners < service->config->n_listen;
+}
+
+/* Said when it is news. Takes the text; NULL: nothing is missing. */
+static void note(struct service *service, char *missing)
+{
+	bool is_known = missing && service->missing && !strcmp(missing, service->missing);
+	free(service->missing);
+	service->missing = missing;
+	if (missing && !is_known)
+		log_warning("%s", missing);
+}
+
+static void say_bound(const struct service *service, const struct listener *listener)
+{
+	char address[LISTEN_TEXT_SIZE];
+	log_notice("%s: %s %s has appeared and is listened on", service->config->name,
+		listen_protocol_name(service->config, &listener->where),
+		listen_address_format(address, &listener->where));
+}
+
+/* True: it is there and belongs to the service. */
+static bool try_one(struct service *service, const struct listen_address *where,
+	char error[LISTENERS_ERROR_SIZE])
+{
+	struct listener listener;
+	if (listeners_open_late(service->config, where, &listener, error) < 0)
+		return false;
+	if (!service_add_listener(service, &listener)) {
+		fd_close(&listener.fd);
+		return false;
+	}
+	say_bound(service, &listener);
+	return true;
+}
+
+static void look(struct service *service)
+{
+	char error[LISTENERS_ERROR_SIZE], *missing = NULL;
+	for (uint32_t i = 0; i < service->config->n_listen; i++) {
+		const struct listen_address *where = &service->config->listen[i];
+		error[0] = 0;
+		if (!find_listener(service, where) && !try_one(service, where, error) && !missing)
+			missing = strdup(error);
+	}
+	note(service, missing);
+}
+
+/* What is being tried may have other addresses: its outcome comes first. */
+static bool is_to_wait(const struct service *service)
+{
+	return roll_tried(service) != NULL;
+}
+
+static void look_at_all(struct supervisor *supervisor)
+{
+	bool is_needed = false;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		if (is_missing_some(service) && !is_to_wait(service))
+			look(service);
+		else if (!is_missing_some(service))
+			note(service, NULL);
+		is_needed |= is_missing_some(service);
+	}
+	if (!is_needed)
+		late_stop(supervisor);
+}
+
+static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop, (void)events;
+	look_at_all(timer->data);
+}
+
+/* What they say does not matter, nor whether some were lost. */
+static void on_news(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)loop, (void)events;
+	char bytes[8192];
+	for (int i = 0; i < 64 && recv(watcher->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
+		;
+	look_at_all(watcher->data);
+}
+
+static int subscribe(void)
+{
+	struct sockaddr_nl name = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
+	};
+	fd_auto int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
+		return -1;
+	return fd_take(&fd);
+}
+
+void late_init(struct supervisor *supervisor)
+{
+	ev_timer_init(&supervisor->late, on_time, look_s, look_s);
+	ev_io_init(&supervisor->late_news, on_news, -1, EV_READ);
+	supervisor->late.data = supervisor->late_news.data = supervisor;
+}
+
+/* Not now: whoever calls is in the middle of something. */
+void late_expect(struct service *service)
+{
+	struct supervisor *supervisor = service->supervisor;
+	if (!is_missing_some(service)) {
+		note(service, NULL);
+		return;
+	}
+	if (!ev_is_active(&supervisor->late_news)) {
+		int fd = subscribe();
+		if (fd >= 0) {
+			ev_io_set(&supervisor->late_news, fd, EV_READ);
+			ev_io_start(supervisor->loop, &supervisor->late_news);
+		}
+	}
+	ev_timer_stop(supervisor->loop, &supervisor->late);
+	ev_timer_set(&supervisor->late, 0, look_s);
+	ev_timer_start(supervisor->loop, &supervisor->late);
+}
+
+void late_stop(struct supervisor *supervisor)
+{
+	ev_timer_stop(supervisor->loop, &supervisor->late);
+	ev_io_stop(supervisor->loop, &supervisor->late_news);
+	if (supervisor->late_news.fd >= 0)
+		fd_close(&supervisor->late_news.fd);
+}
