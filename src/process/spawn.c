@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
@@ -102,9 +103,26 @@ static int place_descriptors(const struct spawn_request *request)
 	return 0;
 }
 
+static bool has_group(const struct account *account, gid_t gid)
+{
+	for (size_t i = 0; i < account->n_groups; i++)
+		if (account->groups[i] == gid)
+			return true;
+	return false;
+}
+
+/* Not on the stack, which is borrowed from the parent; what is not needed takes no memory. */
 static int set_groups(const struct account *account)
 {
-	return (int)syscall(CALL_SETGROUPS, account->n_groups, account->groups);
+	static gid_t found[NGROUPS_MAX];
+	if (syscall(CALL_SETGROUPS, account->n_groups, account->groups) < 0)
+		return -1;
+	int n = getgroups(NGROUPS_MAX, found);
+	bool is_right = n >= 0 && (size_t)n == account->n_groups;
+	for (int i = 0; is_right && i < n; i++)
+		is_right = has_group(account, found[i]);
+	errno = EPERM;
+	return is_right ? 0 : -1;
 }
 
 static int set_gid(const struct account *account)
