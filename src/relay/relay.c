@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "relay/untouched.h"
+#include "net/untouched.h"
 #include "wire/descriptor.h"
 
 enum { ROOM_FOR_ONE = 1, DELAY_MIN_MS = 20, DELAY_MAX_MS = 1000 };

@@ -1,4 +1,4 @@
-#include "relay/untouched.h"
+#include "net/untouched.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h>

@@ -2,8 +2,8 @@
  * Whether nobody has read from a connection or written to it, so that another worker can serve it
  * as if the first had never had it.
  */
-#ifndef FDSUP_RELAY_UNTOUCHED_H
-#define FDSUP_RELAY_UNTOUCHED_H
+#ifndef FDSUP_NET_UNTOUCHED_H
+#define FDSUP_NET_UNTOUCHED_H
 
 #include <stdbool.h>
 

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "relay/untouched.h"
+#include "net/untouched.h"
 
 static int client, served;
 
