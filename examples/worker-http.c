@@ -31,6 +31,7 @@ struct client {
 	int fd;
 	size_t length; /* of the request so far */
 	char *request;
+	bool is_begun;
 	struct fdsup_result result;
 };
 
@@ -105,7 +106,6 @@ static struct client *client_add(int fd, const struct fdsup_connection *connecti
 	client->fd = fd;
 	client_is_alive(client);
 	watch(EPOLL_CTL_ADD, fd, client);
-	fdsup_taken(channel, connection);
 	n_clients++;
 	return client;
 }
@@ -169,6 +169,10 @@ static void client_on_readable(struct client *client)
 		drop_empty_request(client);
 		return;
 	}
+	/* Until now another worker could have taken our place, had we died. */
+	if (!client->is_begun)
+		fdsup_taken(channel, &client->connection);
+	client->is_begun = true;
 	if (n <= 0) {
 		client_close(client, 0);
 		return;
@@ -188,7 +192,7 @@ static void client_on_readable(struct client *client)
 
 /*
  * One in a turn of the loop, served at once if its request is there already: what this process
- * holds when it dies is lost, what waits in the queue is taken by the next.
+ * has begun to serve when it dies is lost, the rest is taken by the next.
  */
 static void take_one(void)
 {

@@ -78,7 +78,7 @@ struct fdsup_connection {
 
 /*
  * Takes a connection. Returns its descriptor, which is the caller's to close, in blocking mode as
- * fdsup passes it on. The acceptor may have a copy for a moment longer: take it out of an epoll set
+ * fdsup passes it on. The acceptor may have a copy, see fdsup_taken: take it out of an epoll set
  * (EPOLL_CTL_DEL) before closing it. Otherwise:
  *   -EAGAIN           none is waiting, or another worker was faster
  *   -EPIPE            none will come any more: the channel was stopped, or nobody is left to send.
@@ -114,7 +114,12 @@ char *fdsup_local_text(const struct fdsup_connection *connection, char *text);
  * -EPIPE: nobody is left.
  */
 
-/* This process has begun to serve the connection. */
+/*
+ * This process begins to serve the connection: best called when the first bytes were read or written.
+ * Until then the acceptor keeps a copy, and gives the connection to another worker should this one die.
+ * As long as it does so, the client does not see that this process has closed the connection: a program
+ * that calls this must call it, or fdsup_finished, for every one.
+ */
 int fdsup_taken(struct fdsup_channel *channel, const struct fdsup_connection *connection);
 
 struct fdsup_result {

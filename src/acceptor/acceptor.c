@@ -207,6 +207,15 @@ static void start_watchers(struct acceptor *acceptor)
 	ev_prepare_start(acceptor->loop, &acceptor->turn);
 }
 
+/* Copies may take a half of all descriptors: accepting comes first. */
+static uint32_t max_copies(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	return (uint32_t)(limit.rlim_cur < LEDGER_MAX ? limit.rlim_cur / 2 : LEDGER_MAX);
+}
+
 /* Once in the life of an acceptor, and what it lacks is for `fdsupctl status -v` to say. */
 static void open_ledger(struct acceptor *acceptor, int notices_given)
 {
@@ -243,6 +252,7 @@ static int start(
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	(void)fd_raise_limit(&limit_before);
+	acceptor->n_copies_max = max_copies();
 	if (getrandom(&acceptor->seed, sizeof acceptor->seed, GRND_NONBLOCK) < 0)
 		acceptor->seed = clock_now_ns();
 	r = losses_measure_queue_unit();
@@ -281,7 +291,9 @@ static void finish(struct acceptor *acceptor)
 
 int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd)
 {
-	struct acceptor acceptor = { .control = CHANNEL_INIT, .reserve_fds = { -1, -1 }, .zone = { .n = 1 } };
+	struct acceptor acceptor = {
+		.control = CHANNEL_INIT, .reserve_fds = { -1, -1, -1 }, .zone = { .n = 1 },
+	};
 	logbuffer_open(STDERR_FILENO);
 	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd, notices_fd);
 	if (acceptor.exit_status < 0)

@@ -39,6 +39,8 @@ struct acceptor {
 	uint64_t seed;       /* of all hash tables */
 	uint64_t last_id;    /* connection ids where the kernel has no SO_COOKIE */
 	unsigned queue_unit; /* what a waiting connection counts in SIOCOUTQ */
+	uint32_t n_copies;   /* descriptors of copies.h in all services, and how many there may be */
+	uint32_t n_copies_max;
 	int exit_status;     /* -1 while it runs */
 
 	/* Out of descriptors or memory: nobody accepts until the timer ends it. */

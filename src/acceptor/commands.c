@@ -83,10 +83,11 @@ static void add_listener(
 static const char *check_descriptors(
 	const struct control_service *settings, bool is_known, const int fds[])
 {
-	size_t n = (size_t)(fds[0] >= 0) + (fds[1] >= 0);
+	size_t n = (size_t)(fds[0] >= 0) + (fds[1] >= 0) + (fds[2] >= 0);
 	if (is_known)
 		return n ? "descriptors for a known service" : NULL;
-	return n == (size_t)(settings->has_queue != 0) + (settings->listener != 0)
+	return n == (size_t)(settings->has_queue != 0) + (settings->has_slots != 0) +
+				(settings->listener != 0)
 		       ? NULL
 		       : "a new service without the descriptors that it names";
 }
@@ -95,19 +96,20 @@ static void open_service(
 	struct acceptor *acceptor, const struct control_service *settings, int fds[])
 {
 	const struct control_listener first = { settings->kind, settings->service, settings->listener };
-	int none = -1;
-	int *queue_fd = settings->has_queue ? &fds[0] : &none;
-	int *listener_fd = settings->has_queue ? &fds[1] : &fds[0];
+	int queue_fd = settings->has_queue ? fd_take(fds++) : -1;
+	int slots_fd = settings->has_slots ? fd_take(fds++) : -1;
 	struct service *service = NULL;
 	if (make_row(acceptor, settings->service) == 0)
-		service = service_open(acceptor, settings, fd_take(queue_fd));
+		service = service_open(acceptor, settings, fd_take(&queue_fd), fd_take(&slots_fd));
+	fd_close(&queue_fd);
+	fd_close(&slots_fd);
 	if (!service) {
 		out_of_memory(acceptor);
 		return;
 	}
 	acceptor->services[settings->service] = service;
 	if (settings->listener)
-		add_listener(service, &first, listener_fd);
+		add_listener(service, &first, fds);
 }
 
 static void on_service(struct acceptor *acceptor, const union control_message *message, int fds[])
@@ -157,7 +159,7 @@ static void on_queue(struct acceptor *acceptor, const union control_message *mes
 {
 	struct service *service = find(acceptor, message->number.number);
 	if (service && fds[0] >= 0 && !service_has_queue(service))
-		service_give_queue(service, fd_take(&fds[0]));
+		service_give_queue(service, fd_take(&fds[0]), fd_take(&fds[1]));
 	else
 		nonsense(acceptor, "a queue for a service that needs none", message->kind);
 }
@@ -225,6 +227,17 @@ static void read_all_reports(struct acceptor *acceptor, uint64_t now_ns)
 			reports_drain(acceptor->services[row], REPORTS_AT_ONCE, now_ns);
 }
 
+/* Its worker may have died before it could say that. */
+static void find_process(struct acceptor *acceptor, pid_t pid)
+{
+	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
+		struct service *service = acceptor->services[row];
+		uint32_t place = service ? copies_find_process(service, pid) : LEDGER_NOWHERE;
+		if (place)
+			reports_found_started(service, place, pid);
+	}
+}
+
 /* Its worker died before it, so nobody else will report its end. */
 static void on_child_ended(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
@@ -238,6 +251,8 @@ static void on_child_ended(struct acceptor *acceptor, const union control_messag
 			REPORTS_AT_ONCE, now_ns);
 	else
 		read_all_reports(acceptor, now_ns);
+	if (!ledger_find_pid(&acceptor->ledger, process->pid))
+		find_process(acceptor, process->pid);
 	while ((place = ledger_find_pid(&acceptor->ledger, process->pid))) {
 		const struct ledger_entry *entry = ledger_at(&acceptor->ledger, place);
 		struct service *service = find(acceptor, entry->service);
@@ -273,7 +288,7 @@ static const struct command {
 	void (*handle)(struct acceptor *acceptor, const union control_message *message, int fds[]);
 	size_t n_fds; /* at most */
 } commands[] = {
-	[CONTROL_SERVICE] = { on_service, 2 },
+	[CONTROL_SERVICE] = { on_service, 3 },
 	[CONTROL_LISTENER] = { on_listener, 1 },
 	[CONTROL_LISTENER_CLOSE] = { on_listener_close },
 	[CONTROL_PAUSE] = { on_pause },
@@ -283,7 +298,7 @@ static const struct command {
 	[CONTROL_CHILD_ENDED] = { on_child_ended },
 	[CONTROL_ACCESS] = { on_access, 1 },
 	[CONTROL_ZONE] = { on_zone },
-	[CONTROL_QUEUE] = { on_queue, 1 },
+	[CONTROL_QUEUE] = { on_queue, 2 },
 	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },
 };

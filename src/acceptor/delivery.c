@@ -67,16 +67,22 @@ static void refuse(struct service *service, int *connection, const struct ledger
 	service_log_refused(service, entry, reason, now_ns);
 }
 
-static void keep_in_hand(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+static void plan_retry(struct service *service, uint64_t now_ns)
 {
 	uint32_t delay_ms = service->retry_ms ? service->retry_ms : RETRY_MIN_MS;
-	service->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
 	service->retry_ns = now_ns + (uint64_t)delay_ms * 1000000;
 	service->retry_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
 }
 
-static int send_to_queue(struct service *service, int connection, const struct ledger_entry *entry)
+static void keep_in_hand(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
 {
+	service->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
+	plan_retry(service, now_ns);
+}
+
+static int send_to_queue(struct service *service, int connection, uint32_t place)
+{
+	const struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
 	struct handoff record = {
 		.version = HANDOFF_VERSION,
 		.length = sizeof record,
@@ -85,7 +91,11 @@ static int send_to_queue(struct service *service, int connection, const struct l
 		.peer = entry->peer,
 		.local = entry->local,
 	};
-	return handoff_send(service->queue_io.fd, &record, connection);
+	copies_offer(service, place, &record);
+	int r = handoff_send(service->queue_io.fd, &record, connection);
+	if (r < 0)
+		copies_withdraw(service, place);
+	return r;
 }
 
 /*
@@ -101,7 +111,7 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}
-	int r = send_to_queue(service, *connection, entry);
+	int r = service->copies.n_due ? -EAGAIN : send_to_queue(service, *connection, place);
 	if (r < 0) {
 		if (r != -EAGAIN && r != -ETOOMANYREFS && !service->retry_ms)
 			log_error("%s: a connection cannot be handed off: %s; trying again",
@@ -109,7 +119,7 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}
-	fd_close(connection);
+	copies_keep(service, place, connection);
 	service->retry_ms = 0;
 	entry->handed_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
 	ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
@@ -209,13 +219,37 @@ void delivery_accept(
 		admit(service, &connection, place, now_ns);
 }
 
+/* Those that a worker had when it died, before all others. False: there is no room for one of them. */
+static bool redeliver(struct service *service, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	uint32_t place;
+	int fd;
+	while ((fd = copies_next_due(service, &place)) >= 0) {
+		if (!service_has_queue(service) || send_to_queue(service, fd, place) < 0)
+			return false;
+		struct ledger_entry *entry = ledger_at(ledger, place);
+		entry->handed_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
+		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+		copies_sent(service, place);
+	}
+	return true;
+}
+
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
 {
-	if (service->in_hand.fd < 0 || (!is_urgent && now_ns < service->retry_ns))
+	bool is_waiting = service->in_hand.fd >= 0 || service->copies.n_due;
+	if (!is_waiting || (!is_urgent && now_ns < service->retry_ns))
+		return;
+	service->retry_ns = NEVER_NS;
+	if (!redeliver(service, now_ns)) {
+		plan_retry(service, now_ns);
+		return;
+	}
+	if (service->in_hand.fd < 0)
 		return;
 	struct in_hand in_hand = service->in_hand;
 	service->in_hand.fd = -1;
-	service->retry_ns = NEVER_NS;
 	deliver(service, &in_hand.fd, in_hand.place, now_ns);
 	if (service->in_hand.fd < 0 && service->first_held)
 		service->may_release = true; /* they had to wait behind it */
@@ -279,8 +313,8 @@ static void finish_one(
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
-	if (may_send && send_to_queue(service, *connection, entry) == 0) {
-		fd_close(connection);
+	if (may_send && send_to_queue(service, *connection, place) == 0) {
+		copies_keep(service, place, connection);
 		score_add(service->score->handed, 1);
 		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
 		return;
@@ -291,6 +325,8 @@ static void finish_one(
 
 void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
 {
+	if (may_send)
+		redeliver(service, now_ns);
 	if (service->in_hand.fd >= 0)
 		finish_one(service, &service->in_hand.fd, service->in_hand.place, may_send, now_ns);
 	while (service->first_held) {

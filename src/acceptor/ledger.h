@@ -48,6 +48,7 @@ struct ledger_entry {
 	bool is_gone : 1;       /* it has said so; what it counted is below */
 	bool has_bytes : 1;
 	uint64_t bytes_in, bytes_out;
+	uint16_t copy;          /* number of its slot, copies.h; 0: none */
 };
 
 struct ledger {

@@ -52,14 +52,14 @@ uint32_t losses_n_inherited(const struct service *service)
 	return n > n_waiting ? n - n_waiting : 0;
 }
 
-/* How many of the waiting have left the queue. It is first in, first out: they head the list. */
-static uint32_t n_out_of_queue(const struct service *service)
+/* It is first in, first out. */
+uint32_t losses_n_out_of_queue(const struct service *service)
 {
 	uint32_t n = n_inside(service), n_waiting = service->account.n_waiting;
 	return n_waiting > n ? n_waiting - n : 0;
 }
 
-static void lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
+void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
 {
 	score_add(service->score->lost, 1);
 	service_log_lost(service, ledger_at(&service->acceptor->ledger, place), worker);
@@ -74,7 +74,7 @@ static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns
 		const struct ledger_entry *entry = ledger_at(ledger, place);
 		uint32_t newer = entry->newer;
 		if (entry->state == LEDGER_TAKEN && entry->worker == worker)
-			lose(service, place, worker, now_ns);
+			losses_lose(service, place, worker, now_ns);
 		place = newer;
 	}
 }
@@ -82,7 +82,7 @@ static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns
 static void suspect(struct service *service, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	uint32_t n = n_out_of_queue(service);
+	uint32_t n = losses_n_out_of_queue(service);
 	bool is_judging = service->suspects_ns != NEVER_NS;
 	if (!n)
 		return;
@@ -90,7 +90,7 @@ static void suspect(struct service *service, uint64_t now_ns)
 		service->suspects_ns = now_ns + suspicion_ns;
 	for (uint32_t place = service->account.first_waiting; n; n--) {
 		struct ledger_entry *entry = ledger_at(ledger, place);
-		if (entry->suspicion == SUSPICION_NONE)
+		if (entry->suspicion == SUSPICION_NONE && !copies_covers(service, place))
 			entry->suspicion = is_judging ? SUSPICION_NEXT : SUSPICION_NOW;
 		place = entry->behind;
 	}
@@ -101,6 +101,7 @@ void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
 	/* What it said before it died counts. */
 	reports_drain(service, REPORTS_AT_ONCE, now_ns);
 	lose_taken_by(service, worker, now_ns);
+	copies_worker_gone(service, worker, now_ns);
 	if (service->has_reports)
 		suspect(service, now_ns);
 }
@@ -113,12 +114,10 @@ void losses_judge_suspects(struct service *service, uint64_t now_ns)
 		struct ledger_entry *entry = ledger_at(ledger, place);
 		uint32_t behind = entry->behind;
 		if (entry->suspicion == SUSPICION_NOW) {
-			lose(service, place, 0, now_ns);
+			losses_lose(service, place, 0, now_ns);
 		} else if (entry->suspicion == SUSPICION_NEXT) {
 			entry->suspicion = SUSPICION_NOW;
 			service->suspects_ns = now_ns + suspicion_ns;
-		} else {
-			break; /* suspects head the list */
 		}
 		place = behind;
 	}
@@ -176,7 +175,7 @@ static bool drop(struct service *service, uint32_t n_gone, uint64_t now_ns)
 
 void losses_judge_silence(struct service *service, uint64_t now_ns)
 {
-	uint32_t n = n_out_of_queue(service);
+	uint32_t n = losses_n_out_of_queue(service);
 	uint32_t n_gone = n < service->silent_left ? n : service->silent_left;
 	service->silent_ns = NEVER_NS;
 	service->silent_left = n - n_gone;
@@ -185,7 +184,7 @@ void losses_judge_silence(struct service *service, uint64_t now_ns)
 
 bool losses_drop_unfollowed(struct service *service, uint64_t now_ns)
 {
-	uint32_t n_gone = n_out_of_queue(service);
+	uint32_t n_gone = losses_n_out_of_queue(service);
 	if (!service->may_be_silent || service->has_reports || n_gone == 0)
 		return false;
 	return drop(service, n_gone, now_ns);

@@ -1,7 +1,8 @@
 /*
  * Connections that died with the worker which had them.
  *
- * Three kinds of evidence, in this order. A worker said that it took a connection, and then died:
+ * Where connections have slots, these tell (copies.h). Without, there are three kinds of evidence, in
+ * this order. A worker said that it took a connection, and then died:
  * it is lost. A connection has left the queue, a worker died, and within a second nobody else says
  * that he has it: it is lost too. A service whose workers never report anything leaves no evidence:
  * its connections are let go of once they have left the queue, so that no limit closes it for good.
@@ -18,6 +19,12 @@ int losses_measure_queue_unit(void);
 
 /* How many connections wait in the queue that an acceptor before us had put there. */
 uint32_t losses_n_inherited(const struct service *service);
+
+/* How many of those that wait have left the queue: they head the list. */
+uint32_t losses_n_out_of_queue(const struct service *service);
+
+/* Nobody will serve it; `worker` had it, 0: somebody. */
+void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns);
 
 void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns);
 

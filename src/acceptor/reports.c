@@ -23,6 +23,7 @@ void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 	struct ledger *ledger = &service->acceptor->ledger;
 	if (admission_end(&service->admission, ledger_at(ledger, place)->source, now_ns))
 		service->may_release = true;
+	copies_drop(service, place);
 	ledger_remove(ledger, &service->account, place);
 }
 
@@ -104,7 +105,7 @@ static void tell_worn(struct service *service, int worker)
 	acceptor_tell_supervisor(service->acceptor, &message, sizeof message);
 }
 
-static void set_taken(struct service *service, uint32_t place, int worker)
+static void set_taken(struct service *service, uint32_t place, int worker, bool is_over)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
@@ -114,6 +115,16 @@ static void set_taken(struct service *service, uint32_t place, int worker)
 		tell_worn(service, worker);
 	if (entry->state == LEDGER_WAITING)
 		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+	copies_reported(service, place, !is_over);
+}
+
+void reports_found_started(struct service *service, uint32_t place, pid_t pid)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	copies_drop(service, place);
+	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_pid(ledger, place, pid);
+	service_log_start(service, ledger_at(ledger, place));
 }
 
 static void set_started(
@@ -121,9 +132,10 @@ static void set_started(
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
-	if (entry->state == LEDGER_STARTED)
+	bool is_known = entry->state == LEDGER_STARTED;
+	set_taken(service, place, worker, false);
+	if (is_known)
 		return;
-	set_taken(service, place, worker);
 	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
 	ledger_set_pid(ledger, place, report->pid);
 	/* One that is told again was logged by the acceptor before us. */
@@ -138,7 +150,7 @@ static void set_ended(
 	struct ledger *ledger = &service->acceptor->ledger;
 	/* One that says nothing else has had it all the same. */
 	if (!ledger_at(ledger, place)->worker)
-		set_taken(service, place, worker);
+		set_taken(service, place, worker, true);
 	if (report->pid && !ledger_at(ledger, place)->pid)
 		ledger_set_pid(ledger, place, report->pid);
 	struct ending ending = {
@@ -164,12 +176,13 @@ static bool apply(struct service *service, const struct report *report, int work
 	uint32_t place = ledger_find(ledger, service->number, report->connection);
 	if (!place)
 		place = reports_adopt(service, report, now_ns);
+	copies_settled(service, report->connection);
 	/* Nobody can know of a connection that we have not handed off. */
 	if (!place || ledger_at(ledger, place)->state == LEDGER_HELD)
 		return false;
 	switch (report->kind) {
 	case REPORT_TAKEN:
-		set_taken(service, place, worker);
+		set_taken(service, place, worker, false);
 		break;
 	case REPORT_STARTED:
 		set_started(service, place, report, worker);

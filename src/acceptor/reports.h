@@ -33,6 +33,9 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 void reports_end(
 	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns);
 
+/* A process serves it, whose worker died before it could say so. */
+void reports_found_started(struct service *service, uint32_t place, pid_t pid);
+
 /* A connection is gone without having been served or logged. */
 void reports_drop(struct service *service, uint32_t place, uint64_t now_ns);
 

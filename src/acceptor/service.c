@@ -50,6 +50,7 @@ static int apply_limits(
 	service->log_address = (enum log_address)settings->log_address;
 	service->max_uses = settings->max_uses;
 	service->may_be_silent = settings->may_be_silent;
+	service->redelivers = settings->redelivers;
 	service->written.rate_count = settings->rate_count;
 	service->written.rate_per_ms = settings->rate_per_ms;
 	service->written.source_rate_count = settings->source_rate_count;
@@ -78,10 +79,10 @@ static void take_over(struct service *service, uint64_t now_ns)
 		service_name(service), unknown, held);
 }
 
-struct service *service_open(
-	struct acceptor *acceptor, const struct control_service *settings, int queue_given)
+struct service *service_open(struct acceptor *acceptor, const struct control_service *settings,
+	int queue_given, int slots_given)
 {
-	fd_auto int queue_fd = queue_given;
+	fd_auto int queue_fd = queue_given, slots_fd = slots_given;
 	struct service *service = calloc(1, sizeof *service + strlen(settings->name) + 1);
 	if (!service)
 		return NULL;
@@ -94,7 +95,7 @@ struct service *service_open(
 	service->in_hand.fd = -1;
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
-	service->deaf_ns = service->ask_ns = NEVER_NS;
+	service->deaf_ns = service->ask_ns = service->copies_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
 	if (apply_limits(service, settings, now_ns) < 0) {
 		free(service);
@@ -108,6 +109,7 @@ struct service *service_open(
 	service->queue_io.data = service;
 	if (service_has_queue(service))
 		ev_io_start(acceptor->loop, &service->queue_io);
+	copies_open(service, fd_take(&slots_fd));
 	service_settle(service, now_ns);
 	return service;
 }
@@ -120,12 +122,13 @@ void service_set_access(struct service *service, struct access *access)
 	service_settle(service, clock_now_ns());
 }
 
-void service_give_queue(struct service *service, int fd)
+void service_give_queue(struct service *service, int fd, int slots_fd)
 {
 	uint64_t now_ns = clock_now_ns();
 	service->ask_ns = NEVER_NS;
 	ev_io_set(&service->queue_io, fd, EV_READ);
 	ev_io_start(service->acceptor->loop, &service->queue_io);
+	copies_open(service, slots_fd);
 	delivery_retry(service, true, now_ns);
 	service_settle(service, now_ns);
 }
@@ -195,6 +198,7 @@ static void forget_all(struct service *service)
 				 (entry->state == LEDGER_TAKEN && !entry->worker);
 		n_unserved += !is_served;
 		n_silent += entry->state == LEDGER_TAKEN && !entry->worker;
+		copies_drop(service, service->account.oldest);
 		ledger_remove(ledger, &service->account, service->account.oldest);
 	}
 	score_add(service->score->served, n_silent);
@@ -214,6 +218,7 @@ static void release(struct service *service)
 	ev_io_stop(service->acceptor->loop, &service->queue_io);
 	ev_timer_stop(service->acceptor->loop, &service->timer);
 	fd_close(&service->queue_io.fd);
+	copies_close(service);
 	admission_fini(&service->admission);
 	episodes_fini(&service->episodes);
 	uses_fini(&service->uses);
@@ -295,6 +300,7 @@ bool service_give_queue_back(struct service *service)
 		return false;
 	ev_io_stop(service->acceptor->loop, &service->queue_io);
 	fd_close(&service->queue_io.fd);
+	copies_close(service);
 	return true;
 }
 
@@ -347,6 +353,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->silent_ns);
 	earlier(&due_ns, service->deaf_ns);
 	earlier(&due_ns, service->ask_ns);
+	earlier(&due_ns, service->copies_ns);
 	earlier(&due_ns, service_log_refused_ns(service));
 	earlier(&due_ns, episodes_check_ns(&service->episodes));
 	if (due_ns >= service->timer_ns)
@@ -363,6 +370,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 	if (service->may_release)
 		delivery_release(service, now_ns);
 	losses_expect_reports(service, now_ns);
+	copies_expect_look(service, now_ns);
 	set_paused(service, service_gate(service, now_ns), now_ns);
 	service_log_fullness(service, now_ns);
 	publish(service);
@@ -394,6 +402,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		losses_judge_suspects(service, now_ns);
 	if (service->silent_ns <= now_ns)
 		losses_judge_silence(service, now_ns);
+	if (service->copies_ns <= now_ns)
+		copies_look(service, now_ns);
 	if (service->deaf_ns <= now_ns)
 		reports_say_deaf(service);
 	if (service->ask_ns <= now_ns)

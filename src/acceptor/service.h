@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "acceptor/copies.h"
 #include "acceptor/episode.h"
 #include "acceptor/ledger.h"
 #include "acceptor/uses.h"
@@ -65,6 +66,10 @@ struct service {
 	uint64_t retry_ns;   /* when to try the queue again */
 	uint32_t retry_ms;
 
+	struct copies copies;
+	uint64_t copies_ns; /* when to look whether any is kept for too long */
+	bool redelivers;
+
 	/* Accepting. */
 	uint32_t paused; /* enum score_pause */
 	bool is_paused_by_admin;
@@ -98,9 +103,12 @@ struct service {
 	char name[]; /* last: every service has its own */
 };
 
-/* NULL: out of memory. Takes the queue; -1: it is asked for when the first connection comes. */
-struct service *service_open(
-	struct acceptor *acceptor, const struct control_service *settings, int queue_fd);
+/*
+ * NULL: out of memory. Takes the queue and its slots; -1: there are no slots; the queue is asked for when
+ * the first connection comes.
+ */
+struct service *service_open(struct acceptor *acceptor, const struct control_service *settings,
+	int queue_fd, int slots_fd);
 
 /* Takes the list of those who may connect; NULL: everybody. It holds for who comes from now on. */
 void service_set_access(struct service *service, struct access *access);
@@ -112,8 +120,8 @@ void service_ask_queue(struct service *service, uint64_t now_ns);
 /* Closes its queue if it is not needed now. False: it is. */
 bool service_give_queue_back(struct service *service);
 
-/* Takes the queue that was asked for. */
-void service_give_queue(struct service *service, int fd);
+/* Takes the queue that was asked for, with its slots. */
+void service_give_queue(struct service *service, int fd, int slots_fd);
 
 static inline bool service_has_queue(const struct service *service)
 {

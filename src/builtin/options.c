@@ -21,6 +21,7 @@ static const char usage_text[] =
 	"  --udp-burst N      so many at once (default: as --udp-rate)\n"
 	"  --avoid-port PORT  UDP port of another small service, never answered\n"
 	"  --log-address HOW  of senders in messages: full, prefix or none\n"
+	"  --slots FD         table of the connections in the queue\n"
 	"  --verbose          one line an event on standard error\n"
 	"  --help, --version\n"
 	"\n"

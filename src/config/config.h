@@ -68,6 +68,7 @@ enum ready_rule { READY_EXEC, READY_NOTIFY, READY_FD };
 /* Who says what becomes of connections. */
 enum ledger_source { LEDGER_BY_KERNEL, LEDGER_BY_REPORTS };
 enum overflow_rule { OVERFLOW_WAIT, OVERFLOW_REFUSE, OVERFLOW_RESET };
+enum redeliver_rule { REDELIVER_UNTOUCHED, REDELIVER_NEVER };
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
 
 /* Bits of the key `log` of a service. */
@@ -200,6 +201,7 @@ struct service_config {
 	struct rate_limit rate_per_source;
 	enum overflow_rule overflow;
 	uint64_t overflow_wait;
+	enum redeliver_rule redeliver;
 
 	/* supervision */
 	enum restart_rule restart;

@@ -43,7 +43,7 @@ static const struct key_name overflow_names[] = {
 	{ "wait", OVERFLOW_WAIT }, { "refuse", OVERFLOW_REFUSE }, { "reset", OVERFLOW_RESET }, { NULL },
 };
 static const struct key_name redeliver_names[] = {
-	{ "untouched", 0 }, { "never", 1 }, { NULL },
+	{ "untouched", REDELIVER_UNTOUCHED }, { "never", REDELIVER_NEVER }, { NULL },
 };
 static const struct key_name restart_names[] = {
 	{ "always", RESTART_ALWAYS }, { "on-failure", RESTART_ON_FAILURE }, { "never", RESTART_NEVER },
@@ -283,7 +283,7 @@ const struct config_key config_keys[] = {
 	  .help = "text that is sent to whom is accepted, before the program sends anything" },
 	{ "max_load", KEY_NUMBER, SHARED, ADMITS, "0", SERVICE(max_load), APPLY, RANGE(0, 100000),
 	  .help = "load average of the last minute above which connections are refused; 0: no limit" },
-	{ "redeliver", KEY_ENUM, SHARED, TAKERS | T(EXTERNAL), NOT_YET, APPLY, .names = redeliver_names,
+	{ "redeliver", KEY_ENUM, SHARED, QUEUED, "untouched", SERVICE(redeliver), APPLY, .names = redeliver_names,
 	  .help = "whether a connection whose worker died goes to another" },
 
 	/* how long */

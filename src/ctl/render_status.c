@@ -174,6 +174,21 @@ static void print_sum(FILE *out, const json_t *services, const struct look *look
 			n, n == 1 ? "" : "s", n_unwell == 1 ? "is" : "are");
 }
 
+/* For -v: what dying workers did not cost. */
+static void print_redelivered(FILE *out, const json_t *services, const struct look *look)
+{
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		const json_t *service = json_array_get(services, i);
+		const char *name = reply_text(service, "name");
+		json_int_t n;
+		if (reply_integer(service, "redelivered", &n) && n > 0)
+			look_print_line(out, look, TONE_PLAIN,
+				"%s: %" JSON_INTEGER_FORMAT
+				" connection%s of workers that died went to another",
+				name ? name : "-", n, n == 1 ? "" : "s");
+	}
+}
+
 void render_status(FILE *out, const json_t *parameters, const struct table_choice *choice,
 	bool is_verbose, const struct look *look)
 {
@@ -190,5 +205,7 @@ void render_status(FILE *out, const json_t *parameters, const struct table_choic
 	if (is_verbose)
 		table.notes = print_all_notes;
 	table_print(out, &table, choice, services, look);
+	if (is_verbose)
+		print_redelivered(out, services, look);
 	print_sum(out, services, look);
 }

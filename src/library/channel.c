@@ -84,6 +84,8 @@ void fdsup_close(struct fdsup_channel *channel)
 	fd_close(&channel->queue_fd);
 	fd_close(&channel->event_fd);
 	fd_close(&channel->epoll_fd);
+	slots_unmap(&channel->slots);
+	free(channel->claims);
 	free(channel->reports);
 	free(channel);
 }
@@ -158,18 +160,32 @@ int fdsup_open_fd(struct fdsup_channel **ret_channel, int fd)
 	return r;
 }
 
-int fdsup_open(struct fdsup_channel **ret_channel)
+/* -EINVAL: it is no number; -ENOENT: it is not set. */
+static int descriptor_from(const char *variable)
 {
-	const char *text = getenv("FDSUP_QUEUE");
+	const char *text = getenv(variable);
 	char *end;
 	if (!text)
-		return fdsup_open_fd(ret_channel, QUEUE_FD_DEFAULT);
+		return -ENOENT;
 	if (text[0] < '0' || text[0] > '9')
 		return -EINVAL;
 	long fd = strtol(text, &end, 10);
-	if (*end || fd > INT_MAX)
-		return -EINVAL;
-	return fdsup_open_fd(ret_channel, (int)fd);
+	return *end || fd > INT_MAX ? -EINVAL : (int)fd;
+}
+
+int fdsup_open(struct fdsup_channel **ret_channel)
+{
+	int fd = descriptor_from("FDSUP_QUEUE");
+	int slots_fd = descriptor_from("FDSUP_SLOTS");
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	int r = fdsup_open_fd(ret_channel, fd < 0 ? QUEUE_FD_DEFAULT : fd);
+	if (r < 0 || slots_fd < 0 || (*ret_channel)->queue_fd < 0)
+		return r;
+	/* It stays open: a process that we fork may open a channel of its own. */
+	if (slots_map(slots_fd, &(*ret_channel)->slots) == 0)
+		fcntl(slots_fd, F_SETFD, FD_CLOEXEC);
+	return 0;
 }
 
 int fdsup_listen(struct fdsup_channel **ret_channel, const char *name, mode_t mode)
@@ -226,6 +242,10 @@ static int take_from_queue(
 	r = handoff_receive(channel->queue_fd, ret_record, ret_connection);
 	if (r == 0 || r == -EPIPE)
 		channel->is_gone = true;
+	if (r == 1 && !channel_claim(channel, ret_record)) {
+		fd_close(ret_connection);
+		return -EBADMSG; /* not for us */
+	}
 	return r == -EPIPE ? 0 : r;
 }
 

@@ -14,8 +14,9 @@
 
 #include "base/unix_name.h"
 #include "wire/report.h"
+#include "wire/slots.h"
 
-enum { CHANNEL_ACCEPTORS_MAX = 64, CHANNEL_REPORTS_MAX = 1024 };
+enum { CHANNEL_ACCEPTORS_MAX = 64, CHANNEL_REPORTS_MAX = 1024, CHANNEL_CLAIMS = 1024 };
 
 struct fdsup_channel {
 	int epoll_fd;
@@ -23,6 +24,8 @@ struct fdsup_channel {
 	int queue_fd;  /* -1: classic */
 	int listen_fd; /* classic; -1 once it takes no more acceptors */
 	pid_t owner;   /* who may remove the socket file */
+	struct slots slots; /* of the queue */
+	struct slot_claim *claims; /* of connections taken and not begun, CHANNEL_CLAIMS of them */
 	bool asks_who; /* the listener has an abstract name: anyone may connect */
 	bool is_stopped;
 	bool is_gone;        /* nobody is left at the other end of the queue */
@@ -44,6 +47,12 @@ void channel_forget(struct fdsup_channel *channel, int *fd);
 
 /* 0 if one more descriptor can be received; else -EMFILE, -ENFILE or another -errno. */
 int channel_room(const struct fdsup_channel *channel);
+
+/* Claims a connection that came from the queue. False: it went to another worker meanwhile. */
+bool channel_claim(struct fdsup_channel *channel, const struct handoff *record);
+
+/* The program begins to serve it. */
+void channel_begin(struct fdsup_channel *channel, uint64_t connection);
 
 /* Sends the reports that were kept, as far as the queue takes them. */
 void channel_flush(struct fdsup_channel *channel);

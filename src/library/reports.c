@@ -100,6 +100,7 @@ static struct report report_on(enum report_kind kind, const struct fdsup_connect
 int fdsup_taken(struct fdsup_channel *channel, const struct fdsup_connection *connection)
 {
 	struct report report = report_on(REPORT_TAKEN, connection);
+	channel_begin(channel, connection->id);
 	return tell(channel, &report);
 }
 

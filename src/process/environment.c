@@ -8,7 +8,7 @@
 const char environment_default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { FIXED_VARIABLES = 13, NUMBER_TEXT_SIZE = 24 };
+enum { FIXED_VARIABLES = 14, NUMBER_TEXT_SIZE = 24 };
 
 /* Room for any pid. */
 static const char pid_room[] = "          ";
@@ -48,6 +48,7 @@ struct texts {
 	char watchdog_usec[NUMBER_TEXT_SIZE];
 	char n_sockets[NUMBER_TEXT_SIZE];
 	char ready_fd[NUMBER_TEXT_SIZE];
+	char slots_fd[NUMBER_TEXT_SIZE];
 	char *socket_names; /* owned; NULL: no memory */
 };
 
@@ -74,6 +75,12 @@ int environment_ready_fd(const struct service_config *service, size_t n_sockets)
 	return 3 + n_before + (service->type == SERVICE_WORKER);
 }
 
+/* A worker has no sockets besides its queue. */
+int environment_slots_fd(const struct service_config *service)
+{
+	return service->ready == READY_FD ? environment_ready_fd(service, 0) + 1 : 4;
+}
+
 static void make_texts(
 	const struct service_config *service, size_t n_sockets, struct texts *texts)
 {
@@ -81,6 +88,7 @@ static void make_texts(
 		service->watchdog * 1000);
 	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", n_sockets);
 	snprintf(texts->ready_fd, sizeof texts->ready_fd, "%d", environment_ready_fd(service, n_sockets));
+	snprintf(texts->slots_fd, sizeof texts->slots_fd, "%d", environment_slots_fd(service));
 	if (hands_sockets_over(service))
 		texts->socket_names = repeat_name(service->name, n_sockets);
 }
@@ -94,8 +102,10 @@ static void gather_channels(
 		put_fixed(all, "LISTEN_FDNAMES", texts->socket_names);
 		put_fixed(all, "LISTEN_PID", pid_room);
 	}
-	if (service->type == SERVICE_WORKER)
+	if (service->type == SERVICE_WORKER) {
 		put_fixed(all, "FDSUP_QUEUE", "3");
+		put_fixed(all, "FDSUP_SLOTS", texts->slots_fd);
+	}
 	if (service->ready == READY_NOTIFY || service->watchdog)
 		put_fixed(all, "NOTIFY_SOCKET", texts->notify_socket);
 	if (service->ready == READY_FD)

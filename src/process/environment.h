@@ -24,6 +24,9 @@ char **environment_create(
  */
 int environment_ready_fd(const struct service_config *service, size_t n_sockets);
 
+/* Where a worker finds the slots of its queue (wire/slots.h): behind all others. */
+int environment_slots_fd(const struct service_config *service);
+
 /* Where LISTEN_PID has its value in such an environment; NULL if it has none. */
 char *environment_listen_pid(char **environment);
 

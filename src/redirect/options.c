@@ -13,6 +13,7 @@ static const char usage_text[] =
 	"  --idle-timeout MS     end a connection on which nothing moved for so long (default 0:\n"
 	"                        never)\n"
 	"  --idle-exit MS        exit when there was no connection for so long (default 0: never)\n"
+	"  --slots FD            table of the connections in the queue\n"
 	"  --verbose             one line an event on standard error\n"
 	"  --help, --version\n"
 	"\n"

@@ -61,6 +61,7 @@ int redirect_run(const struct options *options)
 	static const struct taker_methods methods = { .take = take, .stop = stop };
 	const struct taker_settings settings = {
 		.queue_fd = options->common.queue_fd,
+		.slots_fd = options->common.slots_fd,
 		.n_room = ROOM_FOR_ONE,
 		.idle_exit_ms = options->common.idle_exit_ms,
 	};

@@ -11,6 +11,7 @@ static const char usage_text[] =
 	"  --allow-uid UID    whose worker it may be besides root's and our own user's (default: with\n"
 	"                     a path anybody's who could put a socket there)\n"
 	"  --idle-exit MS     exit when there was no connection for so long (default 0: never)\n"
+	"  --slots FD         table of the connections in the queue\n"
 	"  --verbose          one line an event on standard error\n"
 	"  --help, --version\n"
 	"\n"

@@ -119,6 +119,7 @@ static void sort_out_sent(struct relay *relay)
 		all = passed->next;
 		passed->next = NULL;
 		if (passed->n_tries == 0 || may_try_again(relay, passed)) {
+			taker_regain(&relay->taker, &passed->taken);
 			append(relay, passed);
 			continue;
 		}
@@ -192,7 +193,10 @@ static void send_all(struct relay *relay)
 {
 	struct passed *passed = first_unsent(relay);
 	for (; passed; passed = passed->next) {
+		taker_pass_on(&passed->taken);
 		int r = descriptor_send(relay->socket, "", 1, &passed->connection, 1);
+		if (r < 0)
+			taker_regain(&relay->taker, &passed->taken);
 		if (r == -EAGAIN || r == -ETOOMANYREFS)
 			return; /* a receipt says when to go on */
 		if (r < 0) {
@@ -326,6 +330,7 @@ int relay_run(const struct options *options)
 	static const struct taker_methods methods = { .take = take, .stop = stop };
 	const struct taker_settings settings = {
 		.queue_fd = options->common.queue_fd,
+		.slots_fd = options->common.slots_fd,
 		.n_room = ROOM_FOR_ONE,
 		.idle_exit_ms = options->common.idle_exit_ms,
 		.is_passed_on = true,

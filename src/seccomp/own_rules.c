@@ -118,6 +118,7 @@ static int allow_with_arguments(scmp_filter_ctx filter, enum filter_kind kind)
 	static const unsigned long commands[] = { F_DUPFD_CLOEXEC, F_GETFL, F_SETFL, F_GETFD, F_SETFD,
 		F_ADD_SEALS, F_GET_SEALS };
 	static const unsigned long self[] = { FILTER_PID }, ourselves[] = { 0 };
+	static const unsigned long no_signal[] = { 0 };
 	static const unsigned long local[] = { AF_UNIX };
 	int r = add_choices(filter, SCMP_SYS(ioctl), 1, counts, COUNT(counts));
 	if (r == 0)
@@ -132,6 +133,8 @@ static int allow_with_arguments(scmp_filter_ctx filter, enum filter_kind kind)
 		r = add_without_exec(filter, SCMP_SYS(mprotect));
 	if (r == 0) /* its limits, not those of others */
 		r = add_choices(filter, SCMP_SYS(prlimit64), 0, ourselves, COUNT(ourselves));
+	if (r == 0) /* whether a process is there; no signal is sent */
+		r = add_choices(filter, SCMP_SYS(kill), 1, no_signal, COUNT(no_signal));
 	if (r == 0) /* abort(3) */
 		r = add_choices(filter, SCMP_SYS(tgkill), 0, self, COUNT(self));
 	if (r == 0 && kind == FILTER_ACCEPTOR_BY_HAND)

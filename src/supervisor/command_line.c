@@ -10,7 +10,7 @@
 enum { PROGRAM_NOFILE = 1024 };
 
 /* Words before the administrator's own; an option with a number has two. */
-enum { OPTIONS_MAX = 20 + 2 * COMMAND_LINE_NUMBERS };
+enum { OPTIONS_MAX = 22 + 2 * COMMAND_LINE_NUMBERS };
 
 /*
  * Workers that there should always be do not leave when they are idle. While one that has the
@@ -56,6 +56,12 @@ static size_t for_enclosure(
 	return n;
 }
 
+/* After the words so far: where the slots are, if there are any. */
+static size_t append_slots(const struct service *service, struct command_line *line, size_t n)
+{
+	return service->slots_fd < 0 ? n : APPEND(line, n, "--slots", "4");
+}
+
 static void for_exec(const struct service *service, struct command_line *line)
 {
 	static const char *const stderr_names[] = {
@@ -74,6 +80,7 @@ static void for_exec(const struct service *service, struct command_line *line)
 	if (*limits_format(line->limits, config->limits))
 		n = APPEND(line, n, "--limits", line->limits);
 	n = for_enclosure(config, line, n);
+	n = append_slots(service, line, n);
 	n = APPEND(line, n, "--", config->command_path);
 	append(line, n, (const char *const *)config->command.items, config->command.n);
 }
@@ -81,8 +88,9 @@ static void for_exec(const struct service *service, struct command_line *line)
 static void for_redirect(const struct service *service, struct command_line *line)
 {
 	line->path = service->supervisor->redirect_path;
-	APPEND(line, 0, "fdsup-redirect", "--queue", "3", "--service", service->config->name, "--to",
-		service->config->to, "--idle-exit", number(line, idle_timeout_ms(service)));
+	size_t n = APPEND(line, 0, "fdsup-redirect", "--queue", "3", "--service", service->config->name,
+		"--to", service->config->to, "--idle-exit", number(line, idle_timeout_ms(service)));
+	append_slots(service, line, n);
 }
 
 static const char *const log_address_names[] = {
@@ -119,6 +127,7 @@ static void for_external(const struct service *service, struct command_line *lin
 	size_t n = APPEND(line, 0, "fdsup-relay", "--queue", "3", "--service", config->name,
 		"--worker-socket", config->worker_socket, "--idle-exit",
 		number(line, idle_timeout_ms(service)));
+	n = append_slots(service, line, n);
 	if (config->socket_uid != geteuid())
 		APPEND(line, n, "--allow-uid", number(line, config->socket_uid));
 }
@@ -130,9 +139,10 @@ static void for_builtin(const struct service *service, struct command_line *line
 		for_datagrams(service, line);
 		return;
 	}
-	APPEND(line, 0, "fdsup-builtin", "--queue", "3", "--service", service->config->name,
-		"--idle-exit", number(line, idle_timeout_ms(service)),
-		builtin_name(service->config->builtin));
+	size_t n = APPEND(line, 0, "fdsup-builtin", "--queue", "3", "--service", service->config->name,
+		"--idle-exit", number(line, idle_timeout_ms(service)));
+	n = append_slots(service, line, n);
+	APPEND(line, n, builtin_name(service->config->builtin));
 }
 
 static void for_command(const struct service *service, struct command_line *line)

@@ -22,6 +22,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/watch.h"
 #include "wire/handoff.h"
+#include "wire/slots.h"
 
 enum { QUEUE_SAY_AGAIN_MS = 10000, DESCRIPTORS_RESERVED = 40 };
 
@@ -32,7 +33,7 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 		return NULL;
 	service->supervisor = supervisor;
 	service->config = config;
-	service->queue[0] = service->queue[1] = -1;
+	service->queue[0] = service->queue[1] = service->slots_fd = -1;
 	service->state = STATE_STOPPED;
 	service->state_since_ms = clock_now_ms();
 	service->generation = 1;
@@ -50,13 +51,19 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 	return service;
 }
 
+static void close_ends(struct service *service)
+{
+	fd_close(&service->queue[0]);
+	fd_close(&service->queue[1]);
+	fd_close(&service->slots_fd);
+}
+
 void service_destroy(struct service *service)
 {
 	watch_stop(service);
 	pool_retry_cancel(service);
 	listeners_close(service->listeners, service->n_listeners);
-	fd_close(&service->queue[0]);
-	fd_close(&service->queue[1]);
+	close_ends(service);
 	if (service->acceptor)
 		acceptor_give_slot(service->acceptor, service->slot);
 	capture_destroy(service->capture);
@@ -99,16 +106,20 @@ static void open_listeners(struct service *service)
 
 int service_make_queue(struct service *service)
 {
-	struct control_number message = { CONTROL_QUEUE, service->slot };
 	if (service->queue[0] >= 0 || !service->acceptor)
 		return 0;
 	/* The last descriptors are for replacing the acceptor, and for whoever asks what is wrong. */
 	int r = fd_check_room(DESCRIPTORS_RESERVED);
 	if (r == 0)
 		r = handoff_queue_open(service->config->queue, service->queue);
-	if (r == 0)
-		acceptor_tell(service->acceptor, &message, service->queue[0]);
-	return r;
+	if (r < 0)
+		return r;
+	/* Without, connections are handed off all the same, and die with their worker. */
+	service->slots_fd = slots_create(service->config->queue);
+	if (service->slots_fd < 0)
+		service->slots_fd = -1;
+	service_tell_queue(service);
+	return 0;
 }
 
 /* Its clients wait in the kernel, and its acceptor asks again ten times a second. */
@@ -137,18 +148,16 @@ static void rest(struct service *service)
 
 void service_on_queue_closed(struct service *service)
 {
-	struct control_number message = { CONTROL_QUEUE, service->slot };
 	if (!service->is_open || service->queue[0] < 0)
 		return;
 	bool is_idle = service->state == STATE_ON_DEMAND && service->n_workers == 0 &&
 		       handoff_queue_depth(service->queue[1]) == 0;
 	if (!is_idle) {
-		acceptor_tell(service->acceptor, &message, service->queue[0]);
+		service_tell_queue(service);
 		return;
 	}
 	watch_stop(service);
-	fd_close(&service->queue[0]);
-	fd_close(&service->queue[1]);
+	close_ends(service);
 	capture_rest(service->capture);
 }
 
@@ -179,8 +188,7 @@ static void close_queue(struct service *service)
 	while (service->queue[1] >= 0 &&
 		handoff_receive(service->queue[1], &record, &connection) == 1)
 		fd_close(&connection);
-	fd_close(&service->queue[0]);
-	fd_close(&service->queue[1]);
+	close_ends(service);
 }
 
 static void terminate_workers(struct service *service)

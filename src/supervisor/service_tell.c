@@ -68,13 +68,17 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 		.may_be_silent = config->type == SERVICE_WORKER,
 		.max_uses = config->max_uses,
 		.awaits_access = is_new && has_access_rules(service),
+		.redelivers = config->redeliver == REDELIVER_UNTOUCHED,
 		.has_queue = is_new && service->queue[0] >= 0,
+		.has_slots = is_new && service->slots_fd >= 0,
 		.listener = first ? first->id : 0,
 	};
 	int fds[CONTROL_FDS_MAX];
 	size_t n_fds = 0;
 	if (message.has_queue)
 		fds[n_fds++] = service->queue[0];
+	if (message.has_slots)
+		fds[n_fds++] = service->slots_fd;
 	if (first)
 		fds[n_fds++] = first->fd;
 	strncpy(message.name, config->name, sizeof message.name - 1);
@@ -117,6 +121,13 @@ void service_tell_access(struct service *service)
 		message = (struct control_access){ CONTROL_ACCESS, service->slot, .has_allow = true };
 	}
 	acceptor_tell(service->acceptor, &message, fd);
+}
+
+void service_tell_queue(struct service *service)
+{
+	struct control_number message = { CONTROL_QUEUE, service->slot };
+	const int fds[] = { service->queue[0], service->slots_fd };
+	acceptor_tell_with(service->acceptor, &message, fds, 1 + (service->slots_fd >= 0));
 }
 
 void service_tell_number(struct service *service, uint32_t kind)

@@ -13,6 +13,9 @@
 /* A new one with its queue, if there is one yet, and `first` of its listeners; or other limits. */
 void service_tell_settings(struct service *service, bool is_new, const struct listener *first);
 
+/* Its new queue. */
+void service_tell_queue(struct service *service);
+
 /* Who may connect and when, and what clients are told. */
 void service_tell_access(struct service *service);
 

@@ -226,13 +226,12 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 	};
 	if (config->chroot || config->capabilities)
 		confine_rights(config, &request);
-	*ret_step = "queue";
-	int r = service_needs_queue(config) ? service_make_queue(service) : 0;
-	if (r < 0)
-		return r;
 	if (service->queue[1] >= 0)
 		request.descriptors[request.n_descriptors++] =
 			(struct spawn_descriptor){ service->queue[1], 3 };
+	if (service->slots_fd >= 0)
+		request.descriptors[request.n_descriptors++] = (struct spawn_descriptor){
+			service->slots_fd, environment_slots_fd(config) };
 	if (service_gets_listeners(config))
 		hand_sockets_over(service, &request);
 	if (ready_fd >= 0)
@@ -248,7 +247,7 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
 		request.parent_death_signal = end_signal(config);
 	struct sandbox_rules sandbox;
-	r = sandbox_make(&sandbox, config, line->path, ret_step);
+	int r = sandbox_make(&sandbox, config, line->path, ret_step);
 	if (r < 0)
 		return r;
 	tell_what_is_missing();
@@ -283,6 +282,10 @@ static uint64_t retire_ms(const struct worker *worker)
 
 int worker_start(struct service *service, const char **ret_step)
 {
+	*ret_step = "queue";
+	int r = service_needs_queue(service->config) ? service_make_queue(service) : 0;
+	if (r < 0)
+		return r;
 	struct worker *worker = calloc(1, sizeof *worker);
 	*ret_step = "fork";
 	if (!worker)

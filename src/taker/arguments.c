@@ -47,6 +47,11 @@ static bool take_common(struct arguments *arguments, int id)
 			return false;
 		arguments->queue_fd = (int)number;
 		return true;
+	case ARGUMENT_SLOTS:
+		if (!arguments_number(arguments, "slots", 3, INT_MAX, &number))
+			return false;
+		arguments->slots_fd = (int)number;
+		return true;
 	case ARGUMENT_SERVICE:
 		arguments->service = optarg;
 		return true;

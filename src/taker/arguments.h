@@ -16,6 +16,7 @@ struct arguments {
 	const char *program;
 	const char *service; /* NULL: it has no name */
 	int queue_fd;        /* -1: none */
+	int slots_fd;        /* of the queue; 0: it has none */
 	uint64_t idle_timeout_ms;
 	uint64_t idle_exit_ms;
 	bool is_verbose;
@@ -23,6 +24,7 @@ struct arguments {
 
 enum argument_id {
 	ARGUMENT_QUEUE = 256,
+	ARGUMENT_SLOTS,
 	ARGUMENT_SERVICE,
 	ARGUMENT_IDLE_TIMEOUT,
 	ARGUMENT_IDLE_EXIT,
@@ -36,6 +38,7 @@ enum argument_id {
 /* clang-format off */
 #define ARGUMENTS_COMMON \
 	{ "queue", required_argument, NULL, ARGUMENT_QUEUE }, \
+	{ "slots", required_argument, NULL, ARGUMENT_SLOTS }, \
 	{ "service", required_argument, NULL, ARGUMENT_SERVICE }, \
 	{ "idle-timeout", required_argument, NULL, ARGUMENT_IDLE_TIMEOUT }, \
 	{ "idle-exit", required_argument, NULL, ARGUMENT_IDLE_EXIT }, \

@@ -173,6 +173,10 @@ static void accept_one(struct taker *taker, struct handoff *record, int *connect
 {
 	taker->is_bad = false;
 	taker_touch(taker);
+	if (!slots_claim(&taker->slots, record, taker->pid, &taker->claim)) {
+		fd_close(connection); /* it was given to another */
+		return;
+	}
 	bool is_ours = !taker->settings.is_passed_on;
 	if (connection_examine(*connection, record) < 0 ||
 		(is_ours && fd_set_nonblocking(*connection) < 0))
@@ -247,15 +251,29 @@ void taker_took(struct taker *taker, struct taken *taken, const struct handoff *
 	*taken = (struct taken){
 		.next = taker->first,
 		.record = *record,
+		.claim = taker->claim,
 		.taken_ns = clock_now_ns(),
 	};
 	if (taker->first)
 		taker->first->previous = taken;
 	taker->first = taken;
 	taker->n_taken++;
+	if (taker->settings.is_passed_on)
+		return;
+	slot_begin(&taken->claim, taker->pid);
 	fill_report(&report, REPORT_TAKEN, record);
 	outbox_add(&taker->outbox, &report);
 	flush(taker);
+}
+
+void taker_pass_on(struct taken *taken)
+{
+	slot_begin(&taken->claim, 0);
+}
+
+void taker_regain(const struct taker *taker, struct taken *taken)
+{
+	slot_unbegin(&taken->claim, taker->pid);
 }
 
 void taker_ended(struct taker *taker, struct taken *taken, const struct ending *ending)
@@ -320,7 +338,14 @@ int taker_open(struct taker *taker, const struct taker_methods *methods,
 	int r = settings->queue_fd >= 0 ? handoff_queue_check(settings->queue_fd) : 0;
 	if (r < 0)
 		return r;
-	*taker = (struct taker){ .methods = methods, .settings = *settings };
+	*taker = (struct taker){ .methods = methods, .settings = *settings, .pid = getpid() };
+	if (settings->slots_fd > 0) {
+		r = slots_map(settings->slots_fd, &taker->slots);
+		fd_close(&taker->settings.slots_fd);
+	}
+	if (r < 0)
+		log_error("--slots %d: %s: connections are served without", settings->slots_fd,
+			r == -EINVAL ? "no table of slots" : strerror(-r));
 	/* A peer that is gone is seen by the error of the call. */
 	signal(SIGPIPE, SIG_IGN);
 	taker->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
@@ -343,6 +368,7 @@ void taker_run(struct taker *taker)
 void taker_close(struct taker *taker)
 {
 	outbox_fini(&taker->outbox);
+	slots_unmap(&taker->slots);
 	ev_loop_destroy(taker->loop);
 	fd_close(&taker->settings.queue_fd);
 }

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "taker/outbox.h"
 #include "wire/handoff.h"
+#include "wire/slots.h"
 
 struct taker;
 
@@ -32,6 +33,7 @@ struct taken {
 	struct taken *next; /* list: of struct taker */
 	struct taken *previous;
 	struct handoff record;
+	struct slot_claim claim;
 	uint64_t taken_ns;
 };
 
@@ -43,6 +45,7 @@ struct ending {
 
 struct taker_settings {
 	int queue_fd; /* the workers' end of a queue, or -1 */
+	int slots_fd; /* of the queue; 0: it has none */
 	unsigned
 		n_room; /* descriptors that must be free for one more connection, itself included */
 	uint64_t idle_exit_ms; /* 0: never */
@@ -64,6 +67,9 @@ struct taker {
 	ev_timer idle;
 	ev_prepare before_wait;
 	struct outbox outbox;
+	struct slots slots;
+	struct slot_claim claim; /* on the connection that is just being taken */
+	pid_t pid;
 	struct taken *first; /* newest first */
 	size_t n_taken;
 	uint64_t busy_ms; /* when there was last something to do */
@@ -86,8 +92,16 @@ void taker_close(struct taker *taker);
 /* While held back no connection is taken: they wait in the queue. */
 void taker_hold_back(struct taker *taker, bool is_held_back);
 
-/* Lists and reports a connection as taken, at once: our death must not make it unknown. */
+/*
+ * Lists a connection, to be called by `take`; reports it as taken, at once, unless it is passed on: our
+ * death must not make it unknown. One that is passed on is the acceptor's to give to another worker as
+ * long as nobody has begun to serve it.
+ */
 void taker_took(struct taker *taker, struct taken *taken, const struct handoff *record);
+
+/* It is about to be passed on; and it was not received after all. */
+void taker_pass_on(struct taken *taken);
+void taker_regain(const struct taker *taker, struct taken *taken);
 
 /* The connection is closed; reports that, and forgets it. */
 void taker_ended(struct taker *taker, struct taken *taken, const struct ending *ending);

@@ -14,7 +14,7 @@
 #include "wire/confinement.h"
 #include "wire/hours.h"
 
-enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 2, CONTROL_UIDS = 2 };
+enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 3, CONTROL_UIDS = 2 };
 
 enum control_kind {
 	/* supervisor to acceptor */
@@ -33,8 +33,8 @@ enum control_kind {
 	                           replaces what held before; one descriptor, a memory file with all that
 	                           is counted there, unless all counts are 0 */
 	CONTROL_ZONE,           /* struct control_zone: the local time, for all services */
-	CONTROL_QUEUE,          /* struct control_number: service; one descriptor, the acceptor's end of
-	                           the queue of a service that was opened without */
+	CONTROL_QUEUE,          /* struct control_number: service, which was opened without a queue; the
+	                           acceptor's end of it, and its slots if there are any */
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	/* acceptor to supervisor */
@@ -98,8 +98,10 @@ struct control_service {
 	uint32_t may_be_silent;   /* its workers are strangers' programs, and need not report */
 	uint32_t max_uses;        /* connections after which a worker is replaced */
 	uint32_t awaits_access;   /* of a new one: nobody gets in before CONTROL_ACCESS has come */
-	uint32_t has_queue;       /* of a new one: its end of the queue comes along */
-	uint32_t listener;        /* of a new one: id of the listener that comes along, 0: none */
+	uint32_t redelivers;      /* what a dead worker has not touched goes to another */
+	uint32_t has_queue;       /* of a new one: its end of the queue comes along, */
+	uint32_t has_slots;       /* and then the slots: wire/slots.h; */
+	uint32_t listener;        /* then a listener, whose id this is; 0: none */
 };
 
 struct control_listener {

@@ -20,7 +20,8 @@ struct handoff {
 	uint8_t zero;
 	uint8_t version;
 	uint16_t length;         /* of the whole record; a later version may only be longer */
-	uint32_t reserved;       /* zero */
+	uint16_t slot;           /* its place in the table of wire/slots.h; 0: it has none */
+	uint16_t turn;           /* how often that place was used */
 	uint64_t connection;     /* id, unique on this machine until it is restarted: SO_COOKIE */
 	uint64_t accepted_ns;    /* CLOCK_MONOTONIC */
 	struct endpoint peer;

@@ -54,6 +54,8 @@ struct score {
 	_Atomic int32_t failure_pid;
 	_Atomic uint64_t failure_ns;
 	_Atomic uint64_t failure_duration_us;
+	_Atomic uint64_t redelivered;   /* handed off once more, since the worker that had one died */
+	_Atomic uint64_t uncovered;     /* handed off without a slot or a copy: all were in use */
 	_Atomic uint64_t rate_ns;       /* when rate_milli was last brought up to date */
 	_Atomic uint64_t rate_milli;    /* connections in 1000 s, decaying with a time constant of 10 s */
 	_Atomic uint64_t rate_full_ns;  /* when all tokens of `rate` will have come back: policy/bucket.h */

@@ -16,9 +16,15 @@
 #include "worker/connection.h"
 
 int launcher_init(struct launcher *launcher, const struct spawn_plan *plan,
-	char *const inherited_environment[], const char *service, struct source *source)
+	char *const inherited_environment[], const char *service, struct source *source,
+	const struct slots *slots)
 {
-	*launcher = (struct launcher){ .plan = *plan, .held_fd = -1 };
+	*launcher = (struct launcher){
+		.plan = *plan,
+		.held_fd = -1,
+		.slots = *slots,
+		.pid = getpid(),
+	};
 	int r = environment_init(&launcher->environment, inherited_environment, service);
 	if (r < 0)
 		return r;
@@ -104,7 +110,8 @@ static const char *advice_for(int error)
 }
 
 /* The connection stays with us, and is tried again. */
-static void hold(struct launcher *launcher, const struct handoff *record, int connection, int error)
+static void hold(struct launcher *launcher, const struct handoff *record,
+	const struct slot_claim *claim, int connection, int error)
 {
 	if (!launcher->last_error)
 		log_warning("%s cannot be started now: %s (%s): the connection is kept, and tried "
@@ -113,6 +120,7 @@ static void hold(struct launcher *launcher, const struct handoff *record, int co
 	note_failure(launcher, error);
 	launcher->held_fd = connection;
 	launcher->held_record = *record;
+	launcher->held_claim = *claim;
 }
 
 static void report_failure(struct launcher *launcher, struct child *child, int error)
@@ -134,14 +142,16 @@ static void fail(struct launcher *launcher, struct child *child, int error)
 	report_failure(launcher, child, error);
 }
 
-void launcher_start(struct launcher *launcher, const struct handoff *taken, int connection)
+static void start(struct launcher *launcher, const struct handoff *taken,
+	const struct slot_claim *claimed, int connection)
 {
+	struct slot_claim claim = *claimed;
 	struct handoff record = *taken;
 	fd_auto int fd = connection;
 	int examined = connection_examine(fd, &record);
 	struct child *child = child_new(&record);
 	if (!child) {
-		hold(launcher, &record, fd_take(&fd), -ENOMEM);
+		hold(launcher, &record, &claim, fd_take(&fd), -ENOMEM);
 		return;
 	}
 	if (examined == -ENOTCONN) {
@@ -151,11 +161,17 @@ void launcher_start(struct launcher *launcher, const struct handoff *taken, int 
 	}
 	pid_t pid;
 	child->started_ns = clock_now_ns();
-	int r = spawn_command(
-		&launcher->plan, environment_describe(&launcher->environment, &record), fd, &pid);
+	int r = spawn_command(&launcher->plan,
+		environment_describe(&launcher->environment, &record), fd, &claim, &pid);
+	if (r == -ECANCELED) {
+		free(child);
+		return;
+	}
+	if (r < 0)
+		slot_unbegin(&claim, launcher->pid);
 	if (r < 0 && spawn_error_is_passing(r)) {
 		free(child);
-		hold(launcher, &record, fd_take(&fd), r);
+		hold(launcher, &record, &claim, fd_take(&fd), r);
 		return;
 	}
 	if (r < 0) {
@@ -170,11 +186,21 @@ void launcher_start(struct launcher *launcher, const struct handoff *taken, int 
 	log_event(child, "started");
 }
 
+void launcher_start(struct launcher *launcher, const struct handoff *record, int connection)
+{
+	struct slot_claim claim;
+	if (slots_claim(&launcher->slots, record, launcher->pid, &claim))
+		start(launcher, record, &claim, connection);
+	else
+		fd_close(&connection); /* it was given to another */
+}
+
 void launcher_retry(struct launcher *launcher)
 {
 	struct handoff record = launcher->held_record;
+	struct slot_claim claim = launcher->held_claim;
 	if (launcher->held_fd >= 0)
-		launcher_start(launcher, &record, fd_take(&launcher->held_fd));
+		start(launcher, &record, &claim, fd_take(&launcher->held_fd));
 }
 
 void launcher_give_up(struct launcher *launcher)

@@ -13,14 +13,18 @@
 #include "worker/environment.h"
 #include "worker/reports.h"
 #include "worker/spawn.h"
+#include "wire/slots.h"
 
 struct launcher {
 	struct spawn_plan plan; /* descriptor and strings are the caller's */
 	struct environment environment;
 	struct children children;
 	struct reports reports;
+	struct slots slots; /* the caller's */
+	pid_t pid;          /* our own */
 	int held_fd; /* taken, but could not be started yet; -1: none */
 	struct handoff held_record;
+	struct slot_claim held_claim;
 	int last_error;    /* the failure we are in, or 0 */
 	uint64_t n_failed; /* connections closed in this episode */
 	uint64_t failing_since_ms;
@@ -28,11 +32,12 @@ struct launcher {
 
 /* The plan is copied. 0 or -ENOMEM. */
 int launcher_init(struct launcher *launcher, const struct spawn_plan *plan,
-	char *const inherited_environment[], const char *service, struct source *source);
+	char *const inherited_environment[], const char *service, struct source *source,
+	const struct slots *slots);
 void launcher_fini(struct launcher *launcher);
 
 /*
- * Serves the connection, which it takes. When that is impossible just now it is held, and
+ * Serves the connection, which it takes, unless somebody else has it by now. When that is impossible just now it is held, and
  * launcher_retry is to be called after a pause, before any other start.
  */
 void launcher_start(struct launcher *launcher, const struct handoff *record, int connection);

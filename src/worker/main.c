@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "wire/slots.h"
 #include "worker/classic.h"
 #include "worker/enclosure.h"
 #include "worker/inherited.h"
@@ -91,6 +92,16 @@ static bool plan_limits(struct spawn_plan *plan, const struct resource_limit lim
 	return true;
 }
 
+/* What it is good for works without it, but less well: no reason to serve nobody. */
+static void map_slots(struct slots *slots, int fd)
+{
+	int r = fd >= 0 ? slots_map(fd, slots) : 0;
+	if (r < 0)
+		log_error("--slots %d: %s: connections are served without", fd,
+			r == -EINVAL ? "no table of slots" : strerror(-r));
+	fd_close(&fd);
+}
+
 static char *find_command(const struct options *options)
 {
 	/* A path there is below another root. */
@@ -107,6 +118,7 @@ static int run(const struct options *options, const char *command)
 {
 	struct spawn_plan plan = { .path = command, .argv = options->command_argv };
 	union any_source any;
+	struct slots slots = { 0 };
 	fd_auto int signal_fd = serve_open_signals();
 	if (signal_fd < 0) {
 		log_error("cannot set up signals: %s", strerror(-signal_fd));
@@ -115,12 +127,13 @@ static int run(const struct options *options, const char *command)
 	plan_nofile(&plan, options->nofile);
 	if (!plan_limits(&plan, options->limits) || !plan_stderr(&plan, options->stderr_kind) || !open_source(&any, options))
 		return EXIT_FAILURE;
+	map_slots(&slots, options->slots_fd);
 	/* What is opened by a name has been opened. */
 	if (!enclosure_enter(options)) {
 		any.source.methods->close(&any.source);
 		return EXIT_FAILURE;
 	}
-	int r = serve(options, &plan, &any.source, signal_fd, environ);
+	int r = serve(options, &plan, &any.source, &slots, signal_fd, environ);
 	any.source.methods->close(&any.source);
 	if (r < 0)
 		log_error("cannot begin to serve: %s", strerror(-r));

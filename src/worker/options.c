@@ -23,6 +23,7 @@ static const char usage_text[] =
 	"By hand it listens for acceptors on the Unix socket SOCKET (\"@name\": abstract), and\n"
 	"finds COMMAND in PATH. fdsup starts it with --queue.\n"
 	"\n"
+	"  --slots FD                    table of the connections in the queue\n"
 	"  --stderr log|connection|null  standard error of the commands: ours, the connection, or\n"
 	"                                none (default: connection by hand, log with --queue)\n"
 	"  --idle-timeout MS             exit when there was nothing to do for so long\n"
@@ -44,6 +45,7 @@ static const char usage_text[] =
 
 enum option_id {
 	OPTION_QUEUE = 256,
+	OPTION_SLOTS,
 	OPTION_SERVICE,
 	OPTION_STDERR,
 	OPTION_IDLE_TIMEOUT,
@@ -63,6 +65,7 @@ enum option_id {
 
 static const struct option long_options[] = {
 	{ "queue", required_argument, NULL, OPTION_QUEUE },
+	{ "slots", required_argument, NULL, OPTION_SLOTS },
 	{ "service", required_argument, NULL, OPTION_SERVICE },
 	{ "stderr", required_argument, NULL, OPTION_STDERR },
 	{ "idle-timeout", required_argument, NULL, OPTION_IDLE_TIMEOUT },
@@ -139,6 +142,10 @@ static bool parse_option(struct options *options, int id)
 		is_good = parse_number("queue", 3, INT_MAX, &number);
 		options->queue_fd = (int)number;
 		return is_good;
+	case OPTION_SLOTS:
+		is_good = parse_number("slots", 3, INT_MAX, &number);
+		options->slots_fd = (int)number;
+		return is_good;
 	case OPTION_SERVICE:
 		options->service = optarg;
 		return true;
@@ -214,6 +221,7 @@ bool options_parse(struct options *options, int argc, char *argv[], int *ret_sta
 	int id;
 	*options = (struct options){
 		.queue_fd = -1,
+		.slots_fd = -1,
 		.stop_timeout_ms = STOP_TIMEOUT_MS,
 		.stop_signal = SIGTERM,
 		.nofile = RLIM_INFINITY,

@@ -19,6 +19,7 @@ enum { OPTIONS_UIDS_MAX = 16 };
 
 struct options {
 	int queue_fd;            /* -1: by hand */
+	int slots_fd;            /* of the queue; -1: it has none */
 	const char *socket_name; /* by hand */
 	const char *service;     /* NULL: it has no name */
 	enum stderr_kind stderr_kind;

@@ -255,10 +255,10 @@ static void run(struct server *server)
 }
 
 int serve(const struct options *options, const struct spawn_plan *plan, struct source *source,
-	int signal_fd, char *const environment[])
+	const struct slots *slots, int signal_fd, char *const environment[])
 {
 	struct server server = { .options = options, .source = source, .signal_fd = signal_fd };
-	int r = launcher_init(&server.launcher, plan, environment, options->service, source);
+	int r = launcher_init(&server.launcher, plan, environment, options->service, source, slots);
 	if (r == 0) {
 		run(&server);
 		launcher_fini(&server.launcher);

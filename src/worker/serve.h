@@ -8,6 +8,7 @@
 #include "worker/options.h"
 #include "worker/source.h"
 #include "worker/spawn.h"
+#include "wire/slots.h"
 
 /*
  * Blocks the signals that the loop serves by, and SIGPIPE, in this process for good, and returns
@@ -18,6 +19,6 @@ int serve_open_signals(void);
 
 /* 0 at the end, or -ENOMEM before the beginning. Does not close the source nor the descriptor. */
 int serve(const struct options *options, const struct spawn_plan *plan, struct source *source,
-	int signal_fd, char *const environment[]);
+	const struct slots *slots, int signal_fd, char *const environment[]);
 
 #endif

@@ -29,15 +29,24 @@ __attribute__((noinline)) static int become(const struct spawn_plan *plan, int c
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-int spawn_command(
-	const struct spawn_plan *plan, char *const environment[], int connection, pid_t *ret_pid)
+/* Should we be killed meanwhile, the child goes on, and this decides whether it may. */
+static int begin(struct slot_claim *claim)
+{
+	if (slot_begin(claim, getpid()))
+		return 0;
+	errno = ECANCELED;
+	return -1;
+}
+
+int spawn_command(const struct spawn_plan *plan, char *const environment[], int connection,
+	struct slot_claim *claim, pid_t *ret_pid)
 {
 	child_error = 0;
 	pid_t pid = vfork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		if (become(plan, connection) == 0)
+		if (become(plan, connection) == 0 && begin(claim) == 0)
 			execve(plan->path, plan->argv, environment);
 		child_error = errno;
 		_exit(127);

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "wire/limits.h"
+#include "wire/slots.h"
 
 enum { SPAWN_STDERR_OURS = -1, SPAWN_STDERR_CONNECTION = -2 };
 
@@ -26,12 +27,14 @@ struct spawn_plan {
 };
 
 /*
- * Starts the command with the connection as descriptors 0 and 1. 0 with its process in *ret_pid,
- * once exec has succeeded; or -errno, and no process is left. Descriptors 0 to 2 of this process
+ * Starts the command with the connection as descriptors 0 and 1, as the last step before exec of one
+ * that begins to serve it. 0 with its process in *ret_pid, once exec has succeeded; or -errno, and no
+ * process is left; -ECANCELED: the connection is somebody else's by now. Descriptors 0 to 2 of this process
  * must be open, so that the connection is none of them.
  */
 int spawn_command(
-	const struct spawn_plan *plan, char *const environment[], int connection, pid_t *ret_pid);
+	const struct spawn_plan *plan, char *const environment[], int connection,
+	struct slot_claim *claim, pid_t *ret_pid);
 
 /* Whether the same attempt may succeed a moment later, though nobody has mended anything. */
 bool spawn_error_is_passing(int error);

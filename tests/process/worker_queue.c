@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "support/worker_rig.h"
 #include "wire/descriptor.h"
+#include "wire/slots.h"
 
 static struct worker_rig rig;
 
@@ -223,4 +224,83 @@ Test(worker_queue, two_workers_share_a_queue)
 		cr_assert_eq(kill(idle, SIGCONT), 0);
 	}
 	rig_stop(&second);
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+static struct slots slots;
+
+/* With a table of slots as descriptor 4. */
+static void start_with_slots(const char *program, const char *script)
+{
+	const char *const words[] = { "--slots", "4", "--", program, "sh", "-c", script, NULL };
+	int table = slots_create(16);
+	cr_assert_geq(table, 0);
+	cr_assert_eq(slots_map(table, &slots), 0);
+	rig_start_program(&rig, NULL, table, true, words, 0);
+	close(table);
+}
+
+static int offer(uint64_t connection, struct handoff *ret_record)
+{
+	int ends[2];
+	*ret_record = rig_connect(ends);
+	ret_record->connection = connection;
+	ret_record->slot = 1;
+	ret_record->turn = slots_offer(&slots, 1, connection);
+	cr_assert_eq(handoff_send(rig.acceptor_end, ret_record, ends[1]), 0);
+	fd_close(&ends[1]);
+	return ends[0];
+}
+
+Test(worker_queue, the_command_itself_begins_with_a_connection)
+{
+	struct handoff record;
+	start_with_slots("/bin/sh", "read line; echo got $line");
+	int client = offer(99, &record);
+	struct report started = rig_report(&rig);
+	cr_assert_eq(started.kind, REPORT_STARTED);
+	struct slot_view view = slots_look(&slots, 1);
+	cr_assert_eq(view.state, SLOT_BEGUN);
+	cr_assert_eq(view.pid, started.pid);
+	cr_assert_eq(write(client, "hello\n", 6), 6);
+	cr_assert_str_eq(rig_read_all(client), "got hello\n");
+	fd_close(&client);
+}
+
+Test(worker_queue, leaves_a_connection_alone_that_was_given_to_another)
+{
+	struct handoff record;
+	int ends[2];
+	start_with_slots("/bin/sh", "echo hello");
+	/* What it gets is of an old turn. */
+	record = rig_connect(ends);
+	record.connection = 7;
+	record.slot = 2;
+	record.turn = slots_offer(&slots, 2, 7);
+	struct slot_view look = slots_look(&slots, 2);
+	uint16_t turn;
+	cr_assert(slots_take_back(&slots, 2, &look, &turn));
+	cr_assert_eq(handoff_send(rig.acceptor_end, &record, ends[1]), 0);
+	fd_close(&ends[1]);
+	cr_assert_str_eq(rig_read_all(ends[0]), "");
+	cr_assert_eq(slots_look(&slots, 2).state, SLOT_QUEUED);
+	/* The only report is of the next one. */
+	int client = offer(99, &record);
+	cr_assert_str_eq(rig_read_all(client), "hello\n");
+	cr_assert_eq(rig_report(&rig).connection, 99);
+	fd_close(&ends[0]);
+	fd_close(&client);
+}
+
+Test(worker_queue, has_not_begun_what_cannot_be_executed)
+{
+	struct handoff record;
+	start_with_slots("/nowhere/sh", "");
+	int client = offer(99, &record);
+	cr_assert_eq(rig_report(&rig).kind, REPORT_EXEC_FAILED);
+	struct slot_view view = slots_look(&slots, 1);
+	cr_assert_eq(view.state, SLOT_CLAIMED);
+	cr_assert_eq(view.pid, rig.pid);
+	fd_close(&client);
 }

@@ -84,16 +84,23 @@ void rig_start(struct rig *rig)
 	memset(rig, 0, sizeof *rig);
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < RIG_SERVICES; i++)
-		rig->services[i] = (struct rig_service){ .queue = { -1, -1 }, .listener = -1 };
+		rig->services[i] = (struct rig_service){
+			.queue = { -1, -1 }, .slots_fd = -1, .listener = -1,
+		};
 	cr_assert_eq(scoreboard_create(&rig->scoreboard_fd, &rig->board), 0);
 	spawn(rig);
 }
 
 void rig_send(struct rig *rig, const void *message, size_t length, int fd)
 {
+	rig_send_with(rig, message, length, &fd, fd >= 0);
+}
+
+void rig_send_with(struct rig *rig, const void *message, size_t length, const int fds[], size_t n_fds)
+{
 	int r;
 	for (int ms = 0; ms < RIG_PATIENCE_MS; ms++) {
-		r = descriptor_send(rig->control, message, length, &fd, fd >= 0);
+		r = descriptor_send(rig->control, message, length, fds, n_fds);
 		if (r != -EAGAIN)
 			break;
 		usleep(1000);
@@ -111,7 +118,8 @@ static void announce(struct rig *rig, uint32_t row)
 	};
 	struct control_service settings = service->settings;
 	settings.has_queue = 1;
-	rig_send(rig, &settings, sizeof settings, service->queue[0]);
+	rig_send_with(rig, &settings, sizeof settings, (int[]){ service->queue[0], service->slots_fd },
+		1 + (service->slots_fd >= 0));
 	rig_send(rig, &listener, sizeof listener, service->listener);
 }
 
@@ -144,6 +152,8 @@ static void close_services(struct rig *rig)
 		fd_close(&rig->services[i].queue[0]);
 		fd_close(&rig->services[i].queue[1]);
 		fd_close(&rig->services[i].listener);
+		fd_close(&rig->services[i].slots_fd);
+		slots_unmap(&rig->services[i].slots);
 	}
 	scoreboard_unmap(rig->board);
 	fd_close(&rig->scoreboard_fd);
@@ -194,6 +204,11 @@ uint16_t rig_serve_on(struct rig *rig, const struct control_service *settings, c
 	service->settings = *settings;
 	service->listener = rig_listen(address, &service->port);
 	cr_assert_eq(handoff_queue_open(settings->queue_depth, service->queue), 0);
+	if (settings->has_slots) {
+		service->slots_fd = slots_create(settings->queue_depth);
+		cr_assert_geq(service->slots_fd, 0);
+		cr_assert_eq(slots_map(service->slots_fd, &service->slots), 0);
+	}
 	announce(rig, settings->service);
 	rig_sync(rig);
 	return service->port;

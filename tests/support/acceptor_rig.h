@@ -16,6 +16,7 @@
 #include "wire/handoff.h"
 #include "wire/report.h"
 #include "wire/scoreboard.h"
+#include "wire/slots.h"
 
 enum { RIG_PATIENCE_MS = 20000, RIG_SERVICES = 512, RIG_LOG_SIZE = 1 << 20 };
 
@@ -32,6 +33,8 @@ struct rig {
 	uint32_t n_syncs;
 	struct rig_service {
 		int queue[2];
+		int slots_fd; /* if its settings have_slots */
+		struct slots slots;
 		int listener;
 		uint16_t port;
 		struct control_service settings;
@@ -63,6 +66,8 @@ uint16_t rig_serve_on(struct rig *rig, const struct control_service *settings, c
 void rig_change(struct rig *rig, const struct control_service *settings);
 
 void rig_send(struct rig *rig, const void *message, size_t length, int fd);
+void rig_send_with(
+	struct rig *rig, const void *message, size_t length, const int fds[], size_t n_fds);
 void rig_send_number(struct rig *rig, enum control_kind kind, uint32_t number);
 void rig_send_process(struct rig *rig, enum control_kind kind, uint32_t row, pid_t pid, int status);
 

@@ -75,7 +75,7 @@ while True:
     socket.socket(fileno=fds[0]).sendall(b"hello")
 ''')
         waiting = self.connect(port)
-        self.assert_becomes_ready(fdsup, "4 [0, 1, 2, 3, 4] None")
+        self.assert_becomes_ready(fdsup, "4 [0, 1, 2, 3, 4, 5] None")
         self.assertEqual(self.read_all(waiting), b"hello")
 
     def test_a_program_that_accepts_itself(self):

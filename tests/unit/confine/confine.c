@@ -92,7 +92,7 @@ static int fork_process(void)
 		_exit(0);
 	return result(r);
 }
-static int signal_parent(void) { return result(kill(getppid(), 0)); }
+static int signal_parent(void) { return result(kill(getppid(), SIGURG)); }
 static int open_tcp_socket(void) { return result(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 static int open_unix_socket(void) { return result(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
 static int open_netlink_socket(void) { return result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0)); }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "unit/library/fixture.h"
+#include "wire/slots.h"
 
 TestSuite(library_channel, .init = open_queue, .fini = close_queue);
 
@@ -303,4 +304,44 @@ Test(library_open, refuses_what_is_no_channel_and_leaves_it_alone)
 	fdsup_close(NULL);
 	cr_assert_eq(close(file) | close(tcp) | close(datagram), 0);
 	cr_assert_eq(count_descriptors(), before);
+}
+
+Test(library_channel, a_connection_is_claimed_as_it_is_taken_and_begun_as_the_program_says)
+{
+	struct fdsup_channel *own;
+	struct fdsup_connection connection;
+	struct slots slots;
+	int ends[2], pair[2];
+	char number[16];
+	cr_assert_eq(handoff_queue_open(8, ends), 0);
+	int table = slots_create(8);
+	cr_assert_eq(slots_map(table, &slots), 0);
+	snprintf(number, sizeof number, "%d", ends[1]);
+	setenv("FDSUP_QUEUE", number, 1);
+	snprintf(number, sizeof number, "%d", table);
+	setenv("FDSUP_SLOTS", number, 1);
+	cr_assert_eq(fdsup_open(&own), 0);
+	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	struct handoff record = { .version = 1, .length = sizeof record, .connection = 5, .slot = 1 };
+	/* One that was given to another, and one that was not. */
+	record.turn = (uint16_t)(slots_offer(&slots, 1, 5) - 1);
+	cr_assert_eq(handoff_send(ends[0], &record, pair[0]), 0);
+	record.turn++;
+	cr_assert_eq(handoff_send(ends[0], &record, pair[0]), 0);
+	int fd = fdsup_take(own, &connection);
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(slots_look(&slots, 1).state, SLOT_CLAIMED);
+	cr_expect_eq(slots_look(&slots, 1).pid, getpid());
+	cr_expect_eq(fdsup_taken(own, &connection), 0);
+	cr_expect_eq(slots_look(&slots, 1).state, SLOT_BEGUN);
+	cr_expect_eq(fdsup_take(own, &connection), -EAGAIN);
+	close(fd);
+	fdsup_close(own);
+	unsetenv("FDSUP_QUEUE");
+	unsetenv("FDSUP_SLOTS");
+	slots_unmap(&slots);
+	close(table);
+	close(ends[0]);
+	close(pair[0]);
+	close(pair[1]);
 }

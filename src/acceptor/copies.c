@@ -1,0 +1,451 @@
+#include "acceptor/copies.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/delivery.h"
+#include "acceptor/losses.h"
+#include "acceptor/reports.h"
+#include "acceptor/service.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "net/untouched.h"
+
+enum { ITEMS_MIN = 32, LOOKS_MAX = 4 };
+
+static const uint64_t sweep_pause_ns = 100000000;
+
+/* So long a worker may take from receiving a connection to claiming it, stopped by whatever. */
+static const uint64_t claim_patience_ns = UINT64_C(5000000000);
+
+static struct ledger_entry *entry_at(const struct service *service, uint32_t place)
+{
+	return ledger_at(&service->acceptor->ledger, place);
+}
+
+/* NULL: it has no slot. */
+static struct copy *copy_of(const struct service *service, uint32_t place)
+{
+	uint16_t number = entry_at(service, place)->copy;
+	return number ? &service->copies.items[number] : NULL;
+}
+
+static uint32_t number_of(const struct copies *copies, const struct copy *copy)
+{
+	return (uint32_t)(copy - copies->items);
+}
+
+static void close_fd(struct service *service, struct copy *copy)
+{
+	if (copy->fd < 0)
+		return;
+	fd_close(&copy->fd);
+	service->copies.n_kept--;
+	service->acceptor->n_copies--;
+}
+
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static bool grow(struct copies *copies)
+{
+	uint32_t room = copies->room ? copies->room * 2 : ITEMS_MIN;
+	struct copy *items = realloc(copies->items, room * sizeof *items);
+	if (!items)
+		return false;
+	copies->items = items;
+	copies->room = room;
+	return true;
+}
+
+static bool learn_number(struct copies *copies)
+{
+	if (copies->n_known == copies->room && !grow(copies))
+		return false;
+	copies->items[copies->n_known++] = (struct copy){ .fd = -1 };
+	return true;
+}
+
+static void put_back(struct copies *copies, uint32_t number)
+{
+	slots_free(&copies->slots, number);
+	copies->items[number] = (struct copy){ .fd = -1, .next = copies->unused };
+	copies->unused = number;
+}
+
+static void disinherit(struct copies *copies, uint32_t number)
+{
+	copies->n_inherited--;
+	put_back(copies, number);
+}
+
+static bool is_gone(pid_t pid)
+{
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* What an acceptor before us gave out is free when nobody can come with it any more. */
+static void sweep(struct service *service, uint64_t now_ns)
+{
+	struct copies *copies = &service->copies;
+	if (!copies->n_inherited || now_ns - copies->swept_ns < sweep_pause_ns)
+		return;
+	copies->swept_ns = now_ns;
+	bool is_emptied = losses_n_inherited(service) == 0 &&
+			  now_ns - service->opened_ns > claim_patience_ns;
+	for (uint32_t number = 1; number < copies->n_known; number++) {
+		if (!copies->items[number].is_inherited)
+			continue;
+		struct slot_view view = slots_look(&copies->slots, number);
+		if ((view.state == SLOT_QUEUED && !is_emptied) ||
+			(view.state == SLOT_CLAIMED && !is_gone(view.pid)))
+			continue;
+		disinherit(copies, number);
+	}
+}
+
+/* 0: there is none. */
+static uint32_t take_number(struct service *service, uint64_t now_ns)
+{
+	struct copies *copies = &service->copies;
+	if (!copies->unused && copies->n_known >= copies->slots.n)
+		sweep(service, now_ns);
+	uint32_t number = copies->unused;
+	if (number) {
+		copies->unused = copies->items[number].next;
+		return number;
+	}
+	if (copies->n_known >= copies->slots.n || !learn_number(copies))
+		return 0;
+	return copies->n_known - 1;
+}
+
+/* Numbers are first used in their order: the first that never was ends what there is to inherit. */
+static void inherit(struct copies *copies)
+{
+	while (copies->n_known < copies->slots.n) {
+		struct slot_view view = slots_look(&copies->slots, copies->n_known);
+		if (!view.word || !learn_number(copies))
+			return;
+		uint32_t number = copies->n_known - 1;
+		if (view.state == SLOT_FREE || view.state == SLOT_BEGUN) {
+			put_back(copies, number);
+		} else {
+			copies->items[number].is_inherited = true;
+			copies->n_inherited++;
+		}
+	}
+}
+
+void copies_open(struct service *service, int slots_fd)
+{
+	struct copies *copies = &service->copies;
+	if (slots_fd < 0)
+		return;
+	int r = slots_map(slots_fd, &copies->slots);
+	fd_close(&slots_fd);
+	if (r == 0 && !learn_number(copies)) { /* 0 is nobody's */
+		slots_unmap(&copies->slots);
+		r = -ENOMEM;
+	}
+	if (r < 0) {
+		log_error("%s: no slots for its connections: %s; what a worker has when it dies is lost",
+			service_name(service), strerror(-r));
+		return;
+	}
+	inherit(copies);
+	if (service->may_be_silent)
+		return;
+	/* Our own programs do both. */
+	copies->are_claimed = true;
+	service->has_reports = true;
+}
+
+void copies_close(struct service *service)
+{
+	struct copies *copies = &service->copies;
+	for (uint32_t number = 1; number < copies->n_known; number++)
+		close_fd(service, &copies->items[number]);
+	slots_unmap(&copies->slots);
+	free(copies->items);
+	*copies = (struct copies){ 0 };
+	service->copies_ns = NEVER_NS;
+}
+
+/* ---- handing off ----------------------------------------------------------------------------- */
+
+void copies_offer(struct service *service, uint32_t place, struct handoff *record)
+{
+	struct copies *copies = &service->copies;
+	struct ledger_entry *entry = entry_at(service, place);
+	if (!copies->slots.items)
+		return;
+	if (!entry->copy) {
+		uint32_t number = take_number(service, entry->accepted_ns);
+		if (!number)
+			return;
+		entry->copy = (uint16_t)number;
+		copies->items[number] = (struct copy){
+			.fd = -1,
+			.place = place,
+			.turn = slots_offer(&copies->slots, number, entry->id),
+		};
+		copies->n_used++;
+	}
+	record->slot = entry->copy;
+	record->turn = copies->items[entry->copy].turn;
+}
+
+void copies_withdraw(struct service *service, uint32_t place)
+{
+	struct copy *copy = copy_of(service, place);
+	if (copy && !copy->is_due)
+		copies_drop(service, place);
+}
+
+void copies_keep(struct service *service, uint32_t place, int *connection)
+{
+	struct copies *copies = &service->copies;
+	struct acceptor *acceptor = service->acceptor;
+	struct copy *copy = copy_of(service, place);
+	bool is_wanted = service->redelivers && copies->are_claimed;
+	if (copy && is_wanted && acceptor->n_copies < acceptor->n_copies_max) {
+		copy->fd = fd_take(connection);
+		copies->n_kept++;
+		acceptor->n_copies++;
+		return;
+	}
+	if (is_wanted)
+		score_add(service->score->uncovered, 1);
+	fd_close(connection);
+}
+
+int copies_next_due(const struct service *service, uint32_t *ret_place)
+{
+	const struct copies *copies = &service->copies;
+	for (uint32_t number = 1; copies->n_due && number < copies->n_known; number++) {
+		if (!copies->items[number].is_due)
+			continue;
+		*ret_place = copies->items[number].place;
+		return copies->items[number].fd;
+	}
+	return -1;
+}
+
+void copies_sent(struct service *service, uint32_t place)
+{
+	struct copy *copy = copy_of(service, place);
+	copy->is_due = false;
+	service->copies.n_due--;
+}
+
+/* ---- what becomes of them -------------------------------------------------------------------- */
+
+void copies_drop(struct service *service, uint32_t place)
+{
+	struct copies *copies = &service->copies;
+	struct copy *copy = copy_of(service, place);
+	if (!copy)
+		return;
+	close_fd(service, copy);
+	copies->n_due -= copy->is_due;
+	copies->n_used--;
+	entry_at(service, place)->copy = 0;
+	put_back(copies, number_of(copies, copy));
+}
+
+void copies_reported(struct service *service, uint32_t place, bool is_taken)
+{
+	struct copies *copies = &service->copies;
+	const struct copy *copy = copy_of(service, place);
+	if (!copy)
+		return;
+	/* One that claims and never says that it begins would leave its clients waiting for their end. */
+	if (service->may_be_silent)
+		copies->are_claimed = is_taken && slots_look(&copies->slots,
+							  number_of(copies, copy))
+								  .state >= SLOT_CLAIMED;
+	copies_drop(service, place);
+}
+
+void copies_settled(struct service *service, uint64_t connection)
+{
+	struct copies *copies = &service->copies;
+	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++)
+		if (copies->items[number].is_inherited &&
+			slots_connection(&copies->slots, number) == connection)
+			disinherit(copies, number);
+}
+
+bool copies_covers(const struct service *service, uint32_t place)
+{
+	const struct copy *copy = copy_of(service, place);
+	return copy && copy->fd >= 0;
+}
+
+/* ---- a worker is gone ------------------------------------------------------------------------ */
+
+static void give_up(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
+{
+	char peer[ENDPOINT_TEXT_SIZE];
+	log_error("%s: the connection of %s (id=%016llx) was in the hands of %d workers as they died: it "
+		  "is closed and goes to no other; the last was %d",
+		service_name(service), endpoint_format(peer, &entry_at(service, place)->peer),
+		(unsigned long long)entry_at(service, place)->id, COPIES_DEATHS_MAX, (int)worker);
+	losses_lose(service, place, worker, now_ns);
+}
+
+/* False: something has happened to it meanwhile. */
+static bool queue_again(struct service *service, uint32_t place, const struct slot_view *view)
+{
+	struct copies *copies = &service->copies;
+	struct copy *copy = copy_of(service, place);
+	if (!slots_take_back(&copies->slots, number_of(copies, copy), view, &copy->turn))
+		return false;
+	/* Whoever had it may have changed how it blocks: that travels with it. */
+	fd_set_blocking(copy->fd);
+	copy->is_due = true;
+	copy->was_claimed = false;
+	copies->n_due++;
+	ledger_set_state(&service->acceptor->ledger, &service->account, place, LEDGER_HELD);
+	score_add(service->score->redelivered, 1);
+	return true;
+}
+
+/* It had claimed this one, and had not begun. False: look again. */
+static bool died_with(struct service *service, uint32_t place, const struct slot_view *view,
+	uint64_t now_ns)
+{
+	struct copy *copy = copy_of(service, place);
+	bool may_be_touched = service->may_be_silent && !connection_is_untouched(copy->fd);
+	if (copy->fd < 0 || !service->redelivers || may_be_touched) {
+		losses_lose(service, place, view->pid, now_ns);
+		return true;
+	}
+	if (copy->n_deaths + 1 >= COPIES_DEATHS_MAX) {
+		give_up(service, place, view->pid, now_ns);
+		return true;
+	}
+	if (!queue_again(service, place, view))
+		return false;
+	copy->n_deaths++;
+	return true;
+}
+
+static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_t worker, uint64_t now_ns)
+{
+	const struct ending ending = {
+		.duration_us = (now_ns - entry_at(service, place)->accepted_ns) / 1000,
+	};
+	if (pid == worker)
+		losses_lose(service, place, worker, now_ns);
+	else if (pid == 0) /* with a program of somebody else's, which tells us nothing */
+		reports_end(service, place, &ending, now_ns);
+	else
+		reports_found_started(service, place, pid);
+}
+
+/* True when that is all that can be said of it. */
+static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
+{
+	struct copies *copies = &service->copies;
+	const struct copy *copy = copy_of(service, place);
+	struct slot_view view = slots_look(&copies->slots, number_of(copies, copy));
+	if (view.turn != copy->turn)
+		return true; /* somebody writes nonsense there */
+	switch (view.state) {
+	case SLOT_QUEUED:
+		return copy->fd < 0 || queue_again(service, place, &view);
+	case SLOT_CLAIMED:
+		return view.pid != worker || died_with(service, place, &view, now_ns);
+	case SLOT_BEGUN:
+		judge_begun(service, place, view.pid, worker, now_ns);
+		return true;
+	case SLOT_FREE:
+		break;
+	}
+	return true;
+}
+
+static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
+{
+	score_add(service->score->lost, 1);
+	log_warning("%s: LOST id=%016llx: worker %d died holding it, and the acceptor that had handed it "
+		    "off died before",
+		service_name(service), (unsigned long long)id, (int)worker);
+	if (service->admission.unknown)
+		admission_set_unknown(&service->admission, service->admission.unknown - 1);
+}
+
+/* Its copy died with an acceptor before us. */
+static void lose_inherited(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	struct copies *copies = &service->copies;
+	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
+		struct slot_view view = slots_look(&copies->slots, number);
+		if (!copies->items[number].is_inherited || view.state != SLOT_CLAIMED || view.pid != worker)
+			continue;
+		uint64_t id = slots_connection(&copies->slots, number);
+		uint32_t place = ledger_find(&service->acceptor->ledger, service->number, id);
+		disinherit(copies, number);
+		if (place)
+			losses_lose(service, place, worker, now_ns);
+		else
+			lose_unknown(service, id, worker);
+	}
+}
+
+void copies_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	uint32_t n_out = losses_n_out_of_queue(service);
+	uint32_t n_due_before = service->copies.n_due;
+	/* Those that have left the queue head the list. */
+	for (uint32_t place = service->account.first_waiting; place && n_out; n_out--) {
+		uint32_t behind = entry_at(service, place)->behind;
+		/* It may change while we look: not often, unless somebody plays with us. */
+		bool is_open = entry_at(service, place)->copy != 0;
+		for (int i = 0; is_open && i < LOOKS_MAX; i++)
+			is_open = !judge(service, place, worker, now_ns);
+		place = behind;
+	}
+	lose_inherited(service, worker, now_ns);
+	if (service->copies.n_due > n_due_before)
+		log_notice("%s: %u connections that worker %d had not touched when it died go to another",
+			service_name(service), service->copies.n_due - n_due_before, (int)worker);
+	delivery_retry(service, true, now_ns);
+}
+
+uint32_t copies_find_process(const struct service *service, pid_t pid)
+{
+	const struct copies *copies = &service->copies;
+	for (uint32_t number = 1; copies->n_used && number < copies->n_known; number++) {
+		struct slot_view view = slots_look(&copies->slots, number);
+		if (copies->items[number].place && view.state == SLOT_BEGUN && view.pid == pid)
+			return copies->items[number].place;
+	}
+	return LEDGER_NOWHERE;
+}
+
+void copies_expect_look(struct service *service, uint64_t now_ns)
+{
+	if (service->copies.n_kept && service->may_be_silent && service->copies_ns == NEVER_NS)
+		service->copies_ns = now_ns + COPIES_LOOK_NS;
+}
+
+void copies_look(struct service *service, uint64_t now_ns)
+{
+	struct copies *copies = &service->copies;
+	service->copies_ns = NEVER_NS;
+	for (uint32_t number = 1; copies->n_kept && number < copies->n_known; number++) {
+		struct copy *copy = &copies->items[number];
+		if (copy->fd < 0)
+			continue;
+		bool is_claimed = slots_look(&copies->slots, number).state >= SLOT_CLAIMED;
+		if (is_claimed && copy->was_claimed)
+			close_fd(service, copy);
+		copy->was_claimed = is_claimed;
+	}
+	copies_expect_look(service, now_ns);
+}
