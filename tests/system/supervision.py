@@ -113,7 +113,7 @@ class Supervision(Test):
         for s in connections:
             self.hang_up(s)
         for pid in re.findall(r"cat: START .* pid=(\d+)", fdsup.log()):
-            fdsup.wait_log(r"cat: END .* pid=%s .* status=0$" % pid)
+            fdsup.wait_log(r"cat: END .* pid=%s .* status=0( |$)" % pid)
         service = fdsup.wait_status("cat", lambda s: s["connections"]["used"] == 0, "no connections")
         self.assertEqual((service["served"], service["lost"], service["failed"]), (n, 0, 0))
 
@@ -149,7 +149,7 @@ class Supervision(Test):
         fdsup.wait_log("sh: START ", 2)
         self.kill_worker(fdsup, "sh")
         both[0].sendall(b"x\n")
-        fdsup.wait_log(r"sh: END .* status=7$")
+        fdsup.wait_log(r"sh: END .* status=7( |$)")
         both[1].sendall(b"die\n")
         fdsup.wait_log(r"sh: END .* signal=KILL$")
         service = fdsup.wait_status("sh", lambda s: s["connections"]["used"] == 0, "no connections")
