@@ -108,6 +108,12 @@ struct account {
 
 struct pack;
 
+/* A file of the configuration as it was read. */
+struct config_text {
+	char *path;
+	char *text;
+};
+
 /* Keys that resolve to something else in struct service_config, as they were written. */
 struct service_written {
 	struct text_list address;
@@ -242,6 +248,9 @@ struct config {
 	char *log_file; /* of LOG_TO_FILE */
 	int log_level;  /* syslog(3) */
 	enum ledger_source ledger;
+	uint64_t edition;          /* the supervisor's: it counts what it has loaded */
+	struct config_text *texts; /* what it was loaded from: the main file, then the included ones */
+	size_t n_texts;
 	struct service_config **services; /* in the order of their names */
 	size_t n_services;
 };
@@ -261,6 +270,13 @@ struct config_errors {
  */
 int config_load(const char *path, struct config **ret_config, struct config_errors *errors);
 void config_errors_free(struct config_errors *errors);
+
+/*
+ * The same from texts that were a configuration before, whatever the files hold now: what services
+ * run by it goes on, so that a program or a folder that is gone meanwhile is no error.
+ */
+int config_load_texts(const struct config_text *texts, size_t n_texts, struct config **ret_config,
+	struct config_errors *errors);
 void config_free(struct config *config);
 void service_config_free(struct service_config *service);
 

@@ -22,6 +22,7 @@ struct draft {
 	unsigned line;        /* of the group, 0 for the file as a whole */
 	unsigned line_offset; /* between the lines of libconfig's tree and those of the file */
 	struct problems *problems;
+	bool is_trusting; /* what was there once is not looked at again: config_load_texts */
 	struct origin origins[CONFIG_KEYS_MAX]; /* by the row of the key */
 };
 

@@ -51,6 +51,11 @@ void config_free(struct config *config)
 		return;
 	}
 	free(config->services);
+	for (size_t i = 0; i < config->n_texts; i++) {
+		free(config->texts[i].path);
+		free(config->texts[i].text);
+	}
+	free(config->texts);
 	fields_fini(config, PLACE_GLOBAL);
 	account_fini(&config->acceptor_account);
 	free(config->file);

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "config/builtin_ports.h"
 #include "config/global.h"
 #include "config/include.h"
@@ -28,7 +31,48 @@ struct loader {
 	struct seen seen;
 	struct service_config *template; /* a service that sets nothing itself */
 	struct draft defaults;           /* fields: the template */
+	const struct config_text *texts; /* to be read instead of the files; NULL: the files are */
+	size_t n_texts;
 };
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static void keep_text(struct loader *loader, const struct pieces *pieces)
+{
+	struct config *config = loader->config;
+	struct config_text *texts =
+		realloc(config->texts, (config->n_texts + 1) * sizeof *config->texts);
+	if (texts) {
+		config->texts = texts;
+		texts[config->n_texts++] =
+			(struct config_text){ strdup(pieces->path), strdup(pieces->text) };
+	}
+	if (!texts || !texts[config->n_texts - 1].path || !texts[config->n_texts - 1].text)
+		loader->problems.is_out_of_memory = true;
+}
+
+/* Takes the descriptor. */
+static int read_pieces(struct loader *loader, struct pieces *pieces, const char *path, int fd)
+{
+	int r = pieces_read(pieces, path, fd, &loader->problems);
+	if (r == 0)
+		keep_text(loader, pieces);
+	return r;
+}
+
+/* A text as a file that can be read; -1 after a problem. */
+static int open_text(struct loader *loader, const struct config_text *text)
+{
+	fd_auto int fd = memfd_create("fdsup-configuration", MFD_CLOEXEC);
+	size_t length = strlen(text->text);
+	if (fd >= 0 && write(fd, text->text, length) == (ssize_t)length && lseek(fd, 0, SEEK_SET) == 0)
+		return fd_take(&fd);
+	problem_add(&loader->problems, text->path, 0, NULL, "cannot be kept in memory: %s",
+		strerror(errno));
+	return -1;
+}
+
+/* ---- services ---------------------------------------------------------------------------------- */
 
 static int append_service(struct loader *loader, struct service_config *service)
 {
@@ -127,7 +171,7 @@ static void load_included(void *context, const char *path, int fd)
 	struct loader *loader = context;
 	struct pieces pieces;
 	config_t tree;
-	if (pieces_read(&pieces, path, fd, &loader->problems) < 0)
+	if (read_pieces(loader, &pieces, path, fd) < 0)
 		return;
 	if (pieces_parse_head(&pieces, &loader->problems, &tree) == 0) {
 		struct draft draft = {
@@ -148,6 +192,16 @@ static void load_defaults(struct loader *loader, const config_t *tree)
 	const config_setting_t *defaults = config_lookup(tree, "defaults");
 	if (defaults && config_setting_is_group(defaults))
 		settings_read(defaults, &loader->defaults);
+}
+
+/* What the folders held when they were read. */
+static void load_included_texts(struct loader *loader)
+{
+	for (size_t i = 1; i < loader->n_texts; i++) {
+		int fd = open_text(loader, &loader->texts[i]);
+		if (fd >= 0)
+			load_included(loader, loader->texts[i].path, fd);
+	}
 }
 
 static void load_includes(struct loader *loader, const config_t *tree)
@@ -185,25 +239,33 @@ static void load_globals(struct loader *loader, const config_t *tree)
 	global_complete(&draft, &loader->lookups.accounts);
 }
 
-static void load_main(struct loader *loader)
+static int open_main(struct loader *loader)
 {
 	const char *path = loader->config->file;
 	struct file_identity identity;
+	int fd = source_open(AT_FDCWD, path, path, &loader->problems, &identity);
+	if (fd >= 0 && seen_add(&loader->seen, identity) < 0)
+		loader->problems.is_out_of_memory = true;
+	return fd;
+}
+
+static void load_main(struct loader *loader)
+{
+	const char *path = loader->config->file;
 	struct pieces pieces;
 	config_t tree;
-	int fd = source_open(AT_FDCWD, path, path, &loader->problems, &identity);
-	if (fd < 0)
-		return;
-	if (seen_add(&loader->seen, identity) < 0)
-		loader->problems.is_out_of_memory = true;
-	if (pieces_read(&pieces, path, fd, &loader->problems) < 0)
+	int fd = loader->texts ? open_text(loader, &loader->texts[0]) : open_main(loader);
+	if (fd < 0 || read_pieces(loader, &pieces, path, fd) < 0)
 		return;
 	if (pieces_parse_head(&pieces, &loader->problems, &tree) == 0) {
 		load_globals(loader, &tree);
 		check_not_empty(loader, &tree);
 		load_defaults(loader, &tree);
 		load_services(loader, &pieces);
-		load_includes(loader, &tree);
+		if (loader->texts)
+			load_included_texts(loader);
+		else
+			load_includes(loader, &tree);
 		config_destroy(&tree);
 	}
 	pieces_fini(&pieces);
@@ -266,6 +328,7 @@ static void load_all(struct loader *loader)
 static int loader_init(struct loader *loader, const char *path)
 {
 	lookups_init(&loader->lookups);
+	loader->lookups.programs.is_trusting = loader->texts != NULL;
 	loader->config = calloc(1, sizeof *loader->config);
 	loader->template = calloc(1, sizeof *loader->template);
 	if (!loader->config || !loader->template)
@@ -281,6 +344,7 @@ static int loader_init(struct loader *loader, const char *path)
 		.path = "defaults",
 		.file = loader->config->file,
 		.problems = &loader->problems,
+		.is_trusting = loader->texts != NULL,
 	};
 	return 0;
 }
@@ -293,22 +357,35 @@ static void loader_fini(struct loader *loader)
 	config_free(loader->config);
 }
 
-int config_load(const char *path, struct config **ret_config, struct config_errors *errors)
+static int load(struct loader *loader, const char *path, struct config **ret_config,
+	struct config_errors *errors)
 {
-	struct loader loader = { 0 };
 	*errors = (struct config_errors){ 0 };
-	int r = loader_init(&loader, path);
+	int r = loader_init(loader, path);
 	if (r == 0) {
-		load_all(&loader);
-		bool is_wrong = problems_are_there(&loader.problems);
-		r = problems_tell(&loader.problems, errors);
+		load_all(loader);
+		bool is_wrong = problems_are_there(&loader->problems);
+		r = problems_tell(&loader->problems, errors);
 		if (r == 0 && is_wrong)
 			r = -EINVAL;
 	}
 	if (r == 0) {
-		*ret_config = loader.config;
-		loader.config = NULL;
+		*ret_config = loader->config;
+		loader->config = NULL;
 	}
-	loader_fini(&loader);
+	loader_fini(loader);
 	return r;
+}
+
+int config_load(const char *path, struct config **ret_config, struct config_errors *errors)
+{
+	struct loader loader = { 0 };
+	return load(&loader, path, ret_config, errors);
+}
+
+int config_load_texts(const struct config_text *texts, size_t n_texts, struct config **ret_config,
+	struct config_errors *errors)
+{
+	struct loader loader = { .texts = texts, .n_texts = n_texts };
+	return load(&loader, texts[0].path, ret_config, errors);
 }

@@ -1,8 +1,11 @@
 #include "config/pack.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/account.h"
 #include "config/keys.h"
@@ -185,6 +188,21 @@ static void put_ids(struct filling *filling, struct config *config)
 		put_aligned(filling, config->status_gids, config->n_status_gids * sizeof(gid_t));
 }
 
+static struct config_text *put_file_texts(
+	struct filling *filling, const struct config_text *texts, size_t n)
+{
+	struct config_text *placed = put_aligned(filling, texts, n * sizeof *texts);
+	for (size_t i = 0; i < n; i++) {
+		struct config_text text = {
+			put_common_text(filling, texts[i].path),
+			put_text(filling, texts[i].text),
+		};
+		if (filling->base && placed)
+			placed[i] = text;
+	}
+	return placed;
+}
+
 /* All but what the services own; their array still points to those of the source. */
 static struct config *put_globals(struct filling *filling, const struct config *source)
 {
@@ -195,6 +213,7 @@ static struct config *put_globals(struct filling *filling, const struct config *
 	put_ids(filling, &config);
 	config.file = put_common_text(filling, config.file);
 	config.log_file = put_text(filling, config.log_file);
+	config.texts = put_file_texts(filling, config.texts, config.n_texts);
 	config.services =
 		put_aligned(filling, config.services, config.n_services * sizeof *config.services);
 	config.pack = filling->pack;
@@ -240,6 +259,59 @@ struct pack *pack_create(size_t size)
 		return NULL;
 	pack->size = size;
 	return pack;
+}
+
+/* Far from where programs and libraries are put, so that it is free in the next process, too. */
+static void *const preferred_address =
+	sizeof(void *) == 8 ? (void *)(uintptr_t)UINT64_C(0x5fd000000000) : NULL;
+
+/* Programs that pack differently must not read each other's. */
+static uint64_t layout_of_pack(void)
+{
+	const uint64_t sizes[] = { sizeof(struct config), sizeof(struct service_config),
+		sizeof(struct listen_address), sizeof(struct account), config_keys_n, sizeof(void *) };
+	uint64_t hash = UINT64_C(14695981039346656037);
+	for (const char *p = FDSUP_VERSION; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		hash = (hash ^ sizes[i]) * UINT64_C(1099511628211);
+	return hash;
+}
+
+struct pack *pack_create_in(int fd, size_t size)
+{
+	if (ftruncate(fd, (off_t)size) < 0)
+		return NULL;
+	struct pack *pack = mmap(preferred_address, size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (pack == MAP_FAILED)
+		return NULL;
+	pack->layout = layout_of_pack();
+	pack->address = pack;
+	pack->size = size;
+	return pack;
+}
+
+struct pack *pack_open(int fd)
+{
+	struct pack head;
+	struct stat status;
+	bool is_pack = pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+		       fstat(fd, &status) == 0 && head.layout == layout_of_pack() &&
+		       head.size == (size_t)status.st_size && head.config;
+	if (!is_pack) {
+		errno = EINVAL;
+		return NULL;
+	}
+	void *place = mmap(head.address, head.size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+	if (place == MAP_FAILED)
+		return NULL;
+	if (place == head.address)
+		return place;
+	munmap(place, head.size);
+	errno = EEXIST;
+	return NULL;
 }
 
 void pack_destroy(struct pack *pack)

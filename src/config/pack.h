@@ -10,11 +10,14 @@
 #define FDSUP_CONFIG_PACK_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/config.h"
 
 /* The beginning of the piece. */
 struct pack {
+	uint64_t layout;              /* of a file: what the program that filled it takes structs for */
+	void *address;                /* of a file: where it must lie, since it is full of pointers */
 	size_t size;                  /* of the whole */
 	size_t n_users;               /* who lies in it and was not freed */
 	struct config *config;        /* NULL: it has errors, or nothing */
@@ -23,6 +26,18 @@ struct pack {
 
 /* A piece that can be filled up to `size` bytes; what is not used costs nothing. NULL and errno. */
 struct pack *pack_create(size_t size);
+
+/*
+ * The same in a memory file, which stays the caller's: for another process that runs the same
+ * program, and takes the piece from the file with pack_open. NULL and errno.
+ */
+struct pack *pack_create_in(int fd, size_t size);
+
+/*
+ * The piece that a process of the same program has filled. NULL and errno: EINVAL if it is none or
+ * of another program, EEXIST if its place is taken here.
+ */
+struct pack *pack_open(int fd);
 
 /* An empty piece, or one with errors, or one whose configuration nobody will take. */
 void pack_destroy(struct pack *pack);

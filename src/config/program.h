@@ -6,6 +6,7 @@
 #ifndef FDSUP_CONFIG_PROGRAM_H
 #define FDSUP_CONFIG_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PROGRAM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -19,6 +20,7 @@ struct program_cache {
 		char *path;
 	} entries[PROGRAM_CACHE_SIZE];
 	size_t next;
+	bool is_trusting; /* what is named was there once: it is not looked at again */
 };
 
 void program_cache_fini(struct program_cache *cache);
