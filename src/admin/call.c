@@ -89,6 +89,12 @@ static struct admin_call *call_create(struct admin_client *client, const struct 
 	return call;
 }
 
+struct admin_call *call_carry_on(struct admin_client *client)
+{
+	const struct request request = { 0 };
+	return call_create(client, &request);
+}
+
 static void call_free(struct admin_call *call)
 {
 	if (call->server) {

@@ -57,6 +57,8 @@ struct admin_server {
 
 /* call.c: reads one request, and lets its verb answer. */
 void call_receive(struct admin_client *client, const char *text, size_t length);
+/* call.c: one that was read by the program before us. NULL without memory. */
+struct admin_call *call_carry_on(struct admin_client *client);
 /* call.c: the client has gone; its call answers into the void. */
 void call_abandon(struct admin_client *client);
 
@@ -72,6 +74,9 @@ void service_init(struct admin_server *server);
  * unread, those with the most are ended.
  */
 void server_bound_output(struct admin_server *server, struct admin_client *writer, size_t more);
+/* server.c: a client without its connection. NULL: the descriptor was closed. */
+struct admin_client *server_take_client(struct admin_server *server, int fd);
+extern const struct connection_events server_connection_events;
 
 /* server.c: a log line about a client, unless there were many in this second. */
 void server_complain(struct admin_server *server, const char *format, ...)

@@ -276,6 +276,23 @@ void connection_send(struct connection *connection, const char *bytes, size_t le
 	connection_watch(connection);
 }
 
+void connection_carry_on(struct connection *connection, const char *input, size_t n_input,
+	const char *output, size_t n_output, bool is_answering)
+{
+	if (n_input && buffer_reserve(&connection->input, n_input, INPUT_FIRST_SIZE) < 0) {
+		connection_fail(connection, "out of memory");
+		return;
+	}
+	if (n_input)
+		memcpy(connection->input.bytes, input, n_input);
+	connection->input.end = n_input;
+	if (n_output)
+		connection_send(connection, output, n_output);
+	connection->is_answering = is_answering;
+	connection_watch(connection);
+	connection_wake(connection);
+}
+
 void connection_answered(struct connection *connection)
 {
 	connection->is_answering = false;

@@ -56,6 +56,10 @@ struct connection {
 void connection_init(struct connection *connection, struct ev_loop *loop, int fd,
 	const struct connection_events *events);
 
+/* One of before: what it has sent and not been answered, what it has not read, and whether it waits. */
+void connection_carry_on(struct connection *connection, const char *input, size_t n_input,
+	const char *output, size_t n_output, bool is_answering);
+
 /* Closes at once, without calling on_end. */
 void connection_fini(struct connection *connection);
 

@@ -91,7 +91,7 @@ static void on_end(struct connection *connection, const char *reason)
 	client_free(client);
 }
 
-static const struct connection_events connection_events = { on_request, on_end };
+const struct connection_events server_connection_events = { on_request, on_end };
 
 static bool is_unlimited(uid_t uid)
 {
@@ -141,22 +141,30 @@ static bool make_room(struct admin_server *server, const struct ucred *peer)
 	return true;
 }
 
-/* Takes the descriptor. */
-static void server_add_client(struct admin_server *server, int accepted)
+struct admin_client *server_take_client(struct admin_server *server, int accepted)
 {
 	fd_auto int fd = accepted;
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !make_room(server, &peer))
-		return;
+		return NULL;
 	struct admin_client *client = calloc(1, sizeof *client);
 	if (!client)
-		return;
+		return NULL;
 	client->server = server;
 	client->peer = peer;
 	client_link(client);
 	server->n_clients++;
-	connection_init(&client->connection, server->loop, fd_take(&fd), &connection_events);
+	fd_take(&fd);
+	return client;
+}
+
+static void server_add_client(struct admin_server *server, int fd)
+{
+	struct admin_client *client = server_take_client(server, fd);
+	if (client)
+		connection_init(
+			&client->connection, server->loop, fd, &server_connection_events);
 }
 
 void server_bound_output(struct admin_server *server, struct admin_client *writer, size_t more)
@@ -224,6 +232,11 @@ struct admin_server *admin_server_create(
 	server->listener.data = server->pause.data = server;
 	ev_io_start(loop, &server->listener);
 	return server;
+}
+
+int admin_server_fd(const struct admin_server *server)
+{
+	return server->listener.fd;
 }
 
 void admin_server_destroy(struct admin_server *server)

@@ -49,6 +49,29 @@ struct admin_interface {
 struct admin_server *admin_server_create(
 	struct ev_loop *loop, int listen_fd, const struct admin_interface *interface);
 
+/* A client as it is carried over to another program; `call` NULL: it waits for no answer. */
+struct admin_carried {
+	int fd;
+	const char *input; /* not yet looked at */
+	size_t n_input;
+	const char *output; /* not yet sent */
+	size_t n_output;
+	struct admin_call *call;
+};
+
+void admin_server_each(struct admin_server *server,
+	void (*visit)(void *context, const struct admin_carried *carried), void *context);
+
+/*
+ * Goes on with a client of before: takes the descriptor, copies the rest. With has_call, its call is
+ * open, and *ret_call is to be answered. 0 or -ENOMEM, then the descriptor is closed.
+ */
+int admin_server_carry_on(struct admin_server *server, const struct admin_carried *carried,
+	bool has_call, struct admin_call **ret_call);
+
+/* The listening socket, which stays the server's. */
+int admin_server_fd(const struct admin_server *server);
+
 /* Ends all connections. Calls that are still unanswered stay valid and answer into the void. */
 void admin_server_destroy(struct admin_server *server);
 
