@@ -45,7 +45,7 @@ int ask_on(struct ctl *ctl, int connection, const struct question *question,
 		code = exitcode_of_error(reply.error, !question->is_change);
 		if (ctl->is_json)
 			print_error_json(ctl, &reply);
-	} else if (!reply_has_rows(reply.parameters, question->rows)) {
+	} else if (question->rows && !reply_has_rows(reply.parameters, question->rows)) {
 		code = complain_call(ctl->socket_path, EBADMSG, 0);
 	}
 	if (code == CTL_OK)

@@ -15,7 +15,7 @@ enum { QUERY_TIMEOUT_MS = 5000, CHANGE_TIMEOUT_MS = 600000 };
 /* One method of org.fdsup. */
 struct question {
 	const char *method;
-	const char *rows; /* the array that every good answer has */
+	const char *rows; /* the array that every good answer has; NULL: it has none */
 	bool is_change;
 	unsigned timeout_ms; /* 0: what is usual for a change or a query */
 };

@@ -110,3 +110,21 @@ int run_reload(struct ctl *ctl)
 	client_reply_fini(&reply);
 	return code;
 }
+
+/* The answer comes from the new program, in the same process. */
+int run_upgrade(struct ctl *ctl)
+{
+	static const struct question question = { "Upgrade", NULL, true };
+	struct client_reply reply;
+	int code = ask(ctl, &question, json_object(), &reply);
+	if (code != CTL_OK)
+		return code;
+	const char *from = reply_text(reply.parameters, "from"), *to = reply_text(reply.parameters, "to");
+	if (ctl->is_json)
+		print_json(ctl, reply.parameters);
+	else
+		look_print_line(ctl->out, &ctl->look, TONE_PLAIN, "fdsup %s runs in the place of %s",
+			to ? to : "-", from ? from : "-");
+	client_reply_fini(&reply);
+	return CTL_OK;
+}

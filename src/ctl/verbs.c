@@ -93,6 +93,8 @@ const struct verb verbs[] = {
 	{ "reload", "[--dry-run] [-v]",
 		"read the configuration again; --dry-run only shows the plan",
 		VERB_TAKES_DRY_RUN | VERB_TAKES_VERBOSE, run_reload, NULL },
+	{ "upgrade", "", "run the program that is installed now; nothing is interrupted", 0, run_upgrade,
+		NULL },
 	{ "version", "", "of fdsupctl and of the daemon", 0, run_version, NULL },
 	{ "help", "", "this text", 0, run_help, NULL },
 };

@@ -17,6 +17,7 @@ int run_drain(struct ctl *ctl);
 int run_pause(struct ctl *ctl);
 int run_resume(struct ctl *ctl);
 int run_reload(struct ctl *ctl);
+int run_upgrade(struct ctl *ctl);
 
 /* verb_check.c */
 int run_check(struct ctl *ctl);

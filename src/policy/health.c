@@ -23,7 +23,9 @@ __attribute__((format(printf, 2, 3))) static void say(
 
 char *health_format_status(char text[HEALTH_STATUS_SIZE], int status)
 {
-	if (WIFSIGNALED(status)) {
+	if (status == HEALTH_STATUS_UNKNOWN) {
+		snprintf(text, HEALTH_STATUS_SIZE, "ended in an unknown way");
+	} else if (WIFSIGNALED(status)) {
 		const char *name = sigabbrev_np(WTERMSIG(status));
 		snprintf(text, HEALTH_STATUS_SIZE, "killed by SIG%s%s", name ? name : "?",
 			WCOREDUMP(status) ? " (core dumped)" : "");

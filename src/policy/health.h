@@ -76,9 +76,10 @@ enum { HEALTH_FAILURES = 3 };
 
 void health_judge(const struct health_facts *facts, struct health *ret_health);
 
-enum { HEALTH_STATUS_SIZE = 64 };
+/* A status that waitpid(2) never gives: of a process that was not ours to wait for. */
+enum { HEALTH_STATUS_SIZE = 64, HEALTH_STATUS_UNKNOWN = -1 };
 
-/* "exited 3", "killed by SIGSEGV (core dumped)". Returns text. */
+/* "exited 3", "killed by SIGSEGV (core dumped)", "ended in an unknown way". Returns text. */
 char *health_format_status(char text[HEALTH_STATUS_SIZE], int status);
 
 #endif

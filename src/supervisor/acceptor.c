@@ -18,6 +18,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
 #include "supervisor/notices.h"
+#include "supervisor/helpers.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
@@ -237,7 +238,7 @@ static uint64_t judge_death(struct acceptor *acceptor, uint64_t age_ms, bool was
 	return backoff_on_death(&acceptor->backoff, &replace_rule, &death).delay_ms;
 }
 
-static void replace(struct acceptor *acceptor)
+void acceptor_replace(struct acceptor *acceptor)
 {
 	reset_present(acceptor);
 	int r = acceptor_start(acceptor);
@@ -257,7 +258,7 @@ static void replace(struct acceptor *acceptor)
 static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	(void)loop, (void)events;
-	replace(watcher->data);
+	acceptor_replace(watcher->data);
 }
 
 static void on_exit_of_acceptor(struct child *child, int status, const struct rusage *usage)
@@ -270,6 +271,12 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	acceptor->is_ready = false;
 	if (acceptor->is_stopping) {
 		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
+		return;
+	}
+	if (acceptor->is_renewed) {
+		acceptor->is_renewed = false;
+		log_notice("acceptor: the program was replaced, and another process has taken its place");
+		acceptor_replace(acceptor);
 		return;
 	}
 	uint64_t age_ms = clock_now_ms() - acceptor->started_ms;
@@ -285,7 +292,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	if (delay_ms)
 		plan_retry(acceptor, delay_ms);
 	else
-		replace(acceptor);
+		acceptor_replace(acceptor);
 }
 
 /* Without it, what workers report is all that is known: see fdsupctl status -v. */
@@ -335,6 +342,13 @@ static void enlarge(int socket)
 		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
+void acceptor_listen(struct acceptor *acceptor)
+{
+	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
+	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);
+	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+}
+
 int acceptor_start(struct acceptor *acceptor)
 {
 	int ends[2];
@@ -350,26 +364,26 @@ int acceptor_start(struct acceptor *acceptor)
 		return pid;
 	}
 	acceptor->child.pid = pid;
-	acceptor->child.on_exit = on_exit_of_acceptor;
-	children_add(&acceptor->supervisor->children, &acceptor->child);
+	children_add_lasting(&acceptor->supervisor->children, &acceptor->child);
 	acceptor->started_ms = clock_now_ms();
+	acceptor->program = helpers_identity(acceptor->supervisor->acceptor_path);
 	acceptor->accepted_before = n_accepted(acceptor);
 	channel_init(&acceptor->channel, fd_take(&ours));
-	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
-	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);
-	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+	acceptor_listen(acceptor);
 	zone_tell(acceptor->supervisor, acceptor);
 	return 0;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number)
+struct acceptor *acceptor_make(struct supervisor *supervisor, unsigned number)
 {
 	struct acceptor *acceptor = calloc(1, sizeof *acceptor);
 	if (!acceptor)
 		return NULL;
 	acceptor->supervisor = supervisor;
+	acceptor->child.pidfd = -1;
+	acceptor->child.on_exit = on_exit_of_acceptor;
 	acceptor->number = number;
 	acceptor->channel.socket = acceptor->board_fd = -1;
 	ev_init(&acceptor->readable, on_readable);
@@ -377,8 +391,19 @@ struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number)
 	ev_init(&acceptor->retry, on_retry);
 	acceptor->readable.data = acceptor->writable.data = acceptor->retry.data = acceptor;
 	acceptor->used_slots = calloc(SCOREBOARD_SLOTS, 1);
+	if (acceptor->used_slots)
+		return acceptor;
+	acceptor_destroy(acceptor);
+	return NULL;
+}
+
+struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number)
+{
+	struct acceptor *acceptor = acceptor_make(supervisor, number);
+	if (!acceptor)
+		return NULL;
 	acceptor->capture = capture_create(supervisor->loop, "acceptor", CAPTURE_OURS);
-	int r = acceptor->used_slots && acceptor->capture
+	int r = acceptor->capture
 			? scoreboard_create(&acceptor->board_fd, &acceptor->board)
 			: -ENOMEM;
 	if (r < 0) {
@@ -389,11 +414,25 @@ struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number)
 	return acceptor;
 }
 
+/* Whoever else may have a copy of the socket: the process sees its end. */
+static void hang_up(struct acceptor *acceptor)
+{
+	if (acceptor->channel.socket >= 0)
+		shutdown(acceptor->channel.socket, SHUT_RDWR);
+	close_channel(acceptor);
+}
+
+void acceptor_renew(struct acceptor *acceptor)
+{
+	acceptor->is_renewed = true;
+	hang_up(acceptor);
+}
+
 void acceptor_stop(struct acceptor *acceptor)
 {
 	acceptor->is_stopping = true;
 	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
-	close_channel(acceptor);
+	hang_up(acceptor);
 	if (!acceptor_is_running(acceptor))
 		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
 }
@@ -412,6 +451,15 @@ void acceptor_destroy(struct acceptor *acceptor)
 bool acceptor_is_running(const struct acceptor *acceptor)
 {
 	return acceptor->child.pid > 0;
+}
+
+int acceptor_take_this_slot(struct acceptor *acceptor, uint32_t slot)
+{
+	if (slot >= SCOREBOARD_SLOTS || acceptor->used_slots[slot])
+		return -EINVAL;
+	acceptor->used_slots[slot] = 1;
+	acceptor->n_services++;
+	return 0;
 }
 
 int acceptor_take_slot(struct acceptor *acceptor)

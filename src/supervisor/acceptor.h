@@ -37,10 +37,27 @@ struct acceptor {
 	struct confinement confinement; /* as it told, once it is ready */
 	bool is_missing_told;         /* what of its confinement this system lacks; once for all */
 	bool is_stopping;
+	bool is_renewed;              /* told to end, for another to take its place */
 	uint64_t started_ms;
 	uint64_t accepted_before;     /* what others had accepted when it was started */
 	unsigned n_restarts;
+	uint64_t program;             /* which file it was started from: helpers_identity */
 };
+
+/* Without a scoreboard and a process. NULL without memory. */
+struct acceptor *acceptor_make(struct supervisor *supervisor, unsigned number);
+
+/* Begins to read its channel. */
+void acceptor_listen(struct acceptor *acceptor);
+
+/*
+ * Ends the process in order and starts another, which takes over its services: what it holds it hands
+ * off before it ends, and clients wait in the kernel meanwhile.
+ */
+void acceptor_renew(struct acceptor *acceptor);
+
+/* Starts one where there is none. */
+void acceptor_replace(struct acceptor *acceptor);
 
 /* Makes the scoreboard, starts nothing. NULL and errno. */
 struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number);
@@ -58,6 +75,7 @@ bool acceptor_is_running(const struct acceptor *acceptor);
 
 /* A row of the scoreboard, all zeros. -ENOSPC when all are taken. */
 int acceptor_take_slot(struct acceptor *acceptor);
+int acceptor_take_this_slot(struct acceptor *acceptor, uint32_t slot);
 void acceptor_give_slot(struct acceptor *acceptor, uint32_t slot);
 struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
 

@@ -38,6 +38,16 @@ int bound_name_listen(const struct service_config *config, const char *text, int
 	return 0;
 }
 
+struct bound_name *bound_name_restore(const char *text, const struct unix_file *file)
+{
+	struct bound_name *name = malloc(sizeof *name + strlen(text) + 1);
+	if (!name)
+		return NULL;
+	*name = (struct bound_name){ .n_users = 1, .file = *file };
+	strcpy(name->text, text);
+	return name;
+}
+
 struct bound_name *bound_name_share(struct bound_name *name)
 {
 	if (name)

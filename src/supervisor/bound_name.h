@@ -22,6 +22,9 @@ struct bound_name {
 int bound_name_listen(const struct service_config *config, const char *text, int *ret_fd,
 	struct bound_name **ret_name);
 
+/* A name that was made before; one use. NULL without memory. */
+struct bound_name *bound_name_restore(const char *text, const struct unix_file *file);
+
 struct bound_name *bound_name_share(struct bound_name *name);
 
 /* Ends one use. NULL: none. */

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "supervisor/state.h"
 
 struct capture {
 	struct ev_loop *loop;
@@ -172,7 +173,7 @@ static int open_pipe(struct capture *capture)
 	return 0;
 }
 
-struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
+static struct capture *make(struct ev_loop *loop, const char *name, enum capture_kind kind)
 {
 	struct capture *capture = calloc(1, sizeof *capture + strlen(name) + 1);
 	if (!capture)
@@ -180,16 +181,99 @@ struct capture *capture_create(struct ev_loop *loop, const char *name, enum capt
 	strcpy(capture->name, name);
 	capture->loop = loop;
 	capture->kind = kind;
+	capture->read_fd = capture->write_fd = -1;
 	ev_io_init(&capture->watcher, on_readable, -1, EV_READ);
 	ev_timer_init(&capture->quiet, on_quiet, QUIET_S, 0);
 	capture->watcher.data = capture->quiet.data = capture;
-	int r = open_pipe(capture);
+	return capture;
+}
+
+struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind)
+{
+	struct capture *capture = make(loop, name, kind);
+	int r = capture ? open_pipe(capture) : 0;
 	if (r < 0) {
 		free(capture);
 		errno = -r;
 		return NULL;
 	}
 	return capture;
+}
+
+/* ---- over to another program ----------------------------------------------------------------- */
+
+/* What is kept beside us for the case of our death must be cheap to keep. */
+enum { LINES_WHEN_BRIEF = 20 };
+
+static json_t *save_lines(const struct capture *capture, bool is_brief)
+{
+	const struct kept_line *line =
+		kept_lines_last(&capture->kept, is_brief ? LINES_WHEN_BRIEF : KEPT_LINES_MAX);
+	json_t *lines = line ? json_array() : NULL;
+	for (; line; line = line->newer)
+		json_array_append_new(lines,
+			json_pack("[I, i, s]", (json_int_t)line->at, line->level, line->text));
+	return lines;
+}
+
+static void restore_line(struct capture *capture, json_t *item)
+{
+	json_int_t at;
+	int level;
+	const char *text;
+	if (json_unpack(item, "[I, i, s]", &at, &level, &text) == 0)
+		kept_lines_add(&capture->kept, at, level, text);
+}
+
+/* All lines are escaped, and the one that is not complete yet is not: it waits as bytes. */
+static json_t *save_rest(const struct capture *capture)
+{
+	json_t *bytes = capture->used ? json_array() : NULL;
+	for (size_t i = 0; i < capture->used; i++)
+		json_array_append_new(bytes, json_integer((unsigned char)capture->line[i]));
+	return bytes;
+}
+
+json_t *capture_save(const struct capture *capture, struct state_fds *fds)
+{
+	if (!capture)
+		return NULL;
+	json_t *json = json_object();
+	json_object_set_new(json, "read_fd", state_save_fd(capture->read_fd, fds));
+	json_object_set_new(json, "write_fd", state_save_fd(capture->write_fd, fds));
+	json_object_set_new(json, "last_ms", json_integer((json_int_t)capture->last_ms));
+	json_object_set_new(json, "lines", save_lines(capture, fds->is_brief));
+	json_object_set_new(json, "rest", save_rest(capture));
+	return json;
+}
+
+struct capture *capture_restore(struct ev_loop *loop, const char *name, enum capture_kind kind,
+	const json_t *json, struct state_fds *fds)
+{
+	struct capture *capture = make(loop, name, kind);
+	size_t i;
+	json_t *item;
+	if (!capture ||
+		state_restore_fd(json_object_get(json, "read_fd"), fds, &capture->read_fd) < 0 ||
+		state_restore_fd(json_object_get(json, "write_fd"), fds, &capture->write_fd) < 0) {
+		free(capture);
+		return NULL;
+	}
+	json_array_foreach(json_object_get(json, "lines"), i, item)
+		restore_line(capture, item);
+	json_array_foreach(json_object_get(json, "rest"), i, item)
+		if (capture->used < sizeof capture->line)
+			capture->line[capture->used++] = (char)json_integer_value(item);
+	capture->last_ms = (uint64_t)json_integer_value(json_object_get(json, "last_ms"));
+	return capture;
+}
+
+void capture_resume(struct capture *capture)
+{
+	if (!capture || capture->read_fd < 0)
+		return;
+	ev_io_set(&capture->watcher, capture->read_fd, EV_READ);
+	ev_io_start(capture->loop, &capture->watcher);
 }
 
 int capture_wake(struct capture *capture)

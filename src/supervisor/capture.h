@@ -9,6 +9,7 @@
 #ifndef FDSUP_SUPERVISOR_CAPTURE_H
 #define FDSUP_SUPERVISOR_CAPTURE_H
 
+#include <jansson.h>
 #include <stdint.h>
 #include <ev.h>
 
@@ -17,6 +18,7 @@
 enum { CAPTURE_LINE_MAX = 1024 };
 
 struct capture;
+struct state_fds;
 
 enum capture_kind {
 	CAPTURE_PROGRAM, /* of a service: logged as "NAME: stderr: LINE", and the last ones kept */
@@ -26,6 +28,12 @@ enum capture_kind {
 /* NULL and errno. The name is copied. */
 struct capture *capture_create(struct ev_loop *loop, const char *name, enum capture_kind kind);
 void capture_destroy(struct capture *capture);
+
+/* For the program that takes our place, and back; the pipe is read from only after capture_resume. */
+json_t *capture_save(const struct capture *capture, struct state_fds *fds);
+struct capture *capture_restore(struct ev_loop *loop, const char *name, enum capture_kind kind,
+	const json_t *json, struct state_fds *fds);
+void capture_resume(struct capture *capture);
 
 /* The end that programs get as standard error; stays ours. */
 int capture_write_end(const struct capture *capture);

@@ -4,11 +4,24 @@
 #ifndef FDSUP_SUPERVISOR_HELPERS_H
 #define FDSUP_SUPERVISOR_HELPERS_H
 
+#include <stdint.h>
+
+struct supervisor;
+
 /*
  * The path of one of our programs, "fdsup-acceptor" for example, the caller's: beside this program (the build
  * tree), in ../libexec/fdsup from it (an installation anywhere), or where the build was told to
  * install it. NULL: in none of them.
  */
 char *helpers_find(const char *name);
+
+/* Fills in the paths of all of them, and our own. 0, or -ENOENT after it was logged. */
+int helpers_find_all(struct supervisor *supervisor);
+
+/* Which files those are that workers run. */
+uint64_t helpers_identity_of_workers(const struct supervisor *supervisor);
+
+/* Tells one version of a program's file from another; 0: there is none. */
+uint64_t helpers_identity(const char *path);
 
 #endif

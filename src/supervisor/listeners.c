@@ -195,6 +195,14 @@ static int take_over(const struct service_config *config, struct listener *liste
 	return 0;
 }
 
+static uint32_t last_id;
+
+void listeners_know_id(uint32_t id)
+{
+	if (id > last_id)
+		last_id = id;
+}
+
 /* It may appear at any time; all others have to be told at once. */
 static bool may_appear(int r)
 {
@@ -203,7 +211,6 @@ static bool may_appear(int r)
 
 static struct listener new_listener(const struct listen_address *where)
 {
-	static uint32_t last_id;
 	return (struct listener){ .fd = -1, .id = ++last_id, .where = *where };
 }
 

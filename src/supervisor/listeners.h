@@ -45,6 +45,9 @@ int listeners_open(const struct service_config *config, listeners_find_bound *fi
 int listeners_open_late(const struct service_config *config, const struct listen_address *where,
 	struct listener *ret_listener, char error[LISTENERS_ERROR_SIZE]);
 
+/* Ids up to this one are not given again. */
+void listeners_know_id(uint32_t id);
+
 /* Gives bound sockets the options of a new configuration: all but the address. */
 void listeners_apply(const struct service_config *config, const struct listener *listeners, uint32_t n);
 

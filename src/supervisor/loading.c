@@ -17,8 +17,12 @@
 #include "supervisor/children.h"
 #include "supervisor/supervisor.h"
 
-/* Pages that nobody writes cost nothing. The files themselves are limited to far less. */
-enum { PACK_SIZE = 32 * 1024 * 1024 };
+/* What is to be loaded: a file, or texts that were read before. */
+struct what {
+	const char *path;
+	const struct config_text *texts; /* NULL: the file */
+	size_t n_texts;
+};
 
 struct loading {
 	struct supervisor *supervisor;
@@ -32,12 +36,13 @@ struct loading {
 
 /* ---- in the process of its own --------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void load(const char *path, struct pack *pack)
+__attribute__((noreturn)) static void load(const struct what *what, struct pack *pack)
 {
 	struct config_errors errors;
 	struct config *config;
 	bool is_told = false;
-	int r = config_load(path, &config, &errors);
+	int r = what->texts ? config_load_texts(what->texts, what->n_texts, &config, &errors)
+			    : config_load(what->path, &config, &errors);
 	if (r == 0)
 		is_told = pack_fill(pack, config);
 	else if (errors.n)
@@ -59,7 +64,7 @@ static void leave_signals(void)
  * Returns when the new process has let go of our descriptors: a listener that we close meanwhile must
  * not live on in it. (It shares them, for it executes nothing.)
  */
-static pid_t fork_loader(const char *path, struct pack *pack)
+static pid_t fork_loader(const struct what *what, struct pack *pack)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -74,7 +79,7 @@ static pid_t fork_loader(const char *path, struct pack *pack)
 		fd_close_from(3);
 		leave_signals();
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		load(path, pack);
+		load(what, pack);
 	}
 	int saved = errno;
 	fd_close(&open_fd);
@@ -123,13 +128,13 @@ static void finish(const char *path, struct pack *pack, int status, bool is_late
 	pack_destroy(pack);
 }
 
-int loading_wait(const char *path, loading_done *done, void *context)
+static int wait_for(const struct what *what, loading_done *done, void *context)
 {
-	struct pack *pack = pack_create(PACK_SIZE);
+	struct pack *pack = pack_create(LOADING_PACK_SIZE);
 	int status = 0;
 	if (!pack)
 		return -errno;
-	pid_t pid = fork_loader(path, pack);
+	pid_t pid = fork_loader(what, pack);
 	if (pid < 0) {
 		int r = -errno;
 		pack_destroy(pack);
@@ -137,8 +142,21 @@ int loading_wait(const char *path, loading_done *done, void *context)
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	finish(path, pack, status, false, done, context);
+	finish(what->path, pack, status, false, done, context);
 	return 0;
+}
+
+int loading_wait(const char *path, loading_done *done, void *context)
+{
+	const struct what what = { .path = path };
+	return wait_for(&what, done, context);
+}
+
+int loading_wait_texts(
+	const struct config_text *texts, size_t n_texts, loading_done *done, void *context)
+{
+	const struct what what = { texts[0].path, texts, n_texts };
+	return wait_for(&what, done, context);
 }
 
 static void on_timeout(struct ev_loop *loop, ev_timer *watcher, int events)
@@ -164,8 +182,9 @@ static void on_exit_of_loader(struct child *child, int status, const struct rusa
 struct loading *loading_start(struct supervisor *supervisor, loading_done *done, void *context)
 {
 	struct loading *loading = calloc(1, sizeof *loading);
-	struct pack *pack = loading ? pack_create(PACK_SIZE) : NULL;
-	pid_t pid = pack ? fork_loader(supervisor->config_path, pack) : -1;
+	struct pack *pack = loading ? pack_create(LOADING_PACK_SIZE) : NULL;
+	const struct what what = { .path = supervisor->config_path };
+	pid_t pid = pack ? fork_loader(&what, pack) : -1;
 	if (pid < 0) {
 		int saved = errno;
 		if (pack)

@@ -16,6 +16,9 @@ struct supervisor;
 
 enum { LOADING_TIMEOUT_MS = 30000 };
 
+/* Room for a configuration. Pages that nobody writes cost nothing; the files are limited to far less. */
+enum { LOADING_PACK_SIZE = 32 * 1024 * 1024 };
+
 /*
  * Called once, from the loop: `config` (the callee's) if the file is right, else NULL and at least
  * one text in `errors` (borrowed for the call).
@@ -34,5 +37,9 @@ void loading_cancel(struct loading *loading);
 
 /* The same before there is a loop: waits, and calls `done` before it returns. */
 int loading_wait(const char *path, loading_done *done, void *context);
+
+/* The same for texts that were read before: config_load_texts. */
+int loading_wait_texts(
+	const struct config_text *texts, size_t n_texts, loading_done *done, void *context);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "config/pack.h"
+#include "supervisor/adopt.h"
 #include "supervisor/background.h"
 #include "supervisor/helpers.h"
 #include "supervisor/loading.h"
@@ -65,9 +66,19 @@ static struct config *load_to_run(const char *path)
 	return config;
 }
 
-static int run(const struct options *options, struct config *config)
+/* The program before us has blocked them all, so that none found nobody. */
+static void unblock_signals(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* config NULL: another fdsup has left its own, and more. */
+static int run(const struct options *options, struct config *config, char **arguments)
 {
 	struct supervisor supervisor = {
+		.arguments = arguments,
 		.config_path = options->config_path,
 		.pid_file = options->pid_file,
 		.config = config,
@@ -75,20 +86,42 @@ static int run(const struct options *options, struct config *config)
 		.started_wall_ms = clock_wall_ms(),
 		.loaded_wall_ms = clock_wall_ms(),
 		.null_fd = -1,
+		.pack_fd = -1,
+		.kept_admin_fd = -1,
+		.kept_notify_fd = -1,
 	};
 	int status = EXIT_FAILURE;
 	srand48(time(NULL) ^ getpid());
-	if (start(&supervisor) == 0) {
+	if (config)
+		config->edition = ++supervisor.last_edition;
+	if ((config ? start(&supervisor) : start_over(&supervisor)) == 0) {
 		log_output_started();
 		background_ready();
 		notify_send("READY=1");
+		unblock_signals();
 		ev_run(supervisor.loop, 0);
 		log_notice("stopped");
 		status = EXIT_SUCCESS;
 	}
+	/* What could not be taken over goes on, and the next fdsup may be able to. */
+	if (status == EXIT_FAILURE && !config)
+		_exit(status);
 	pid_file_remove();
 	start_undo(&supervisor);
 	log_output_close();
+	return status;
+}
+
+/* The program before us had the same command line. */
+static int run_over(const struct options *given, char **argv)
+{
+	struct options options = *given;
+	char *absolute = realpath(options.config_path, NULL);
+	if (absolute)
+		options.config_path = absolute;
+	notify_init();
+	int status = run(&options, NULL, argv);
+	free(absolute);
 	return status;
 }
 
@@ -96,6 +129,13 @@ int main(int argc, char **argv)
 {
 	fd_open_standard();
 	struct options options = options_parse(argc, argv);
+	if (options.mode == MODE_ADOPT_CHECK) {
+		int status = adopt_check();
+		fflush(stdout);
+		_exit(status); /* what it has made up is not to be undone */
+	}
+	if (adopt_is_asked() && options.mode == MODE_RUN)
+		return run_over(&options, argv);
 	/* What whoever started us had open is not for our programs (CVE-2002-0871). */
 	fd_close_from(3);
 	/* A reload must find it wherever it was started from. */
@@ -122,7 +162,7 @@ int main(int argc, char **argv)
 		background_enter();
 	pack_keep_from_children(config->pack);
 	notify_init();
-	int status = run(&options, config);
+	int status = run(&options, config, argv);
 	free(absolute);
 	return status;
 }

@@ -28,6 +28,17 @@ void notify_init(void)
 	unsetenv("NOTIFY_SOCKET");
 }
 
+void notify_export(void)
+{
+	char path[sizeof address.sun_path + 1] = "";
+	size_t length = address_length ? address_length - offsetof(struct sockaddr_un, sun_path) : 0;
+	memcpy(path, address.sun_path, length);
+	if (length && !path[0])
+		path[0] = '@';
+	if (length)
+		setenv("NOTIFY_SOCKET", path, 1);
+}
+
 void notify_send(const char *state)
 {
 	if (!address_length)

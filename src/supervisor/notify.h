@@ -8,6 +8,9 @@
 /* Takes NOTIFY_SOCKET out of our environment, so that no program of ours speaks in our name. */
 void notify_init(void);
 
+/* Puts it back, for a program that is executed in our place. */
+void notify_export(void);
+
 /* "READY=1", "RELOADING=1\nMONOTONIC_USEC=...", "STOPPING=1". Does nothing without a socket. */
 void notify_send(const char *state);
 

@@ -19,7 +19,7 @@ static const char usage[] =
 	"fdsup runs in the foreground. HUP reloads the configuration, TERM and INT stop everything,\n"
 	"a second TERM without waiting. See fdsup(8), fdsup.conf(5) and fdsupctl(8).\n";
 
-enum { OPTION_CHECK = 256, OPTION_SHOW_CONFIG, OPTION_PID_FILE };
+enum { OPTION_CHECK = 256, OPTION_SHOW_CONFIG, OPTION_PID_FILE, OPTION_ADOPT_CHECK };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -27,6 +27,7 @@ static const struct option long_options[] = {
 	{ "show-config", no_argument, NULL, OPTION_SHOW_CONFIG },
 	{ "background", no_argument, NULL, 'b' },
 	{ "pid-file", required_argument, NULL, OPTION_PID_FILE },
+	{ "adopt-check", no_argument, NULL, OPTION_ADOPT_CHECK },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -55,6 +56,9 @@ struct options options_parse(int argc, char **argv)
 			break;
 		case OPTION_SHOW_CONFIG:
 			options.mode = MODE_SHOW_CONFIG;
+			break;
+		case OPTION_ADOPT_CHECK:
+			options.mode = MODE_ADOPT_CHECK;
 			break;
 		case OPTION_PID_FILE:
 			options.pid_file = optarg;

@@ -11,6 +11,7 @@
 #include "supervisor/sequence.h"
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/waits.h"
 
 static bool refuse_while_stopping(struct supervisor *supervisor, struct admin_call *call)
@@ -187,4 +188,14 @@ void on_reload(void *context, struct admin_call *call, const json_t *parameters)
 		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "dry_run"));
 	else
 		reload_request(supervisor, call, json_is_true(dry_run));
+}
+
+void on_upgrade(void *context, struct admin_call *call, const json_t *parameters)
+{
+	(void)parameters;
+	if (refuse_while_stopping(context, call))
+		return;
+	const struct ucred *peer = admin_call_peer(call);
+	log_notice("upgrade ordered by uid %u (pid %d)", peer->uid, (int)peer->pid);
+	upgrade_request(context, call);
 }

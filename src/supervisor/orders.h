@@ -15,6 +15,7 @@ void on_drain(void *context, struct admin_call *call, const json_t *parameters);
 void on_pause(void *context, struct admin_call *call, const json_t *parameters);
 void on_resume(void *context, struct admin_call *call, const json_t *parameters);
 void on_wait(void *context, struct admin_call *call, const json_t *parameters);
+void on_upgrade(void *context, struct admin_call *call, const json_t *parameters);
 void on_reload(void *context, struct admin_call *call, const json_t *parameters);
 
 #endif

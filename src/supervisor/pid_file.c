@@ -35,3 +35,8 @@ void pid_file_remove(void)
 		unlink(written_path);
 	written_path = NULL;
 }
+
+void pid_file_keep(const char *path)
+{
+	written_path = path;
+}

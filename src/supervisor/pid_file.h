@@ -13,4 +13,7 @@ int pid_file_write(const char *path);
 /* Removes what was written. */
 void pid_file_remove(void);
 
+/* It was written by the program whose place we took: it is to be removed at the end. */
+void pid_file_keep(const char *path);
+
 #endif

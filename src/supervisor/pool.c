@@ -190,7 +190,7 @@ void pool_forget_renewal(struct service *service, struct worker *gone)
 
 /* ---- a new generation ------------------------------------------------------------------------- */
 
-static const char is_outdated[] = "the configuration has changed";
+const char pool_outdated[] = "the configuration has changed";
 
 static bool is_current(const struct worker *worker)
 {
@@ -244,14 +244,14 @@ static struct worker *find_outdated(struct service *service)
 {
 	struct worker *found = NULL;
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
-		if (is_old(worker) && worker->renew_why != is_outdated && !successor_of(worker))
+		if (is_old(worker) && worker->renew_why != pool_outdated && !successor_of(worker))
 			found = worker;
 	return found;
 }
 
 static void take_place(struct worker *old, struct worker *successor)
 {
-	old->renew_why = is_outdated;
+	old->renew_why = pool_outdated;
 	successor->is_placeless = false;
 	successor->replaces = NULL;
 	worker_drain(old);
@@ -268,8 +268,8 @@ void pool_roll(struct service *service)
 	while ((successor = find_placeless(service)) && (old = find_outdated(service)))
 		take_place(old, successor);
 	while (n_on_their_way(service) < ROLL_AT_A_TIME && (old = find_outdated(service))) {
-		pool_renew(service, old, is_outdated);
-		old->renew_why = is_outdated;
+		pool_renew(service, old, pool_outdated);
+		old->renew_why = pool_outdated;
 	}
 }
 

@@ -35,6 +35,9 @@ void pool_roll(struct service *service);
  */
 void pool_renew(struct service *service, struct worker *old, const char *why);
 
+/* Why a worker of an older generation is renewed: pool_roll knows by it who is on the way already. */
+extern const char pool_outdated[];
+
 /* The successor is ready. */
 void pool_end_renewal(struct worker *successor);
 

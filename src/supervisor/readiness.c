@@ -83,27 +83,53 @@ static int open_socket(struct sockaddr_un *name)
 	return fd_take(&fd);
 }
 
+/* False: the path is too long. */
+static bool name_socket(const struct supervisor *supervisor, struct sockaddr_un *name)
+{
+	name->sun_family = AF_UNIX;
+	int n = snprintf(name->sun_path, sizeof name->sun_path, "%s/notify.sock",
+		supervisor->config->runtime_dir);
+	return n < (int)sizeof name->sun_path;
+}
+
+static void watch(struct supervisor *supervisor, struct readiness *readiness, int fd)
+{
+	ev_io_init(&readiness->watcher, on_readable, fd, EV_READ);
+	readiness->watcher.data = supervisor;
+	ev_io_start(supervisor->loop, &readiness->watcher);
+	supervisor->readiness = readiness;
+}
+
 int readiness_open(struct supervisor *supervisor)
 {
 	struct readiness *readiness = calloc(1, sizeof *readiness);
 	if (!readiness)
 		return -ENOMEM;
-	struct sockaddr_un *name = &readiness->name;
-	name->sun_family = AF_UNIX;
-	int n = snprintf(name->sun_path, sizeof name->sun_path, "%s/notify.sock",
-		supervisor->config->runtime_dir);
-	int fd = n < (int)sizeof name->sun_path ? open_socket(name) : -ENAMETOOLONG;
+	int fd = name_socket(supervisor, &readiness->name) ? open_socket(&readiness->name)
+							    : -ENAMETOOLONG;
 	if (fd < 0) {
 		log_error("cannot make %s/notify.sock: %s; set a shorter runtime_dir, or make it writable",
 			supervisor->config->runtime_dir, strerror(-fd));
 		free(readiness);
 		return fd;
 	}
-	ev_io_init(&readiness->watcher, on_readable, fd, EV_READ);
-	readiness->watcher.data = supervisor;
-	ev_io_start(supervisor->loop, &readiness->watcher);
-	supervisor->readiness = readiness;
+	watch(supervisor, readiness, fd);
 	return 0;
+}
+
+int readiness_resume(struct supervisor *supervisor, int fd)
+{
+	struct readiness *readiness = calloc(1, sizeof *readiness);
+	if (!readiness)
+		return -ENOMEM;
+	name_socket(supervisor, &readiness->name);
+	watch(supervisor, readiness, fd);
+	return 0;
+}
+
+int readiness_fd(const struct supervisor *supervisor)
+{
+	return supervisor->readiness ? supervisor->readiness->watcher.fd : -1;
 }
 
 void readiness_close(struct supervisor *supervisor)

@@ -11,6 +11,13 @@ struct supervisor;
 
 /* Binds "notify.sock" in the runtime directory and listens. 0 or -errno, which was logged. */
 int readiness_open(struct supervisor *supervisor);
+
+/* The same with the socket of before, which it takes. */
+int readiness_resume(struct supervisor *supervisor, int fd);
+
+/* -1: there is none. */
+int readiness_fd(const struct supervisor *supervisor);
+
 void readiness_close(struct supervisor *supervisor);
 
 /* The path for NOTIFY_SOCKET, which stays; NULL if it could not be made. */

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "policy/announcement.h"
 #include "supervisor/service.h"
+#include "supervisor/state.h"
 #include "supervisor/supervisor.h"
 
 /* A process that ends closes its descriptors a moment before its end is known, which says it all. */
@@ -73,6 +74,18 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	}
 }
 
+static struct ready_pipe *make(struct worker *worker)
+{
+	struct ready_pipe *pipe = calloc(1, sizeof *pipe);
+	if (!pipe)
+		return NULL;
+	pipe->worker = worker;
+	ev_timer_init(&pipe->ended, on_ended, end_is_known_s, 0);
+	ev_io_init(&pipe->watcher, on_readable, -1, EV_READ);
+	pipe->watcher.data = pipe->ended.data = pipe;
+	return pipe;
+}
+
 struct ready_pipe *ready_pipe_open(struct worker *worker, int *ret_write_fd)
 {
 	int ends[2];
@@ -80,18 +93,45 @@ struct ready_pipe *ready_pipe_open(struct worker *worker, int *ret_write_fd)
 		return NULL;
 	fd_auto int read_fd = ends[0];
 	fd_auto int write_fd = ends[1];
-	struct ready_pipe *pipe = calloc(1, sizeof *pipe);
+	struct ready_pipe *pipe = make(worker);
 	if (!pipe || fd_set_nonblocking(read_fd) < 0) {
 		free(pipe);
 		return NULL;
 	}
-	pipe->worker = worker;
-	ev_timer_init(&pipe->ended, on_ended, end_is_known_s, 0);
-	ev_io_init(&pipe->watcher, on_readable, fd_take(&read_fd), EV_READ);
-	pipe->watcher.data = pipe->ended.data = pipe;
-	ev_io_start(worker->service->supervisor->loop, &pipe->watcher);
+	ev_io_set(&pipe->watcher, fd_take(&read_fd), EV_READ);
+	ready_pipe_resume(pipe);
 	*ret_write_fd = fd_take(&write_fd);
 	return pipe;
+}
+
+json_t *ready_pipe_save(const struct ready_pipe *pipe, struct state_fds *fds)
+{
+	json_t *json = pipe ? json_object() : NULL;
+	if (!json)
+		return NULL;
+	json_object_set_new(json, "fd", state_save_fd(pipe->watcher.fd, fds));
+	json_object_set_new(json, "n_read", json_integer((json_int_t)pipe->n_read));
+	return json;
+}
+
+struct ready_pipe *ready_pipe_restore(
+	struct worker *worker, const json_t *json, struct state_fds *fds)
+{
+	struct ready_pipe *pipe = make(worker);
+	int fd = -1;
+	if (!pipe || state_restore_fd(json_object_get(json, "fd"), fds, &fd) < 0) {
+		free(pipe);
+		return NULL;
+	}
+	ev_io_set(&pipe->watcher, fd, EV_READ);
+	pipe->n_read = (size_t)json_integer_value(json_object_get(json, "n_read"));
+	return pipe;
+}
+
+void ready_pipe_resume(struct ready_pipe *pipe)
+{
+	if (pipe && pipe->watcher.fd >= 0)
+		ev_io_start(pipe->worker->service->supervisor->loop, &pipe->watcher);
 }
 
 void ready_pipe_close(struct ready_pipe *pipe)

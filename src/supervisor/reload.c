@@ -209,6 +209,8 @@ static void on_loaded(void *context, struct config *config, const struct config_
 	struct supervisor *supervisor = reload->supervisor;
 	json_t *reasons = json_array(), *changes;
 	reload->loading = NULL;
+	if (config)
+		config->edition = ++supervisor->last_edition;
 	for (size_t i = 0; i < errors->n; i++)
 		json_array_append_new(reasons, json_string(errors->items[i]));
 	if (config && supervisor->is_stopping) {
@@ -244,6 +246,15 @@ static void begin(struct supervisor *supervisor)
 
 void reload_request(struct supervisor *supervisor, struct admin_call *call, bool is_dry_run)
 {
+	if (supervisor->upgrade && call) {
+		admin_error(call, "org.fdsup.Busy",
+			json_pack("{s:s}", "reason", "an upgrade is under way; reload when it is done"));
+		return;
+	}
+	if (supervisor->upgrade) {
+		supervisor->has_hup = true; /* for whoever is here afterwards */
+		return;
+	}
 	struct reload **link = &supervisor->reloads;
 	struct reload *reload = calloc(1, sizeof *reload);
 	if (!reload) {

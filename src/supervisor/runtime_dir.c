@@ -166,6 +166,18 @@ void runtime_dir_write_listeners(const struct config *config,
 	unlink(temporary);
 }
 
+void runtime_dir_save(struct runtime_dir_saved *ret)
+{
+	*ret = (struct runtime_dir_saved){ lock_fd, admin_file };
+}
+
+void runtime_dir_restore(const struct runtime_dir_saved *saved)
+{
+	if (saved->lock_fd >= 0)
+		lock_fd = saved->lock_fd;
+	admin_file = saved->admin_file;
+}
+
 void runtime_dir_clear(const struct config *config)
 {
 	char path[4096];

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/unix_name.h"
 #include "config/config.h"
 
 enum { RUNTIME_DIR_ERROR_SIZE = 4608 };
@@ -31,6 +32,14 @@ void runtime_dir_set_admin_mode(const struct config *config);
 /* Replaces the file "listeners": a line for each, PROTO ADDRESS PORT SERVICE, which `write` writes. */
 void runtime_dir_write_listeners(const struct config *config,
 	void (*write)(void *context, FILE *stream), void *context);
+
+/* For the program that takes our place, and back. */
+struct runtime_dir_saved {
+	int lock_fd; /* owned */
+	struct unix_file admin_file;
+};
+void runtime_dir_save(struct runtime_dir_saved *ret);
+void runtime_dir_restore(const struct runtime_dir_saved *saved);
 
 /* Removes the socket and the files, as far as they are ours. */
 void runtime_dir_clear(const struct config *config);

@@ -26,11 +26,12 @@
 
 enum { QUEUE_SAY_AGAIN_MS = 10000, DESCRIPTORS_RESERVED = 40 };
 
-struct service *service_create(struct supervisor *supervisor, struct service_config *config)
+struct service *service_make(struct supervisor *supervisor, struct service_config *config)
 {
 	struct service *service = calloc(1, sizeof *service);
 	if (!service)
 		return NULL;
+	service->serial = ++supervisor->last_serial;
 	service->supervisor = supervisor;
 	service->config = config;
 	service->queue[0] = service->queue[1] = service->slots_fd = -1;
@@ -38,6 +39,14 @@ struct service *service_create(struct supervisor *supervisor, struct service_con
 	service->state_since_ms = clock_now_ms();
 	service->generation = 1;
 	pool_init(service);
+	return service;
+}
+
+struct service *service_create(struct supervisor *supervisor, struct service_config *config)
+{
+	struct service *service = service_make(supervisor, config);
+	if (!service)
+		return NULL;
 	if (config->n_listen && service_needs_queue(config)) {
 		service->acceptor = supervisor_choose_acceptor(supervisor);
 		int slot = acceptor_take_slot(service->acceptor);
@@ -337,7 +346,7 @@ static void roll_listen(struct service *service)
 		service_raise(service, EVENT_START);
 }
 
-static void roll(struct service *service)
+void service_roll(struct service *service)
 {
 	service->generation++;
 	service_drop_environment(service);
@@ -375,7 +384,7 @@ bool service_add_listener(struct service *service, const struct listener *listen
 	listeners[service->n_listeners++] = *listener;
 	/* Who has the sockets itself gets one more only from the beginning. */
 	if (service_gets_listeners(service->config))
-		roll(service);
+		service_roll(service);
 	else if (service->is_open)
 		service_tell_listener(service, listener, CONTROL_LISTENER);
 	return true;
@@ -412,7 +421,7 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 		if (service->acceptor)
 			apply_limits(service);
 		if (change >= CHANGE_ROLL)
-			roll(service);
+			service_roll(service);
 		else
 			fill_up(service);
 		if (config->max_rss)

@@ -50,6 +50,7 @@ struct history {
 
 struct service {
 	struct supervisor *supervisor;
+	uint64_t serial;               /* its own among all there ever were */
 	struct service_config *config; /* owned */
 	char **environment;            /* of its programs; made when first needed */
 	enum service_state state;
@@ -93,6 +94,9 @@ struct service {
 /* Takes the configuration. NULL without memory. */
 struct service *service_create(struct supervisor *supervisor, struct service_config *config);
 
+/* The same without an acceptor and its slot. */
+struct service *service_make(struct supervisor *supervisor, struct service_config *config);
+
 /* Only in STOPPED, without a process. */
 void service_destroy(struct service *service);
 
@@ -119,6 +123,9 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 
 /* An address has appeared: its socket is one more of this service, which takes it. False: no memory. */
 bool service_add_listener(struct service *service, const struct listener *listener);
+
+/* New workers take the place of all that run, which finish what they have. */
+void service_roll(struct service *service);
 
 /* Tells a new acceptor all that it must know of the service. */
 void service_introduce(struct service *service);

@@ -3,14 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "admin/server.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/adopt.h"
 #include "supervisor/events.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
@@ -23,9 +26,11 @@
 #include "supervisor/repeats.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/sequence.h"
+#include "supervisor/saved.h"
 #include "supervisor/service.h"
 #include "supervisor/streams.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/verbs.h"
 #include "supervisor/waits.h"
 #include "supervisor/zone.h"
@@ -111,29 +116,6 @@ static int start_loop(struct supervisor *supervisor)
 
 /* ---- what can fail --------------------------------------------------------------------------- */
 
-static int find_helpers(struct supervisor *supervisor)
-{
-	const struct {
-		const char *name;
-		char **path;
-	} programs[] = {
-		{ "fdsup-acceptor", &supervisor->acceptor_path },
-		{ "fdsup-worker", &supervisor->worker_path },
-		{ "fdsup-redirect", &supervisor->redirect_path },
-		{ "fdsup-builtin", &supervisor->builtin_path },
-		{ "fdsup-relay", &supervisor->relay_path },
-	};
-	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
-		*programs[i].path = helpers_find(programs[i].name);
-		if (*programs[i].path)
-			continue;
-		log_error("cannot find %s beside fdsup, in ../libexec/fdsup or in %s; install it there",
-			programs[i].name, FDSUP_LIBEXECDIR);
-		return -ENOENT;
-	}
-	return 0;
-}
-
 static int prepare_process(struct supervisor *supervisor)
 {
 	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -141,8 +123,8 @@ static int prepare_process(struct supervisor *supervisor)
 		log_error("cannot open /dev/null: %s", strerror(errno));
 		return -errno;
 	}
-	fd_raise_limit(&supervisor->nofile);
-	return find_helpers(supervisor);
+	fd_raise_limit(&supervisor->nofile); /* one that is taken over tells what it was at first */
+	return helpers_find_all(supervisor);
 }
 
 static int create_acceptors(struct supervisor *supervisor)
@@ -198,6 +180,19 @@ static int bind_services(struct supervisor *supervisor)
 		result = -EADDRINUSE;
 	}
 	return result;
+}
+
+static int name_instance(struct supervisor *supervisor)
+{
+	unsigned char bytes[sizeof supervisor->instance / 2];
+	if (getrandom(bytes, sizeof bytes, 0) < 0) {
+		log_error("there are no random numbers: %s", strerror(errno));
+		return -errno;
+	}
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(supervisor->instance + 2 * i, 3, "%02x", bytes[i]);
+	supervisor->worker_programs = helpers_identity_of_workers(supervisor);
+	return 0;
 }
 
 static int open_admin(struct supervisor *supervisor)
@@ -262,11 +257,64 @@ static int start_processes(struct supervisor *supervisor)
 	return 0;
 }
 
+/* ---- the place of another ---------------------------------------------------------------------- */
+
+static int restore(struct supervisor *supervisor)
+{
+	return adopt_restore(supervisor, supervisor->state);
+}
+
+static int resume_sockets(struct supervisor *supervisor)
+{
+	int notify_fd = fd_take(&supervisor->kept_notify_fd);
+	int r = readiness_resume(supervisor, notify_fd);
+	if (r == 0 && supervisor->kept_admin_fd >= 0)
+		return verbs_serve(supervisor, fd_take(&supervisor->kept_admin_fd));
+	return r < 0 ? r : open_admin(supervisor);
+}
+
+static int resume(struct supervisor *supervisor)
+{
+	return adopt_resume(supervisor, supervisor->state);
+}
+
+static void forget_state(struct supervisor *supervisor)
+{
+	state_free(supervisor->state);
+	supervisor->state = NULL;
+}
+
+int start_over(struct supervisor *supervisor)
+{
+	static int (*const steps[])(struct supervisor *supervisor) = {
+		prepare_process, start_loop, restore, open_log, resume_sockets, resume,
+	};
+	struct state state;
+	int r = adopt_read(supervisor, &state);
+	if (r < 0)
+		return r;
+	supervisor->state = &state;
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && r == 0; i++)
+		r = steps[i](supervisor);
+	forget_state(supervisor);
+	if (r < 0)
+		return r;
+	pid_file_keep(supervisor->pid_file);
+	log_notice("fdsup %s has taken the place of fdsup %s: %zu service%s", FDSUP_VERSION,
+		supervisor->version_before, supervisor->n_services,
+		supervisor->n_services == 1 ? " goes on" : "s go on");
+	published_write(supervisor);
+	if (supervisor->has_hup)
+		reload_request(supervisor, NULL, false);
+	supervisor->has_hup = false;
+	return 0;
+}
+
 int start(struct supervisor *supervisor)
 {
 	static int (*const steps[])(struct supervisor *supervisor) = {
-		prepare_process, lock,          open_log,        start_loop,      create_acceptors,
-		create_services, bind_services, open_admin,      readiness_open,
+		prepare_process, name_instance,   lock,          open_log,   start_loop,
+		create_acceptors, create_services, bind_services, open_admin, readiness_open,
 		write_pid_file,  start_processes,
 	};
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -303,6 +351,7 @@ void start_undo(struct supervisor *supervisor)
 {
 	if (supervisor->loop) {
 		waits_end(supervisor);
+		upgrade_end(supervisor);
 		reload_end(supervisor);
 		events_follow(NULL);
 		streams_end(supervisor);
@@ -319,9 +368,11 @@ void start_undo(struct supervisor *supervisor)
 		stop_watchers(supervisor);
 		ev_loop_destroy(supervisor->loop);
 	}
-	runtime_dir_clear(supervisor->config);
+	if (supervisor->config)
+		runtime_dir_clear(supervisor->config);
 	free(supervisor->services);
 	free(supervisor->acceptors);
+	free(supervisor->program_path);
 	free(supervisor->acceptor_path);
 	free(supervisor->worker_path);
 	free(supervisor->redirect_path);

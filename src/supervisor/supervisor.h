@@ -19,8 +19,11 @@ struct admin_server;
 struct readiness;
 struct reload;
 struct repeat;
+struct saved_configs;
 struct service;
+struct state;
 struct stream;
+struct upgrade;
 struct wait;
 
 struct supervisor {
@@ -29,6 +32,8 @@ struct supervisor {
 	const char *config_path;
 	const char *pid_file;       /* NULL: none was asked for */
 	struct config *config;      /* the global keys; the services have taken theirs */
+	uint64_t last_serial;       /* of services */
+	uint64_t last_edition;      /* of configurations */
 	struct service **services;  /* by name; those that are leaving behind all others */
 	size_t n_services;
 	struct builtin_ports builtin_ports; /* of the running configuration */
@@ -41,11 +46,26 @@ struct supervisor {
 	struct stream *streams;     /* list: admin calls that are told what happens */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */
 	struct reload *rolling;     /* list: carried out, but for services that are still trying */
+	struct upgrade *upgrade;    /* the one under way */
+	bool has_hup;               /* a reload was asked for meanwhile */
+	char **arguments;           /* our command line */
+	uint64_t worker_programs;   /* which files our workers' programs are: helpers_identity_of_workers */
 	char *acceptor_path;        /* of our other programs */
 	char *worker_path;
 	char *redirect_path;
 	char *builtin_path;
 	char *relay_path;
+	char *program_path;         /* our own, as it was found */
+	char instance[33];          /* of all that descends from one start, through crashes and upgrades */
+	char version_before[32];    /* of the program whose place we took; empty: none */
+	unsigned n_upgrades;        /* since the start, */
+	unsigned n_crashes;         /* and supervisors that died meanwhile */
+	int kept_notify_fd;         /* restoring: the sockets of before */
+	int kept_admin_fd;
+	int pack_fd;                /* the configuration as a check has loaded it; -1: none */
+	bool is_check;              /* this process only tries whether it could take over */
+	struct state *state;        /* restoring: what is being restored */
+	struct saved_configs *configs; /* restoring: those of before, for the services to take theirs */
 	unsigned long nofile;       /* the soft limit that programs get */
 	int null_fd;                /* /dev/null, standard input of programs */
 	uint64_t started_ms;

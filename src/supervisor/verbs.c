@@ -83,6 +83,7 @@ const struct admin_verb verbs_table[] = {
 	{ "Pause", ADMIN_ROLE_CONTROL, on_pause },
 	{ "Resume", ADMIN_ROLE_CONTROL, on_resume },
 	{ "Reload", ADMIN_ROLE_CONTROL, on_reload },
+	{ "Upgrade", ADMIN_ROLE_CONTROL, on_upgrade },
 };
 
 const size_t verbs_table_n = sizeof verbs_table / sizeof *verbs_table;

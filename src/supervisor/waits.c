@@ -1,6 +1,7 @@
 #include "supervisor/waits.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <ev.h>
 
 #include "admin/server.h"
@@ -193,6 +194,37 @@ void waits_add(
 	else
 		ev_timer_start(supervisor->loop, &wait->deadline);
 	check(wait);
+}
+
+/* Another version may number them in another way. */
+static const char *const names_of_kinds[] = {
+	[WAIT_STARTED] = "started", [WAIT_STOPPED] = "stopped", [WAIT_DRAINED] = "drained",
+	[WAIT_PAUSED] = "paused",   [WAIT_RESUMED] = "resumed", [WAIT_UP] = "up",
+};
+
+json_t *waits_save(const struct supervisor *supervisor, const struct admin_call *call)
+{
+	for (const struct wait *wait = supervisor->waits; wait; wait = wait->next)
+		if (wait->call == call)
+			return json_pack("{s:s, s:O}", "what", names_of_kinds[wait->what], "names",
+				wait->names);
+	return NULL;
+}
+
+void waits_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json)
+{
+	json_t *given = json_object_get(json, "names"), *name;
+	json_t *names = json_array();
+	size_t i;
+	json_array_foreach(given, i, name)
+		if (json_is_string(name))
+			json_array_append(names, name);
+	const char *kind = json_string_value(json_object_get(json, "what"));
+	enum wait_for what = WAIT_STARTED;
+	for (size_t j = 0; kind && j < sizeof names_of_kinds / sizeof *names_of_kinds; j++)
+		if (!strcmp(kind, names_of_kinds[j]))
+			what = (enum wait_for)j;
+	waits_add(supervisor, call, what, names);
 }
 
 void waits_on_change(struct supervisor *supervisor, struct service *service)

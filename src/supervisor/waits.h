@@ -25,6 +25,10 @@ enum wait_for {
  */
 void waits_add(struct supervisor *supervisor, struct admin_call *call, enum wait_for what, json_t *names);
 
+/* What a call waits for, and the same for the program that takes our place. NULL: it is none of ours. */
+json_t *waits_save(const struct supervisor *supervisor, const struct admin_call *call);
+void waits_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json);
+
 /* A service changed its state. */
 void waits_on_change(struct supervisor *supervisor, struct service *service);
 

@@ -48,7 +48,7 @@ static void on_exit_of_worker(struct child *child, int status, const struct rusa
 	deaths_on_worker_exit(worker->service, worker, worker->pid, status);
 }
 
-static void set_timer(struct worker *worker, uint64_t ms)
+void worker_set_timer(struct worker *worker, uint64_t ms)
 {
 	struct ev_loop *loop = worker->service->supervisor->loop;
 	ev_timer_stop(loop, &worker->timer);
@@ -280,17 +280,30 @@ static uint64_t retire_ms(const struct worker *worker)
 	return (uint64_t)((double)worker->service->config->max_age * worker->share);
 }
 
-int worker_start(struct service *service, const char **ret_step)
+struct worker *worker_create(struct service *service)
 {
 	*ret_step = "queue";
 	int r = service_needs_queue(service->config) ? service_make_queue(service) : 0;
 	if (r < 0)
 		return r;
 	struct worker *worker = calloc(1, sizeof *worker);
+	if (!worker)
+		return NULL;
+	worker->service = service;
+	worker->child.pidfd = -1;
+	worker->child.on_exit = on_exit_of_worker;
+	ev_timer_init(&worker->timer, on_timer, 0, 0);
+	ev_timer_init(&worker->watchdog, on_watchdog, 0, 0);
+	worker->timer.data = worker->watchdog.data = worker;
+	return worker;
+}
+
+int worker_start(struct service *service, const char **ret_step)
+{
+	struct worker *worker = worker_create(service);
 	*ret_step = "fork";
 	if (!worker)
 		return -ENOMEM;
-	worker->service = service;
 	worker->taken_before = service_taken(service);
 	struct command_line *line = command_line_create(service);
 	pid_t pid = line ? start_process(worker, line, ret_step) : -ENOMEM;
@@ -307,15 +320,11 @@ int worker_start(struct service *service, const char **ret_step)
 	worker->started_ms = clock_now_ms();
 	worker->ready_ms = worker->state == WORKER_READY ? worker->started_ms : 0;
 	worker->child.pid = pid;
-	worker->child.on_exit = on_exit_of_worker;
-	ev_timer_init(&worker->timer, on_timer, 0, 0);
-	ev_timer_init(&worker->watchdog, on_watchdog, 0, 0);
-	worker->timer.data = worker->watchdog.data = worker;
 	worker->share = recycle_share(drand48());
 	worker->renew_why = "max_age is reached";
-	set_timer(worker, worker->state == WORKER_READY ? retire_ms(worker)
+	worker_set_timer(worker, worker->state == WORKER_READY ? retire_ms(worker)
 							: service->config->start_timeout);
-	children_add(&service->supervisor->children, &worker->child);
+	children_add_lasting(&service->supervisor->children, &worker->child);
 	worker->next = service->workers;
 	service->workers = worker;
 	service->n_workers++;
@@ -337,7 +346,7 @@ void worker_on_ready(struct worker *worker)
 	worker->state = WORKER_READY;
 	worker->ready_ms = clock_now_ms();
 	roll_on_ready(worker);
-	set_timer(worker, retire_ms(worker));
+	worker_set_timer(worker, retire_ms(worker));
 	events_on_worker(worker, "ready");
 	pool_end_renewal(worker);
 	pool_check_ready(worker->service);
@@ -354,7 +363,7 @@ void worker_renew_after(struct worker *worker, uint64_t ms, const char *why)
 	if (worker->state != WORKER_READY)
 		return;
 	worker->renew_why = why;
-	set_timer(worker, ms);
+	worker_set_timer(worker, ms);
 }
 
 void worker_on_status(struct worker *worker, const char *text)
@@ -412,7 +421,7 @@ void worker_stop(struct worker *worker)
 		/* A suspended program would learn of it only when it is too late. */
 		kill(-worker->pid, SIGCONT);
 	}
-	set_timer(worker, config->stop_timeout + (is_ours(worker) ? WORKER_GRACE_MS : 0) + 1);
+	worker_set_timer(worker, config->stop_timeout + (is_ours(worker) ? WORKER_GRACE_MS : 0) + 1);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 
@@ -427,7 +436,7 @@ void worker_drain(struct worker *worker)
 	close_ready_pipe(worker);
 	worker->state = WORKER_DRAINING;
 	kill(worker->pid, is_ours(worker) ? SIGHUP : config->stop_signal);
-	set_timer(worker, is_ours(worker) && !config->has_drain_timeout ? 0 : config->drain_timeout);
+	worker_set_timer(worker, is_ours(worker) && !config->has_drain_timeout ? 0 : config->drain_timeout);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 

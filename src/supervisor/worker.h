@@ -37,8 +37,17 @@ struct worker {
 	ev_timer timer;        /* what it stands for follows from the state: see on_timer */
 	ev_timer watchdog;     /* active once it has sent WATCHDOG=1 */
 	struct ready_pipe *ready_pipe; /* with ready = "fd", until it is ready; owned; else NULL */
+	uint64_t due_ms;       /* restoring: when the timer is due, 0: never; */
+	bool has_watchdog;     /* whether the watchdog was active; */
+	int replaces_pid;      /* and the pid of `replaces` */
 	char *status;          /* STATUS= as it last told, escaped; owned; NULL: nothing */
 };
+
+/* Without a process, and not in the list of the service. NULL without memory. */
+struct worker *worker_create(struct service *service);
+
+/* What it stands for follows from the state; 0: it is stopped. */
+void worker_set_timer(struct worker *worker, uint64_t ms);
 
 /* Adds a worker to the service and starts its process. 0 or -errno with the step that failed. */
 int worker_start(struct service *service, const char **ret_step);

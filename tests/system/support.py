@@ -145,6 +145,7 @@ class Fdsup:
     """One fdsup. `services` is the text between services = { and };"""
 
     def __init__(self, services="", top="", start=True, prefix=()):
+        self.bin = BIN
         self.directory = tempfile.mkdtemp(prefix="fdsup-test-")
         os.chmod(self.directory, 0o755)
         self.path = os.path.join(self.directory, "fdsup.conf")
@@ -184,7 +185,7 @@ class Fdsup:
             os.chmod(notify_path, 0o666)
             self.returncode = None
             self.process = subprocess.Popen(
-                [*self.prefix, os.path.join(BIN, "fdsup"), "-c", self.path, *arguments],
+                [*self.prefix, os.path.join(self.bin, "fdsup"), "-c", self.path, *arguments],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env=dict(os.environ, NOTIFY_SOCKET=notify_path))
             # fdsup waits for no reader: under load, what does not fit would be missing here.
