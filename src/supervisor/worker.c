@@ -282,10 +282,6 @@ static uint64_t retire_ms(const struct worker *worker)
 
 struct worker *worker_create(struct service *service)
 {
-	*ret_step = "queue";
-	int r = service_needs_queue(service->config) ? service_make_queue(service) : 0;
-	if (r < 0)
-		return r;
 	struct worker *worker = calloc(1, sizeof *worker);
 	if (!worker)
 		return NULL;
@@ -300,6 +296,10 @@ struct worker *worker_create(struct service *service)
 
 int worker_start(struct service *service, const char **ret_step)
 {
+	*ret_step = "queue";
+	int r = service_needs_queue(service->config) ? service_make_queue(service) : 0;
+	if (r < 0)
+		return r;
 	struct worker *worker = worker_create(service);
 	*ret_step = "fork";
 	if (!worker)
