@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "supervisor/journal.h"
 
 static struct {
 	int fd; /* of the file or of the socket to syslog */
@@ -23,9 +24,8 @@ static struct {
 	bool is_cut;     /* the last line was: the next one begins anew */
 	char *path;
 	unsigned long n_dropped;
+	journal_knows *knows; /* NULL: no services yet */
 } output = { .fd = -1 };
-
-static const char syslog_path[] = "/dev/log";
 
 /* A full disk may take a part of a line: that one is lost, and does not spoil its successor. */
 static bool write_line(int fd, const char *prefix, const char *line, size_t length)
@@ -88,10 +88,17 @@ static void to_file(int level, const char *line, size_t length)
 	write_stamped(output.fd, level, line, length);
 }
 
-static int connect_syslog(void)
+/* A daemon that takes one line a datagram. */
+struct daemon {
+	const char *path;
+	bool (*send)(int level, const char *line, size_t length);
+	bool has_stderr; /* it reads that as well: what it does not take goes there */
+};
+
+static int connect_daemon(const char *path)
 {
 	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	memcpy(name.sun_path, syslog_path, sizeof syslog_path);
+	strncpy(name.sun_path, path, sizeof name.sun_path - 1);
 	fd_auto int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&name, sizeof name) < 0)
 		return -errno;
@@ -112,27 +119,72 @@ static bool send_syslog(int level, const char *line, size_t length)
 	return send(output.fd, text, (size_t)used, MSG_NOSIGNAL) >= 0;
 }
 
+static bool send_journal(int level, const char *line, size_t length)
+{
+	char entry[JOURNAL_ENTRY_SIZE];
+	size_t n = journal_format(entry, level, line, length, output.knows);
+	return send(output.fd, entry, n, MSG_NOSIGNAL) >= 0;
+}
+
+static void say_dropped(const struct daemon *daemon)
+{
+	char note[96];
+	int n = snprintf(note, sizeof note, "%lu log lines were lost before this one", output.n_dropped);
+	if (output.fd >= 0 && daemon->send(LOG_WARNING, note, (size_t)n))
+		output.n_dropped = 0;
+}
+
+static bool send_again(const struct daemon *daemon, int level, const char *line, size_t length)
+{
+	/* The daemon was restarted: its socket is a new one. */
+	fd_close(&output.fd);
+	int fd = connect_daemon(daemon->path);
+	output.fd = fd < 0 ? -1 : fd;
+	return fd >= 0 && daemon->send(level, line, length);
+}
+
+static void to_daemon(const struct daemon *daemon, int level, const char *line, size_t length)
+{
+	if (output.n_dropped)
+		say_dropped(daemon);
+	if (output.fd >= 0 && daemon->send(level, line, length))
+		return;
+	if ((output.fd < 0 || errno != EAGAIN) && send_again(daemon, level, line, length))
+		return;
+	if (output.fd < 0 && daemon->has_stderr)
+		to_stderr(level, line, length);
+	else
+		output.n_dropped++;
+}
+
+static const struct daemon syslog_daemon = { .path = "/dev/log", .send = send_syslog };
+static const struct daemon journal_daemon = {
+	.path = journal_path,
+	.send = send_journal,
+	.has_stderr = true,
+};
+
 static void to_syslog(int level, const char *line, size_t length)
 {
 	say_while_starting(level, line, length);
-	if (output.n_dropped) {
-		char note[96];
-		int n = snprintf(note, sizeof note, "%lu log lines were lost before this one",
-			output.n_dropped);
-		if (output.fd >= 0 && send_syslog(LOG_WARNING, note, (size_t)n))
-			output.n_dropped = 0;
-	}
-	if (output.fd >= 0 && send_syslog(level, line, length))
-		return;
-	if (output.fd < 0 || errno != EAGAIN) {
-		/* The daemon was restarted: its socket is a new one. */
-		fd_close(&output.fd);
-		int fd = connect_syslog();
-		output.fd = fd < 0 ? -1 : fd;
-		if (fd >= 0 && send_syslog(level, line, length))
-			return;
-	}
-	output.n_dropped++;
+	to_daemon(&syslog_daemon, level, line, length);
+}
+
+/* Who starts fdsup sees the same journal. */
+static void to_journal(int level, const char *line, size_t length)
+{
+	to_daemon(&journal_daemon, level, line, length);
+}
+
+/*
+ * In a folder where others may make files, one of theirs may wait under our name: for what it would
+ * read, or to have it grow where a link leads.
+ */
+static bool is_ours(const struct stat *status)
+{
+	if (!S_ISREG(status->st_mode))
+		return !S_ISDIR(status->st_mode); /* /dev/null, a terminal */
+	return (status->st_uid == geteuid() || status->st_uid == 0) && status->st_nlink == 1;
 }
 
 static int open_file(const char *path)
@@ -142,11 +194,20 @@ static int open_file(const char *path)
 	if (fd < 0)
 		return -errno;
 	struct stat status;
-	if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode)) {
+	if (fstat(fd, &status) < 0 || !is_ours(&status)) {
+		bool is_folder = S_ISDIR(status.st_mode);
 		fd_close(&fd);
-		return -EISDIR;
+		return is_folder ? -EISDIR : -EPERM;
 	}
 	return fd;
+}
+
+const char *log_output_explain(int error)
+{
+	if (error == -EPERM)
+		return "the file there belongs to another user, or has a second name (a hard link); remove "
+		       "it";
+	return strerror(-error);
 }
 
 int log_output_open(const struct config *config)
@@ -167,11 +228,14 @@ int log_output_open(const struct config *config)
 	log_output_close();
 	output.fd = fd;
 	output.path = path;
+	bool is_journal = config->log_target == LOG_TO_STDERR && journal_has_stderr();
 	/* No syslog daemon now is no reason not to start: lines are counted until there is one. */
-	if (config->log_target == LOG_TO_SYSLOG && (fd = connect_syslog()) >= 0)
-		output.fd = fd;
+	if (config->log_target == LOG_TO_SYSLOG || is_journal) {
+		fd = connect_daemon(is_journal ? journal_daemon.path : syslog_daemon.path);
+		output.fd = fd < 0 ? -1 : fd;
+	}
 	log_set_level(config->log_level);
-	log_set_sink(sinks[config->log_target]);
+	log_set_sink(is_journal ? to_journal : sinks[config->log_target]);
 	return 0;
 }
 
@@ -190,6 +254,11 @@ int log_output_reopen(void)
 void log_output_started(void)
 {
 	output.is_started = true;
+}
+
+void log_output_tell_services(journal_knows *knows)
+{
+	output.knows = knows;
 }
 
 void log_output_close(void)

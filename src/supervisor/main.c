@@ -25,6 +25,7 @@
 #include "supervisor/options.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/runtime_dir.h"
+#include "supervisor/service.h"
 #include "supervisor/start.h"
 #include "supervisor/supervisor.h"
 
@@ -74,6 +75,19 @@ static void unblock_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* journal_knows has no context, and a process has one log. */
+static struct supervisor *running;
+
+static bool knows_service(const char *name, size_t length)
+{
+	for (size_t i = 0; i < running->n_services; i++) {
+		const char *known = running->services[i]->config->name;
+		if (strlen(known) == length && !memcmp(known, name, length))
+			return true;
+	}
+	return false;
+}
+
 /* config NULL: another fdsup has left its own, and more. */
 static int run(const struct options *options, struct config *config, char **arguments)
 {
@@ -92,6 +106,8 @@ static int run(const struct options *options, struct config *config, char **argu
 	};
 	int status = EXIT_FAILURE;
 	srand48(time(NULL) ^ getpid());
+	running = &supervisor;
+	log_output_tell_services(knows_service);
 	if (config)
 		config->edition = ++supervisor.last_edition;
 	if ((config ? start(&supervisor) : start_over(&supervisor)) == 0) {
@@ -107,6 +123,7 @@ static int run(const struct options *options, struct config *config, char **argu
 	if (status == EXIT_FAILURE && !config)
 		_exit(status);
 	pid_file_remove();
+	log_output_tell_services(NULL);
 	start_undo(&supervisor);
 	log_output_close();
 	return status;

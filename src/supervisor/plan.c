@@ -455,7 +455,7 @@ static void switch_globals(struct supervisor *supervisor, struct config *config)
 	int r = log_output_open(after);
 	if (r < 0)
 		log_error("cannot open the log file %s: %s; the log stays where it was", after->log_file,
-			strerror(-r));
+			log_output_explain(r));
 	runtime_dir_set_admin_mode(after);
 	supervisor->config = after;
 	config_free(before);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/loading.h"
+#include "supervisor/log_output.h"
 #include "supervisor/notify.h"
 #include "supervisor/plan.h"
 #include "supervisor/service.h"
@@ -244,8 +245,19 @@ static void begin(struct supervisor *supervisor)
 					       strerror(errno))));
 }
 
+/* Even when the new configuration is refused. */
+static void reopen_rotated_log(void)
+{
+	int r = log_output_reopen();
+	if (r < 0)
+		log_error("cannot open the log file anew: %s; the log stays where it was",
+			log_output_explain(r));
+}
+
 void reload_request(struct supervisor *supervisor, struct admin_call *call, bool is_dry_run)
 {
+	if (!is_dry_run)
+		reopen_rotated_log();
 	if (supervisor->upgrade && call) {
 		admin_error(call, "org.fdsup.Busy",
 			json_pack("{s:s}", "reason", "an upgrade is under way; reload when it is done"));

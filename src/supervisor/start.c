@@ -49,10 +49,6 @@ static void on_hup(struct ev_loop *loop, ev_signal *watcher, int events)
 	struct supervisor *supervisor = watcher->data;
 	if (supervisor->is_stopping)
 		return;
-	/* A rotated log is opened anew even when the new configuration is refused. */
-	int r = log_output_reopen();
-	if (r < 0)
-		log_error("cannot open the log file anew: %s; the log stays where it was", strerror(-r));
 	reload_request(supervisor, NULL, false);
 }
 
@@ -223,7 +219,7 @@ static int open_log(struct supervisor *supervisor)
 	int r = log_output_open(config);
 	if (r < 0)
 		log_error("cannot open the log file %s: %s; make its directory, or change log.to",
-			config->log_file, strerror(-r));
+			config->log_file, log_output_explain(r));
 	return r;
 }
 

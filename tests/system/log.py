@@ -243,6 +243,112 @@ class Log(Test):
             self.assertIn("cannot open the log file %s" % path, error)
         self.assertEqual(self.read(precious), "precious")
 
+    def test_a_log_file_that_others_have_a_hand_in_is_refused(self):
+        fdsup = self.unstarted()
+        mine, linked = (os.path.join(fdsup.directory, name) for name in ("mine", "linked"))
+        with open(mine, "w") as f:
+            f.write("precious")
+        os.link(mine, linked)
+        paths = [linked]
+        if os.geteuid() == 0:
+            paths.append(os.path.join(fdsup.directory, "theirs"))
+            with open(paths[-1], "w"):
+                os.chown(paths[-1], 65534, 65534)
+        for path in paths:
+            fdsup.write(self.cat(free_port()), 'log = { to = "%s"; };' % path)
+            code, _, error = run("fdsup", "-c", fdsup.path)
+            self.assertEqual(code, 1, path)
+            self.assertIn("cannot open the log file %s: the file there belongs to another user" % path, error)
+            self.assertNotIn("fdsup", self.read(path))
+
+    def test_a_log_that_is_rotated_goes_on_in_a_new_file(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        path = os.path.join(fdsup.directory, "fdsup.log")
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % path)
+        fdsup.start()
+        self.talk(port, b"x")
+        wait_until("a line", lambda: "cat: END" in self.read(path))
+        os.rename(path, path + ".1")
+        fdsup.signal(signal.SIGHUP)
+        wait_until("the new one", lambda: os.path.exists(path) and "reloaded" in self.read(path))
+        self.talk(port, b"x")
+        wait_until("a line", lambda: self.read(path).count("cat: END") == 1)
+        self.assertEqual(self.read(path + ".1").count("cat: END"), 1)
+        # A configuration that is refused does not keep the log from being rotated.
+        os.rename(path, path + ".2")
+        fdsup.write("nonsense = 1;", 'log = { to = "%s"; };' % path)
+        self.assertEqual(fdsup.ctl("reload")[0], 1)
+        wait_until("the new one", lambda: os.path.exists(path) and "nonsense" in self.read(path))
+
+    @needs_root
+    def test_a_full_disk_costs_lines_and_that_is_told_when_there_is_room(self):
+        port = free_port()
+        folder = os.path.join(self.unstarted().directory, "small")
+        os.mkdir(folder)
+        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], capture_output=True)
+        if mount.returncode != 0:
+            self.skipTest("no mount here")
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        path, ballast = os.path.join(folder, "fdsup.log"), os.path.join(folder, "ballast")
+        fdsup = self.fdsup(self.cat(port, 'log = [ "start", "end" ];'), 'log = { to = "%s"; };' % path)
+        try:
+            with open(ballast, "wb", 0) as f:
+                while True:
+                    f.write(b"x" * 4096)
+        except OSError:
+            pass
+        # The page that the log has begun takes a few lines more.
+        for _ in range(40):
+            self.assertEqual(self.talk(port, b"x"), b"x")
+        fdsup.wait_status("cat", lambda s: s["served"] == 40, "all served")
+        self.assertLess(self.read(path).count("cat: END"), 40)
+        os.unlink(ballast)
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        wait_until("it is told", lambda: re.search(r"\d+ log lines were lost before this one", self.read(path)))
+        fdsup.stop()
+
+    # -- journal
+
+    @needs_root
+    def test_under_systemd_lines_go_to_the_journal_with_their_fields(self):
+        port = free_port()
+        folder = self.unstarted().directory
+        path = os.path.join(folder, "socket")
+        journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sockets.append(journal)
+        journal.bind(path)
+        journal.settimeout(LONG)
+        # Where the journal's socket is, in a mount namespace of this fdsup.
+        script = ('mount -t tmpfs none /run && mkdir -p /run/systemd/journal && touch /run/systemd/journal/socket && '
+                  'mount --bind "%s" /run/systemd/journal/socket && '
+                  'JOURNAL_STREAM=$(stat -L -c %%d:%%i /proc/self/fd/2) exec "$@"' % path)
+        fdsup = self.unstarted(prefix=["unshare", "--mount", "sh", "-c", script, "sh"])
+        fdsup.write(self.cat(port, 'log = [ "start", "end" ];')
+                    + 'd = { command = [ "/bin/sh", "-c", "echo words >&2; exec sleep 1000" ]; };')
+        fdsup.start()
+        self.talk(port, b"x")
+
+        def entry(text):
+            while True:
+                fields = dict(l.split("=", 1) for l in journal.recv(65536).decode().splitlines())
+                if text in fields["MESSAGE"]:
+                    return fields
+        self.assertEqual(entry("d: stderr: words")["FDSUP_SERVICE"], "d")
+        start, end = entry("cat: START "), entry("cat: END ")
+        self.assertEqual(start["FDSUP_CONNECTION"], end["FDSUP_CONNECTION"])
+        self.assertEqual((end["FDSUP_SERVICE"], end["FDSUP_EVENT"], end["FDSUP_STATUS"], end["PRIORITY"],
+                          end["SYSLOG_IDENTIFIER"]), ("cat", "END", "0", "6", "fdsup"))
+        self.assertRegex(end["FDSUP_PEER"], r"^127\.0\.0\.1:\d+$")
+        fdsup.stop()
+        self.assertEqual(fdsup.lines, [])
+
+    def test_a_variable_left_over_is_not_the_journal(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port), prefix=["env", "JOURNAL_STREAM=1:2"])
+        self.talk(port, b"x")
+        fdsup.wait_log("cat: END")
+
     def test_a_reload_that_cannot_open_the_new_log_stays_with_the_old_one(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port))
