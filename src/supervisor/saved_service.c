@@ -175,7 +175,8 @@ enum { N_LISTENER_ROWS = sizeof listener_rows / sizeof *listener_rows };
 static json_t *save_listeners(const void *object, struct state_fds *fds)
 {
 	const struct service *service = object;
-	json_t *listeners = service->n_listeners ? json_array() : NULL;
+	/* None may be bound yet: then the list is empty, and still there. */
+	json_t *listeners = service->listeners ? json_array() : NULL;
 	for (uint32_t i = 0; i < service->n_listeners; i++)
 		json_array_append_new(listeners,
 			state_save_rows(listener_rows, N_LISTENER_ROWS, &service->listeners[i], fds));
@@ -206,9 +207,11 @@ static int restore_listeners(
 	struct service *service = object;
 	size_t n = json_array_size(value), i;
 	json_t *item;
-	service->listeners = n ? calloc(n, sizeof *service->listeners) : NULL;
+	if (!json_is_array(value))
+		return -EINVAL;
+	service->listeners = calloc(n ? n : 1, sizeof *service->listeners);
 	if (!service->listeners)
-		return n ? -ENOMEM : -EINVAL;
+		return -ENOMEM;
 	json_array_foreach(value, i, item) {
 		struct listener *listener = &service->listeners[service->n_listeners++];
 		listener->fd = -1;
