@@ -13,6 +13,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/ending.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/events.h"
 #include "supervisor/pool.h"
 #include "supervisor/roll.h"
@@ -216,12 +217,16 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 	forget_worker(service, worker);
 	pool_forget_renewal(service, worker);
 	tell_acceptor(service, pid, status);
+	bool was_working = was == WORKER_READY || was == WORKER_STARTING;
+	/* Who leaves of its own accord, as a wait service of inetd's does, may leave others at work. */
+	bool is_idle_exit = was_working && status == 0 && may_leave(service, worker);
+	if (!is_idle_exit)
+		leftovers_end(service, pid);
 	if (roll_on_death(service, worker, status)) {
 		worker_free(worker);
 		return;
 	}
-	bool is_idle_exit = status == 0 && may_leave(service, worker);
-	if (was != WORKER_READY && was != WORKER_STARTING)
+	if (!was_working)
 		ending_check(service);
 	else if (!is_idle_exit)
 		on_death(service, worker, pid, status);

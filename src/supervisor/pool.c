@@ -234,7 +234,8 @@ static unsigned n_on_their_way(const struct service *service)
 static struct worker *find_placeless(struct service *service)
 {
 	for (struct worker *worker = service->workers; worker; worker = worker->next)
-		if (is_current(worker) && worker->state == WORKER_READY && worker->is_placeless)
+		if (is_current(worker) && worker->state == WORKER_READY && worker->is_placeless &&
+			!roll_is_trial(worker))
 			return worker;
 	return NULL;
 }

@@ -100,7 +100,7 @@ static void return_daemon(struct roll *roll)
 	roll->config = NULL;
 	end(roll);
 	service_forget_failures(service);
-	service_config_free(service_reconfigure(service, old, CHANGE_APPLY, NULL, 0));
+	service_config_free(service_reconfigure(service, old, CHANGE_NONE, NULL, 0));
 	service_drop_environment(service);
 	service->generation--;
 	if (service->n_working)

@@ -13,6 +13,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
 #include "supervisor/late.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/events.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
@@ -77,6 +78,7 @@ void service_destroy(struct service *service)
 		acceptor_give_slot(service->acceptor, service->slot);
 	capture_destroy(service->capture);
 	roll_destroy(service);
+	leftovers_forget(service);
 	free(service->reload_failure);
 	free(service->missing);
 	free(service->environment);
@@ -252,6 +254,8 @@ void service_raise(struct service *service, enum service_event event)
 	/* Whatever was planned before the event is planned anew by it, or not at all. */
 	if (step.actions || step.next != before)
 		pool_retry_cancel(service);
+	if (step.next == STATE_STOPPED)
+		leftovers_forget(service);
 	if (event == EVENT_EMPTY) {
 		service->terminate_ms = 0;
 		service->is_hurried = false;

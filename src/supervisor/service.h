@@ -22,6 +22,7 @@
 struct supervisor;
 struct acceptor;
 struct capture;
+struct leftover;
 struct roll;
 
 /* How the last worker ended: what health_death needs, kept after it. */
@@ -86,6 +87,7 @@ struct service {
 	bool is_to_stop;               /* as soon as those that come after it have */
 	uint64_t start_ms;             /* when it was last told to start */
 	char *missing;                 /* an address that is not there, and why; NULL: all are */
+	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	unsigned n_deaths;
 	unsigned n_restarts;

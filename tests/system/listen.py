@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 
-from support import Test, free_port, main, wait_until
+from support import Test, free_port, is_running, main, wait_until
 
 # Accepts from the sockets it was handed, and answers with what it found in its environment.
 SERVER = r'''
@@ -172,6 +172,62 @@ while select.select([s], [], [], .3)[0]:
             except ConnectionResetError: # the old one had it when it was killed
                 return False
         wait_until("the new one serves alone", is_served)
+
+    # Two children accept beside it; a third, without the listener, serves the first connection.
+    PREFORK = r'''
+import os, signal, socket, sys, time
+listener = socket.socket(fileno=3)
+if len(sys.argv) > 1:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+first = listener.accept()[0]
+if os.fork() == 0:
+    listener.close()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while first.recv(1):
+        first.sendall(b"here")
+    os._exit(0)
+first.sendall(b"x")
+first.close()
+master = os.getpid()
+for _ in range(2):
+    if os.fork() == 0:
+        break
+while True:
+    with listener.accept()[0] as connection:
+        connection.sendall(b"%d %d" % (master, os.getpid()))
+'''
+
+    def test_children_of_a_killed_one_do_not_go_on_accepting_beside_its_successor(self):
+        for argument, stop_timeout in (("", "1h"), ('"deaf"', "200ms")):
+            port = free_port()
+            fdsup = self.server('address = "127.0.0.1"; port = %d; stop_timeout = "%s"; restart_delay = "10ms";' % (
+                port, stop_timeout), self.PREFORK)
+            if argument:
+                fdsup.stop()
+                with open(fdsup.path) as f:
+                    text = f.read()
+                with open(fdsup.path, "w") as f:
+                    f.write(text.replace('server.py" ]', 'server.py", %s ]' % argument))
+                fdsup.start()
+            first = self.connect(port)
+            self.assertEqual(first.recv(1), b"x")
+            master = fdsup.worker_pids("s")[0]
+            wait_until("all three accept", lambda: len({self.talk(port) for _ in range(20)}) == 3)
+            others = {int(self.talk(port).split()[1]) for _ in range(50)} - {master}
+            os.kill(master, signal.SIGKILL)
+            fdsup.wait_log(r"worker %d has left 2 processes behind that would accept" % master)
+            wait_until("they have ended", lambda: not any(map(is_running, others)))
+            # The one that serves a connection and has no listener goes on.
+            first.sendall(b"?")
+            self.assertEqual(first.recv(4), b"here")
+            new = self.connect(port)
+            self.assertEqual(new.recv(1), b"x")
+            self.assertEqual({int(self.talk(port).split()[0]) for _ in range(20)}, set(fdsup.worker_pids("s")))
+            if argument:
+                fdsup.wait_log(r"2 processes that worker %d left behind did not end, and are killed" % master)
+            first.close()
+            new.close()
+            fdsup.stop()
 
     def test_limits_that_only_the_program_can_keep_are_told(self):
         port = free_port()
