@@ -64,6 +64,8 @@ static void refuse(struct service *service, int *connection, const struct ledger
 		access_say(&service->access->refuse_message, *connection);
 	close_visibly(service, connection);
 	score_add(service->score->refused, 1);
+	score_set(service->score->refused_rule, score_rule_of(reason));
+	score_set(service->score->refused_ns, now_ns);
 	service_log_refused(service, entry, reason, now_ns);
 }
 

@@ -22,11 +22,19 @@ bool choose_columns(
 
 int run_listing(struct ctl *ctl, const struct question *question, const struct table *table)
 {
+	return run_listing_of(ctl, question, table, services_parameter(ctl));
+}
+
+int run_listing_of(struct ctl *ctl, const struct question *question, const struct table *table,
+	json_t *parameters)
+{
 	struct client_reply reply;
 	struct table_choice choice;
-	if (!choose_columns(ctl, table, &choice))
+	if (!choose_columns(ctl, table, &choice)) {
+		json_decref(parameters);
 		return CTL_USAGE;
-	int code = ask(ctl, question, services_parameter(ctl), &reply);
+	}
+	int code = ask(ctl, question, parameters, &reply);
 	if (code != CTL_OK)
 		return code;
 	view_apply(ctl, table, reply.parameters, question->rows);

@@ -15,4 +15,8 @@ bool choose_columns(const struct ctl *ctl, const struct table *table, struct tab
 /* Asks and prints. Returns the exit code. */
 int run_listing(struct ctl *ctl, const struct question *question, const struct table *table);
 
+/* The same with other parameters than the names of services, which it takes. */
+int run_listing_of(struct ctl *ctl, const struct question *question, const struct table *table,
+	json_t *parameters);
+
 #endif

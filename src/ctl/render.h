@@ -17,6 +17,9 @@ extern const struct table table_status;    /* rows: services */
 extern const struct table table_listeners; /* rows: listeners */
 extern const struct table table_workers;   /* rows: workers */
 
+extern const struct table table_deaths;    /* rows: deaths */
+extern const struct table table_deaths_verbose; /* the same, with all of the last words */
+
 /*
  * All of `status`: lines about the daemon, the table with what is wrong beneath each service, the
  * sum. With chosen columns the table alone, since something else is going to read it.

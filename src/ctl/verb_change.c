@@ -76,7 +76,7 @@ int run_restart(struct ctl *ctl)
 /* Connections may take five minutes to end by themselves; then they are ended. */
 int run_drain(struct ctl *ctl)
 {
-	static const struct question question = { "Drain", "outcomes", true, DRAIN_TIMEOUT_MS };
+	static const struct question question = { "Drain", "outcomes", true, .timeout_ms = DRAIN_TIMEOUT_MS };
 	return run_change(ctl, &question);
 }
 

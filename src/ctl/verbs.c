@@ -29,6 +29,18 @@ static int run_workers(struct ctl *ctl)
 	return run_listing(ctl, &question, &table_workers);
 }
 
+static int run_deaths(struct ctl *ctl)
+{
+	static const struct question question = { "Deaths", "deaths" };
+	const struct table *table = ctl->is_verbose ? &table_deaths_verbose : &table_deaths;
+	json_t *parameters = json_object();
+	if (ctl->n_names)
+		json_object_set_new(parameters, "service", json_string(ctl->names[0]));
+	if (is_given(ctl, OPTION_LINES))
+		json_object_set_new(parameters, "limit", json_integer(ctl->n_lines));
+	return run_listing_of(ctl, &question, table, parameters);
+}
+
 /* Ours, and that of the daemon where there is one; that there is none is no failure here. */
 static int run_version(struct ctl *ctl)
 {
@@ -74,6 +86,11 @@ const struct verb verbs[] = {
 		LISTING | VERB_TAKES_NUMERIC, run_listeners, &table_listeners },
 	{ "workers", "[SERVICE...]", "the worker processes",
 		LISTING | VERB_TAKES_STATE | VERB_TAKES_WORKER, run_workers, &table_workers },
+	{ "explain", "SERVICE", "how it has come to be as it is, in sentences",
+		CHANGE | VERB_NEEDS_ONE_NAME, run_explain, NULL },
+	{ "deaths", "[-v] [-n NUMBER] [SERVICE]", "workers that died, and what they left",
+		LISTING | VERB_NEEDS_ONE_NAME | VERB_TAKES_LINES | VERB_TAKES_VERBOSE | VERB_TAKES_WORKER,
+		run_deaths, &table_deaths },
 	{ "logs", "[-f] [-n LINES] SERVICE", "what its programs last wrote to standard error",
 		CHANGE | VERB_NEEDS_ONE_NAME | VERB_TAKES_LINES | VERB_TAKES_FOLLOW, run_logs, NULL },
 	{ "events", "[SERVICE...]", "everything that happens, as lines of JSON", VERB_TAKES_NAMES,

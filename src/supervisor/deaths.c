@@ -12,6 +12,7 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
+#include "supervisor/death_record.h"
 #include "supervisor/ending.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/events.h"
@@ -65,6 +66,7 @@ void deaths_on_failed_start(struct service *service, const char *step, int error
 	};
 	struct backoff_verdict verdict = judge_death(service, 0, false, false);
 	log_failed_start(service, step, error);
+	death_record_failed_start(service, step, error, verdict.delay_ms);
 	if (service->n_working > 0)
 		service_raise(service, EVENT_SHORT);
 	else
@@ -144,6 +146,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		.pid = pid,
 		.status = status,
 		.age_ms = age_ms,
+		.at_ms = clock_now_ms(),
 	};
 	if (service->capture && service->n_working)
 		capture_drain(service->capture);
@@ -153,6 +156,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		char text[HEALTH_STATUS_SIZE];
 		log_notice("%s: %s %d %s; restart leaves it at that", service->config->name,
 			worker_noun(service), pid, health_format_status(text, status));
+		death_record_exit(service, worker, status, 0);
 		service_raise(service, EVENT_GONE_FOR_GOOD);
 		return;
 	}
@@ -163,6 +167,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	struct backoff_verdict verdict =
 		judge_death(service, age_ms, was_useful, is_clean && !is_hasty);
 	log_death(service, &verdict);
+	death_record_exit(service, worker, status, verdict.delay_ms);
 	if (service->n_working >= pool_n_wanted(service))
 		return;
 	service->n_restarts++;
@@ -226,11 +231,14 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 		worker_free(worker);
 		return;
 	}
-	if (!was_working)
+	if (!was_working) {
+		if (service->state == STATE_HUNG) /* it counted when it was found to hang */
+			death_record_exit(service, worker, status, 0);
 		ending_check(service);
-	else if (!is_idle_exit)
+	} else if (!is_idle_exit) {
 		on_death(service, worker, pid, status);
-	else if (service->n_working == 0)
+	} else if (service->n_working == 0) {
 		service_raise(service, EVENT_GONE_IDLE);
+	}
 	worker_free(worker);
 }

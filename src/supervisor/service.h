@@ -34,6 +34,7 @@ struct last_death {
 	int pid;
 	int status;
 	uint64_t age_ms;
+	uint64_t at_ms; /* CLOCK_MONOTONIC */
 	unsigned n_left_behind; /* processes that outlived a daemon, and were ended */
 	uint64_t delay_ms; /* until the next try that it has earned */
 };
@@ -158,6 +159,9 @@ void service_forget_failures(struct service *service);
 
 /* Connections that its workers have taken so far; 0 for a service without a queue. */
 uint64_t service_taken(const struct service *service);
+
+/* What is known of it at the moment, for policy to judge; its texts are the service's. */
+struct health_facts service_facts(const struct service *service);
 
 void service_judge(const struct service *service, struct health *ret_health);
 

@@ -56,7 +56,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 	};
 }
 
-void service_judge(const struct service *service, struct health *ret_health)
+struct health_facts service_facts(const struct service *service)
 {
 	uint64_t now_ns = clock_now_ns();
 	uint64_t now_ms = now_ns / 1000000;
@@ -84,5 +84,11 @@ void service_judge(const struct service *service, struct health *ret_health)
 	add_death(service, &facts);
 	if (service->acceptor)
 		add_score(service, now_ns, &facts);
+	return facts;
+}
+
+void service_judge(const struct service *service, struct health *ret_health)
+{
+	struct health_facts facts = service_facts(service);
 	health_judge(&facts, ret_health);
 }

@@ -12,6 +12,7 @@
 #include "config/builtin_ports.h"
 #include "config/config.h"
 #include "supervisor/children.h"
+#include "supervisor/death_list.h"
 #include "wire/hours.h"
 
 struct acceptor;
@@ -42,6 +43,7 @@ struct supervisor {
 	struct admin_server *admin;
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
+	struct death_list deaths;
 	struct repeat *repeats;     /* list: admin calls that are answered again and again */
 	struct stream *streams;     /* list: admin calls that are told what happens */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */

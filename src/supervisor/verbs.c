@@ -4,6 +4,7 @@
 
 #include "admin/description.h"
 #include "admin/server.h"
+#include "supervisor/explain.h"
 #include "supervisor/named.h"
 #include "supervisor/orders.h"
 #include "supervisor/repeats.h"
@@ -59,6 +60,26 @@ static void on_status(void *context, struct admin_call *call, const json_t *para
 	json_decref(names);
 }
 
+/* Also of services that are no longer there; a name that nobody knows is refused all the same. */
+static void on_deaths(void *context, struct admin_call *call, const json_t *parameters)
+{
+	struct supervisor *supervisor = context;
+	const char *name = json_string_value(json_object_get(parameters, "service"));
+	const json_t *limit = json_object_get(parameters, "limit");
+	json_int_t n = json_is_integer(limit) ? json_integer_value(limit) : DEATHS_KEPT_OF_SERVICE;
+	if (n < 0) {
+		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "limit"));
+		return;
+	}
+	json_t *deaths = death_list_last(&supervisor->deaths, name, (size_t)n);
+	if (name && !json_array_size(deaths) && !supervisor_find(supervisor, name)) {
+		json_decref(deaths);
+		refuse_unknown(supervisor, call, name);
+		return;
+	}
+	admin_reply(call, json_pack("{s:o}", "deaths", deaths));
+}
+
 static void on_listeners(void *context, struct admin_call *call, const json_t *parameters)
 {
 	list(context, call, parameters, "listeners", snapshot_add_listeners);
@@ -73,6 +94,8 @@ const struct admin_verb verbs_table[] = {
 	{ "Status", ADMIN_ROLE_STATUS, on_status },
 	{ "Listeners", ADMIN_ROLE_STATUS, on_listeners },
 	{ "Workers", ADMIN_ROLE_STATUS, on_workers },
+	{ "Deaths", ADMIN_ROLE_STATUS, on_deaths },
+	{ "Explain", ADMIN_ROLE_STATUS, on_explain },
 	{ "Logs", ADMIN_ROLE_STATUS, on_logs },
 	{ "Events", ADMIN_ROLE_STATUS, on_events },
 	{ "Wait", ADMIN_ROLE_STATUS, on_wait },

@@ -43,8 +43,8 @@ static void close_ready_pipe(struct worker *worker)
 
 static void on_exit_of_worker(struct child *child, int status, const struct rusage *usage)
 {
-	(void)usage;
 	struct worker *worker = (struct worker *)((char *)child - offsetof(struct worker, child));
+	worker->usage = *usage;
 	deaths_on_worker_exit(worker->service, worker, worker->pid, status);
 }
 

@@ -31,6 +31,7 @@ struct worker {
 	const char *renew_why; /* what its timer stands for while it is ready: a constant */
 	bool is_placeless;     /* tried a new configuration, and is to replace one with the old */
 	struct worker *replaces; /* is drained as soon as this one is ready; NULL: none */
+	struct rusage usage;   /* once it has ended */
 	uint64_t started_ms;
 	uint64_t ready_ms;     /* 0: it is not */
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */

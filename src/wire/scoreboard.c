@@ -73,3 +73,20 @@ void score_count_rate(struct score *score, uint64_t now_ns)
 	score_set(score->rate_milli, (uint64_t)(per_s * 1000 + 0.5));
 	score_set(score->rate_ns, now_ns);
 }
+
+static const char *const rules[] = { "", "allow", "deny", "hours", "max_load", "max_connections",
+	"max_per_source", "rate", "rate_per_source", "memory", "stopped" };
+enum { N_RULES = sizeof rules / sizeof *rules };
+
+uint32_t score_rule_of(const char *name)
+{
+	for (uint32_t i = 1; i < N_RULES; i++)
+		if (!strcmp(rules[i], name))
+			return i;
+	return 0;
+}
+
+const char *score_rule_name(uint32_t rule)
+{
+	return rule > 0 && rule < N_RULES ? rules[rule] : NULL;
+}

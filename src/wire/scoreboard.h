@@ -61,9 +61,11 @@ struct score {
 	_Atomic uint64_t rate_full_ns;  /* when all tokens of `rate` will have come back: policy/bucket.h */
 	_Atomic uint64_t source_rate_full_ns; /* the same of the source that has used most of its own */
 	_Atomic uint32_t most_per_source; /* live connections of the source that has most */
+	_Atomic uint32_t refused_rule;  /* of the last one refused: score_rule_name() */
+	_Atomic uint64_t refused_ns;    /* and when that was */
 };
 
-enum { SCOREBOARD_SLOTS = 8192, SCORE_SIZE = 192 };
+enum { SCOREBOARD_SLOTS = 8192, SCORE_SIZE = 256 };
 
 union score_slot {
 	struct score score;
@@ -93,6 +95,13 @@ int scoreboard_create(int *ret_fd, struct scoreboard **ret_board);
 /* Maps a scoreboard that was handed to us. -EINVAL if the descriptor is none. */
 int scoreboard_map(int fd, struct scoreboard **ret_board);
 void scoreboard_unmap(struct scoreboard *board);
+
+/*
+ * What refuses connections, as a number: the key of the configuration, or "memory", "stopped". 0 and NULL
+ * for what is none of them; the number may come from a process that is not trusted.
+ */
+uint32_t score_rule_of(const char *name);
+const char *score_rule_name(uint32_t rule);
 
 /* The row of a new service starts from zero. */
 void scoreboard_clear(struct scoreboard *board, uint32_t slot);

@@ -76,3 +76,15 @@ Test(scoreboard, rate_survives_a_clock_that_stands_still)
 	cr_expect_float_eq(score_rate(score, 5), 1, 0.1);
 	cr_expect_float_eq(score_rate(score, 4), 1, 0.1);
 }
+
+Test(scoreboard, a_rule_that_refuses_keeps_its_name_and_no_number_is_too_large)
+{
+	static const char *const names[] = { "allow", "deny", "hours", "max_load", "max_connections",
+		"max_per_source", "rate", "rate_per_source", "memory", "stopped" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		cr_expect_str_eq(score_rule_name(score_rule_of(names[i])), names[i]);
+	cr_expect_eq(score_rule_of("nonsense"), 0);
+	cr_expect_null(score_rule_name(0));
+	cr_expect_null(score_rule_name(11));
+	cr_expect_null(score_rule_name(UINT32_MAX));
+}

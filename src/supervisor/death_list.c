@@ -1,0 +1,68 @@
+#include "supervisor/death_list.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* Of one service, before its own oldest go for its newest when all together are too many. */
+enum { DEATHS_FAIR = 10 };
+
+static const char *service_of(const json_t *death)
+{
+	const char *name = json_string_value(json_object_get(death, "service"));
+	return name ? name : "";
+}
+
+static bool is_of(const json_t *death, const char *service)
+{
+	return !service || !strcmp(service_of(death), service);
+}
+
+static size_t count(const struct death_list *list, const char *service)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < json_array_size(list->all); i++)
+		n += is_of(json_array_get(list->all, i), service);
+	return n;
+}
+
+static void drop_oldest(struct death_list *list, const char *service)
+{
+	for (size_t i = 0; i < json_array_size(list->all); i++)
+		if (is_of(json_array_get(list->all, i), service)) {
+			json_array_remove(list->all, i);
+			return;
+		}
+}
+
+void death_list_add(struct death_list *list, json_t *death)
+{
+	if (!list->all)
+		list->all = json_array();
+	if (!death || json_array_append_new(list->all, death) < 0)
+		return;
+	const char *service = service_of(death);
+	size_t n = count(list, service);
+	if (n > DEATHS_KEPT_OF_SERVICE)
+		drop_oldest(list, service);
+	else if (json_array_size(list->all) > DEATHS_KEPT)
+		/* One that crashes all the time must not make the others forgotten. */
+		drop_oldest(list, n > DEATHS_FAIR ? service : NULL);
+}
+
+json_t *death_list_last(const struct death_list *list, const char *service, size_t n)
+{
+	json_t *array = json_array();
+	size_t n_all = count(list, service), skipped = 0;
+	for (size_t i = 0; i < json_array_size(list->all); i++) {
+		json_t *death = json_array_get(list->all, i);
+		if (is_of(death, service) && skipped++ + n >= n_all)
+			json_array_append(array, death);
+	}
+	return array;
+}
+
+void death_list_fini(struct death_list *list)
+{
+	json_decref(list->all);
+	list->all = NULL;
+}

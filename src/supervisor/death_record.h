@@ -1,0 +1,20 @@
+/*
+ * One death, with all that is known of it at that moment: the type Death of src/admin/org.fdsup.varlink.
+ */
+#ifndef FDSUP_SUPERVISOR_DEATH_RECORD_H
+#define FDSUP_SUPERVISOR_DEATH_RECORD_H
+
+#include <stdint.h>
+
+struct service;
+struct worker;
+
+/* The process is gone; its last words are read. `next_ms` until the next try; 0: at once or none. */
+void death_record_exit(
+	const struct service *service, const struct worker *worker, int status, uint64_t next_ms);
+
+/* It could not even be started: the step that failed, and the errno. */
+void death_record_failed_start(
+	const struct service *service, const char *step, int error, uint64_t next_ms);
+
+#endif
