@@ -85,7 +85,7 @@ class Addresses(Test):
     def test_nothing_is_watched_when_nothing_is_missing(self):
         port = free_port()
         ip("address", "add", "192.0.2.7/32", "dev", "lo")
-        fdsup = self.fdsup(self.cat(port, 'address = [ "127.0.0.1", "192.0.2.7" ];'))
+        fdsup = self.fdsup(self.cat(port, 'address = [ "127.0.0.1", "192.0.2.7" ]; idle_timeout = "100ms";'))
         before = count_descriptors(fdsup.pid)
         ip("address", "del", "192.0.2.7/32", "dev", "lo")
         fdsup.order("restart", "s")
@@ -135,6 +135,21 @@ class Addresses(Test):
         self.assertEqual(fdsup.listeners("s"), [])
         ip("address", "add", "192.0.2.7/32", "dev", "lo")
         wait_until("it serves", lambda: self.is_served(port, "192.0.2.7"))
+
+    def test_an_upgrade_goes_on_waiting(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'address = "192.0.2.7";')
+                           + self.cat(port, 'address = [ "127.0.0.1", "192.0.2.8" ];', "t"))
+        for name in "st":
+            fdsup.wait_status(name, lambda s: s["missing"], "what is missing")
+        sandbox = fdsup.status()["daemon"]["acceptors"][0]["sandbox"]
+        fdsup.order("upgrade")
+        self.assertEqual(fdsup.status()["daemon"]["acceptors"][0]["sandbox"], sandbox)
+        self.assertEqual(fdsup.status("t")["missing"], ["tcp 192.0.2.8:%d" % port])
+        self.assertTrue(self.is_served(port, "127.0.0.1"))
+        ip("address", "add", "192.0.2.7/32", "dev", "lo")
+        fdsup.wait_status("s", lambda s: s["missing"] == [] and s["healthy"], "health")
+        self.assertTrue(self.is_served(port, "192.0.2.7"))
 
     def test_an_address_that_is_taken_is_still_an_error(self):
         port = free_port()
