@@ -178,6 +178,10 @@ struct service_config {
 	struct text_list sandbox_read;     /* absolute paths, below chroot */
 	struct text_list sandbox_write;
 	bool has_sandbox_network;
+	bool is_cgroup_own;                /* even without a limit */
+	uint64_t cgroup_memory_max;        /* 0: none */
+	uint32_t cgroup_pids_max;          /* 0: none */
+	uint32_t cgroup_cpu_max;           /* per cent of one CPU; 0: no limit */
 	char *chroot;                      /* NULL: none */
 	uint64_t capabilities;             /* bits, with CAPABILITIES_GIVEN; 0: as they are */
 
@@ -338,6 +342,13 @@ static inline bool service_gets_listeners(const struct service_config *service)
 static inline bool service_needs_queue(const struct service_config *service)
 {
 	return service->type != SERVICE_DAEMON && !service_gets_listeners(service);
+}
+
+/* Its processes are in a control group of their own. */
+static inline bool service_has_cgroup(const struct service_config *service)
+{
+	return service->is_cgroup_own || service->cgroup_memory_max || service->cgroup_pids_max ||
+	       service->cgroup_cpu_max;
 }
 
 /* Its workers run a program of the administrator's. */

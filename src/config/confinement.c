@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/capability.h"
+#include "base/cgroup.h"
 #include "base/fd.h"
 #include "base/root.h"
 #include "config/problems.h"
@@ -154,6 +155,53 @@ static void check_sandbox(struct draft *draft)
 				"means nothing without sandbox = \"strict\"; write that, or remove this key");
 }
 
+/* ---- cgroup ---------------------------------------------------------------------------------- */
+
+static const char *first_cgroup_key(const struct service_config *service)
+{
+	if (service->cgroup_memory_max)
+		return "cgroup.memory_max";
+	if (service->cgroup_pids_max)
+		return "cgroup.pids_max";
+	return service->cgroup_cpu_max ? "cgroup.cpu_max" : "cgroup.own";
+}
+
+static void check_controller(
+	struct draft *draft, const char *path, const char *key, bool is_set, const char *controller)
+{
+	char shown[QUOTE_SIZE];
+	if (is_set && !cgroup_has_controller(path, controller))
+		draft_problem(draft, key,
+			"the cgroup %s cannot limit that: it has no controller \"%s\"; enable it there "
+			"(cgroup.subtree_control of the group above, unless cgroup v1 has it), or remove "
+			"the key",
+			quote(shown, path), controller);
+}
+
+static void check_cgroup(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	char path[PATH_MAX], shown[QUOTE_SIZE];
+	if (!service_has_cgroup(service))
+		return;
+	if (cgroup_find(path) < 0) {
+		draft_problem(draft, first_cgroup_key(service),
+			"there is no cgroup v2 here (no file system of type cgroup2 with the group of fdsup); "
+			"mount one, or remove the key");
+		return;
+	}
+	if (!cgroup_is_ours(path)) {
+		draft_problem(draft, first_cgroup_key(service),
+			"the cgroup of fdsup, %s, is not its own to divide; write Delegate=yes into its "
+			"systemd unit, start it as root, or remove the key",
+			quote(shown, path));
+		return;
+	}
+	check_controller(draft, path, "cgroup.memory_max", service->cgroup_memory_max, "memory");
+	check_controller(draft, path, "cgroup.pids_max", service->cgroup_pids_max, "pids");
+	check_controller(draft, path, "cgroup.cpu_max", service->cgroup_cpu_max, "cpu");
+}
+
 void confinement_check(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
@@ -164,4 +212,5 @@ void confinement_check(struct draft *draft)
 	check_capabilities(draft, permitted);
 	check_chroot(draft, permitted);
 	check_sandbox(draft);
+	check_cgroup(draft);
 }

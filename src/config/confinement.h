@@ -1,5 +1,6 @@
 /*
- * Whether what a service's program is confined by can be had here: limits, capabilities, another root directory.
+ * Whether what a service's program is confined by can be had here: limits, capabilities,
+ * another root directory, a sandbox, a control group.
  */
 #ifndef FDSUP_CONFIG_CONFINEMENT_H
 #define FDSUP_CONFIG_CONFINEMENT_H

@@ -70,6 +70,8 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	say(health, "%s %d %s after %s%s%s%s", death->program, death->pid,
 		health_format_status(status, death->status), text_format_duration(age, death->age_ms),
 		death->was_ready ? "" : ", before it was ready", times, next);
+	if (death->was_out_of_memory)
+		say(health, "the service had used up its memory: mend it, or raise cgroup.memory_max");
 	if (death->n_left_behind)
 		say(health, "it went into the background: it must stay in the foreground, find its option "
 			    "for that");

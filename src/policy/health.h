@@ -22,6 +22,7 @@ struct health_death {
 	int status;           /* as waitpid(2) gives it; an errno if it was not started */
 	uint64_t age_ms;
 	uint32_t times;       /* early deaths in a row */
+	bool was_out_of_memory; /* killed by the kernel, since the service had used up what it may have */
 	unsigned n_left_behind; /* processes of it that lived on: it had gone into the background */
 };
 

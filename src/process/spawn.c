@@ -15,6 +15,7 @@
 
 #include "base/capability.h"
 #include "base/fd.h"
+#include "process/cgroup.h"
 #include "process/sandbox.h"
 
 /*
@@ -44,6 +45,7 @@ struct failure {
 enum step {
 	STEP_SESSION,
 	STEP_DESCRIPTORS,
+	STEP_CGROUP,
 	STEP_NICE,
 	STEP_LIMIT,
 	STEP_BOUNDS,
@@ -62,6 +64,7 @@ enum step {
 static const char *const step_names[] = {
 	[STEP_SESSION] = "setsid",
 	[STEP_DESCRIPTORS] = "dup2",
+	[STEP_CGROUP] = "cgroup",
 	[STEP_NICE] = "setpriority",
 	[STEP_LIMIT] = "setrlimit",
 	[STEP_BOUNDS] = "capabilities (start fdsup as root, or with setpcap)",
@@ -192,6 +195,9 @@ static enum step become(const struct spawn_request *request, const struct accoun
 {
 	if (setsid() < 0)
 		return STEP_SESSION;
+	/* First: what is charged to the group begins here. */
+	if (request->cgroup_fd > 0 && cgroup_join(request->cgroup_fd) < 0)
+		return STEP_CGROUP;
 	if (place_descriptors(request) < 0)
 		return STEP_DESCRIPTORS;
 	if (request->nice && setpriority(PRIO_PROCESS, 0, request->nice) < 0)

@@ -31,6 +31,7 @@ struct spawn_request {
 	char *const *argv;
 	char *const *envp;
 	const struct account *account; /* NULL, or when we are not root: as we are */
+	int cgroup_fd;               /* of cgroup_open; 0: none */
 	const char *root;            /* NULL: as ours */
 	const char *directory;       /* in root; NULL: "/" */
 	unsigned umask;

@@ -1,6 +1,7 @@
 #include "supervisor/deaths.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "process/cgroup.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
@@ -103,6 +105,10 @@ static void log_death(struct service *service, const struct backoff_verdict *ver
 	health_format_status(status, death->status);
 	text_format_duration(age, death->age_ms);
 	const char *program = worker_noun(service);
+	if (death->was_out_of_memory)
+		log_warning("%s: %s %d was killed because the service had used up its memory "
+			    "(cgroup.memory_max)",
+			service->config->name, program, death->pid);
 	if (verdict->give_up)
 		log_error("%s: %s %d %s after %s: given up (give_up); tried again in 10min, or by "
 			  "fdsupctl start %s",
@@ -133,6 +139,18 @@ static void clear_leftovers(struct service *service)
 			service->config->name, n, n == 1 ? "" : "es", n == 1 ? "is" : "are");
 }
 
+/* Whether the kernel has killed one in its cgroup since the last look, which then was this one. */
+static bool was_out_of_memory(struct service *service, int status)
+{
+	if (!service->has_cgroup)
+		return false;
+	struct history *history = service_history(service);
+	uint64_t n_kills = cgroup_oom_kills(service->config->name);
+	bool is_more = n_kills > history->n_oom_kills;
+	history->n_oom_kills = n_kills;
+	return is_more && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
 static void on_death(struct service *service, const struct worker *worker, int pid, int status)
 {
 	bool is_clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -147,6 +165,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		.status = status,
 		.age_ms = age_ms,
 		.at_ms = clock_now_ms(),
+		.was_out_of_memory = was_out_of_memory(service, status),
 	};
 	if (service->capture && service->n_working)
 		capture_drain(service->capture);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "process/cgroup.h"
 #include "process/orphans.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/pool.h"
@@ -23,17 +24,36 @@ struct sweep {
 	unsigned n_left;
 };
 
-static void sweep_one(void *context, pid_t pid, const char *name)
+static void end_one(void *context, pid_t pid)
 {
 	struct sweep *sweep = context;
-	if (!name || strcmp(name, sweep->service->config->name))
-		return;
 	sweep->n_left++;
 	/* What it descends from may have told it to ignore one of the two. */
 	if (sweep->signal == SIGTERM)
 		kill(pid, sweep->service->config->stop_signal);
 	if (sweep->signal)
 		kill(pid, sweep->signal);
+}
+
+static void sweep_one(void *context, pid_t pid, const char *name)
+{
+	const struct sweep *sweep = context;
+	if (name && !strcmp(name, sweep->service->config->name))
+		end_one(context, pid);
+}
+
+/* A cgroup knows its processes whatever their environment is. 0 or -errno. */
+static int sweep_all(struct sweep *sweep)
+{
+	const struct service *service = sweep->service;
+	if (service->has_cgroup) {
+		cgroup_walk(service->config->name, end_one, sweep);
+		if (sweep->n_left && sweep->signal == SIGKILL)
+			cgroup_kill(service->config->name);
+		if (sweep->n_left)
+			return 0;
+	}
+	return orphans_walk(sweep_one, sweep);
 }
 
 /* TERM at first, KILL when the time is over; nothing for those that may finish. */
@@ -106,11 +126,13 @@ void ending_check(struct service *service)
 	}
 	if (service->has_spawned && !has_successor(service)) {
 		struct sweep sweep = { service, sweep_signal(service), 0 };
-		if (orphans_walk(sweep_one, &sweep) == 0 && sweep.n_left) {
+		if (sweep_all(&sweep) == 0 && sweep.n_left) {
 			pool_set_timer(service, is_draining ? SWEEP_DRAINING_MS : SWEEP_MS, true);
 			return;
 		}
 		service->has_spawned = false;
+		if (service->has_cgroup && cgroup_remove(service->config->name) == 0)
+			service->has_cgroup = false;
 	}
 	service_raise(service, EVENT_EMPTY);
 }
@@ -118,7 +140,7 @@ void ending_check(struct service *service)
 unsigned ending_clear_leftovers(const struct service *service)
 {
 	struct sweep sweep = { service, SIGTERM, 0 };
-	if (service->n_workers || orphans_walk(sweep_one, &sweep) < 0)
+	if (service->n_workers || sweep_all(&sweep) < 0)
 		return 0;
 	return sweep.n_left;
 }

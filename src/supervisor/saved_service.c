@@ -280,6 +280,8 @@ static const struct state_row history_rows[] = {
 	STATE_FIELD(STATE_SIGNED, struct history, last_death.status),
 	STATE_FIELD(STATE_UNSIGNED, struct history, last_death.age_ms),
 	STATE_FIELD(STATE_UNSIGNED, struct history, last_death.n_left_behind),
+	STATE_FIELD(STATE_BOOL, struct history, last_death.was_out_of_memory),
+	STATE_FIELD(STATE_UNSIGNED, struct history, n_oom_kills),
 	STATE_FIELD(STATE_UNSIGNED, struct history, last_death.delay_ms),
 	STATE_FIELD(STATE_UNSIGNED, struct history, renew_after_ms),
 	STATE_PAIR("step", save_step, restore_step),
@@ -360,6 +362,7 @@ static const struct state_row rows[] = {
 	STATE_FIELD(STATE_TEXT, struct service, reload_failure),
 	STATE_FIELD(STATE_TEXT, struct service, missing),
 	STATE_FIELD(STATE_BOOL, struct service, has_spawned),
+	STATE_FIELD(STATE_BOOL, struct service, has_cgroup),
 	STATE_FIELD(STATE_UNSIGNED, struct service, n_deaths),
 	STATE_FIELD(STATE_UNSIGNED, struct service, n_restarts),
 };

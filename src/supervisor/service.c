@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "process/cgroup.h"
 #include "process/environment.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
@@ -70,6 +71,8 @@ static void close_ends(struct service *service)
 
 void service_destroy(struct service *service)
 {
+	if (service->has_cgroup)
+		cgroup_remove(service->config->name);
 	watch_stop(service);
 	pool_retry_cancel(service);
 	listeners_close(service->listeners, service->n_listeners);

@@ -36,6 +36,7 @@ struct last_death {
 	uint64_t age_ms;
 	uint64_t at_ms; /* CLOCK_MONOTONIC */
 	unsigned n_left_behind; /* processes that outlived a daemon, and were ended */
+	bool was_out_of_memory; /* of its cgroup */
 	uint64_t delay_ms; /* until the next try that it has earned */
 };
 
@@ -44,6 +45,7 @@ struct history {
 	struct backoff backoff;
 	struct growth growth;
 	struct last_death last_death;
+	uint64_t n_oom_kills;    /* in its cgroup, as last seen */
 	uint64_t grow_failed_ms; /* when it was last said that there can be no more workers */
 	uint64_t renew_after_ms; /* no worker is replaced by another for its size before */
 	uint64_t taken;    /* connections that workers had taken when that was last looked at, */
@@ -90,6 +92,7 @@ struct service {
 	char *missing;                 /* an address that is not there, and why; NULL: all are */
 	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
+	bool has_cgroup;               /* there is one, also if the configuration asks for none any more */
 	unsigned n_deaths;
 	unsigned n_restarts;
 };

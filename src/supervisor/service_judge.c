@@ -52,6 +52,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 		.status = death->status,
 		.age_ms = death->age_ms,
 		.n_left_behind = death->n_left_behind,
+		.was_out_of_memory = death->was_out_of_memory,
 		.times = service->history->backoff.early_deaths,
 	};
 }

@@ -1,3 +1,4 @@
+#include "process/cgroup.h"
 #include "supervisor/start.h"
 
 #include <errno.h>
@@ -359,6 +360,7 @@ void start_undo(struct supervisor *supervisor)
 		service_destroy(supervisor->services[i]);
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		acceptor_destroy(supervisor->acceptors[i]);
+	cgroup_leave();
 	if (supervisor->loop) {
 		readiness_close(supervisor);
 		stop_watchers(supervisor);

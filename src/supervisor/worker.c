@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "process/cgroup.h"
 #include "process/environment.h"
 #include "policy/recycle.h"
 #include "process/sandbox.h"
@@ -253,7 +254,12 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 	tell_what_is_missing();
 	request.sandbox = &sandbox;
 	request.no_new_privileges |= config->sandbox != SANDBOX_NONE;
-	pid_t pid = spawn(&request, ret_step);
+	fd_auto int cgroup_fd = -1;
+	if (service_has_cgroup(config)) {
+		cgroup_fd = request.cgroup_fd = cgroup_open(config, ret_step);
+		service->has_cgroup |= cgroup_fd >= 0;
+	}
+	pid_t pid = request.cgroup_fd < 0 ? request.cgroup_fd : spawn(&request, ret_step);
 	sandbox_fini(&sandbox);
 	return pid;
 }

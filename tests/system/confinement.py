@@ -10,11 +10,16 @@ import socket
 import subprocess
 import unittest
 
-from support import IS_ROOT, Test, as_nobody, children, free_port, main, needs_root, run
+from support import (IS_ROOT, Test, as_nobody, children, free_port, is_running, main, needs_root,
+                     reap_orphans, run, wait_until)
 
 NAMES = {"nofile": "Max open files", "nproc": "Max processes", "as": "Max address space", "cpu": "Max cpu time",
          "core": "Max core file size", "data": "Max data size", "fsize": "Max file size",
          "memlock": "Max locked memory", "stack": "Max stack size"}
+
+
+# A sanitized fdsup-worker looks for leaks by ptrace(2), which no sandbox allows, and in /proc.
+NO_LEAKS = 'environment = "ASAN_OPTIONS=detect_leaks=0";'
 
 
 def limits_in(text):
@@ -225,7 +230,7 @@ class Rights(Confined):
     def enclosed(self, keys):
         """The pids of a worker, its command and a daemon, and what the command says of where it is."""
         port = free_port()
-        keys = 'chroot = "%s"; %s' % (self.jail(), keys)
+        keys = 'chroot = "%s"; %s %s' % (self.jail(), NO_LEAKS, keys)
         fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "sh", "-c",'
                            ' "echo /*; cd ..; cd ..; cd ..; echo *; read x" ]; %s };'
                            ' nap = { command = [ "/bin/sleep", "1000" ]; %s };' % (port, keys, keys))
@@ -269,8 +274,9 @@ class Rights(Confined):
     def test_a_root_that_goes_away_starts_nothing_and_comes_back(self):
         root = self.jail()
         port = free_port()
-        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; chroot = "%s"; user = "nobody";'
-                           ' idle_timeout = 0.1; restart_delay = 0.05; restart_delay_max = 0.1; };' % (port, root))
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; chroot = "%s"; user = "nobody"; %s'
+                           ' idle_timeout = 0.1; restart_delay = 0.05; restart_delay_max = 0.1; };'
+                           % (port, root, NO_LEAKS))
         os.rename(root, root + ".away")
         connection = self.connect(port)
         connection.sendall(b"x")
@@ -297,9 +303,6 @@ def landlock_level():
 
 needs_filters = unittest.skipUnless("Seccomp" in status_of(os.getpid()), "this kernel has no filters of system calls")
 needs_landlock = unittest.skipUnless(landlock_level() >= 2, "this kernel has no Landlock that would do")
-
-# A sanitized fdsup-worker looks for leaks by ptrace(2), which no sandbox allows.
-NO_LEAKS = 'environment = "ASAN_OPTIONS=detect_leaks=0";'
 
 
 @needs_filters
@@ -337,8 +340,8 @@ class Sandbox(Confined):
         self.assertEqual(self.talk(port, b"a\n"), b"new a\n")
         waiting.sendall(b"fore\n")
         self.assertEqual(self.read_all(waiting), b"before\n")
-        self.assertNotIn(worker, fdsup.worker_pids("sh")[:1])
-        os.kill(fdsup.worker_pids("sh")[-1], 9)
+        wait_until("the old one has gone", lambda: worker not in fdsup.worker_pids("sh"))
+        os.kill(fdsup.worker_pids("sh")[0], 9)
         self.assertEqual(self.talk(port, b"b\n"), b"new b\n")
         fdsup.wait_log(r": END .* status=0")
         self.assertEqual(fdsup.stop(), 0)
@@ -441,6 +444,235 @@ class Sandbox(Confined):
     def port(self):
         self.chosen = free_port()
         return self.chosen
+
+
+def cgroup_top():
+    """The folder of cgroup v2 in which this test runs, if it may make groups in it."""
+    with open("/proc/self/mountinfo") as f:
+        points = [line.split()[4] for line in f if " - cgroup2 " in line and line.split()[3] == "/"]
+    with open("/proc/self/cgroup") as f:
+        own = next((line[3:].rstrip("\n") for line in f if line.startswith("0::")), None)
+    if not points or own is None:
+        return None
+    path = points[0] + own.rstrip("/")
+    return path if os.access(path, os.W_OK) and os.access(path + "/cgroup.procs", os.W_OK) else None
+
+
+CGROUP_TOP = cgroup_top()
+
+
+@unittest.skipUnless(CGROUP_TOP, "no cgroup v2 that could be divided")
+class Cgroup(Confined):
+    """Each fdsup in a group of its own, which is given to it to divide."""
+
+    def setUp(self):
+        super().setUp()
+        self.groups = []
+
+    def group(self, *needed):
+        """A new group, with these controllers in it; without them the test is skipped."""
+        with open(CGROUP_TOP + "/cgroup.controllers") as f:
+            if not set(needed) <= set(f.read().split()):
+                self.skipTest("no controllers: %s" % " ".join(needed))
+        for name in needed:
+            try:
+                with open(CGROUP_TOP + "/cgroup.subtree_control", "w") as f:
+                    f.write("+" + name)
+            except OSError as error:
+                self.skipTest("cannot enable %s: %s" % (name, error))
+        path = "%s/test-%d-%d" % (CGROUP_TOP, os.getpid(), len(self.groups))
+        os.mkdir(path)
+        self.groups.append(path)
+        return path
+
+    def into(self, path):
+        return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', path]
+
+    def tearDown(self):
+        super().tearDown()
+        for path in self.groups:
+            wait_until("the group is empty", lambda: not self.members(path))
+            for name in self.parts(path):
+                os.rmdir(os.path.join(path, name))
+            os.rmdir(path)
+
+    def members(self, path):
+        with open(path + "/cgroup.procs") as f:
+            return sorted(int(pid) for pid in f.read().split())
+
+    def read(self, path, name):
+        with open(os.path.join(path, name)) as f:
+            return f.read()
+
+    def values(self, path):
+        return [self.read(path, name) for name in ("memory.max", "pids.max", "cpu.max")]
+
+    def parts(self, path):
+        return sorted(name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name)))
+
+    def test_all_processes_of_a_service_are_in_its_group_which_goes_with_it(self):
+        group, port = self.group(), free_port()
+        services = ('cat = { address = "127.0.0.1"; port = %d; command = "cat"; cgroup = { own = true; };'
+                    ' workers = { max = 1; }; };'
+                    ' nap = { command = "/bin/sleep 1000"; cgroup = { own = true; }; };'
+                    ' free = { command = "/bin/sleep 1000"; };' % port)
+        fdsup = self.fdsup(services, prefix=self.into(group))
+        connection = self.connect(port)
+        connection.sendall(b"x")
+        self.assertEqual(connection.recv(1), b"x")
+        fdsup.wait_state("nap", "UP")
+        fdsup.wait_state("free", "UP")
+        names = ["fdsup.%d.cat" % fdsup.pid, "fdsup.%d.nap" % fdsup.pid]
+        self.assertEqual(self.parts(group), names)
+        worker = fdsup.workers("cat")[0]["pid"]
+        self.assertEqual(self.members(group + "/" + names[0]), sorted([worker, *children(worker)]))
+        self.assertEqual(self.members(group + "/" + names[1]), fdsup.worker_pids("nap"))
+        self.assertIn(fdsup.workers("free")[0]["pid"], self.members(group))
+        fdsup.order("stop", "nap")
+        self.assertEqual(self.parts(group), names[:1])
+        fdsup.order("start", "nap")
+        fdsup.wait_state("nap", "UP")
+        self.assertEqual(self.parts(group), names)
+        connection.close()
+        self.assertEqual(fdsup.stop(), 0)
+        self.assertEqual(self.parts(group), [])
+
+    def test_no_descriptor_of_it_is_passed_on(self):
+        for found in self.both("cgroup = { own = true; };", "ls /proc/self/fd", prefix=self.into(self.group())):
+            self.assertEqual(found.split(), ["0", "1", "2", "3"])
+
+    def hidden(self, what):
+        """A daemon that leaves a process of another session behind, without an environment."""
+        return ('d = { command = [ "/bin/sh", "-c", "env -i setsid /bin/sh -c \'%s\' & exec sleep 1000" ];'
+                ' cgroup = { own = true; }; stop_timeout = 0.3; };' % what)
+
+    def hidden_ones(self, group, fdsup):
+        path = "%s/fdsup.%d.d" % (group, fdsup.pid)
+        fdsup.wait_state("d", "UP")
+        wait_until("both run", lambda: len(self.members(path)) == 2)
+        return set(self.members(path)) - set(fdsup.worker_pids("d"))
+
+    def test_a_process_that_hides_is_ended_with_its_service(self):
+        for what in ("exec sleep 1000", "trap : TERM; while :; do read x < /dev/zero; done"):
+            group = self.group()
+            fdsup = self.fdsup(self.hidden(what), prefix=self.into(group))
+            hidden = self.hidden_ones(group, fdsup)
+            fdsup.order("stop", "d")
+            self.assertEqual([pid for pid in hidden if is_running(pid)], [])
+            self.assertEqual(self.parts(group), [])
+
+    def test_a_process_that_hides_is_ended_when_its_daemon_dies(self):
+        group = self.group()
+        fdsup = self.fdsup(self.hidden("exec sleep 1000"), prefix=self.into(group))
+        hidden = self.hidden_ones(group, fdsup)
+        os.kill(fdsup.workers("d")[0]["pid"], 9)
+        fdsup.wait_log("d: the daemon ended and left 1 process behind, which is ended now")
+        wait_until("it is gone", lambda: not any(map(is_running, hidden)))
+
+    def test_what_a_killed_fdsup_left_is_removed_by_the_next(self):
+        group = self.group()
+        service = 'nap = { command = "/bin/sleep 1000"; cgroup = { own = true; }; };'
+        fdsup = self.fdsup(service, prefix=self.into(group))
+        fdsup.wait_state("nap", "UP")
+        before = self.parts(group)
+        fdsup.process.kill()
+        fdsup.wait()
+        reap_orphans()
+        self.assertEqual(self.parts(group), before)
+        fdsup.start()
+        fdsup.wait_state("nap", "UP")
+        self.assertEqual(self.parts(group), ["fdsup.%d.nap" % fdsup.pid])
+
+    def test_limits(self):
+        group = self.group("memory", "pids", "cpu")
+        keys = "cgroup = { memory_max = \"64M\"; pids_max = 20; cpu_max = 150; };"
+        port = free_port()
+        fdsup = self.fdsup(
+            'cat = { address = "127.0.0.1"; port = %d; command = "cat"; %s };'
+            ' nap = { command = "/bin/sleep 1000"; };' % (port, keys), prefix=self.into(group))
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        fdsup.wait_state("nap", "UP")
+        own, path = (group + "/fdsup.%d" % fdsup.pid, group + "/fdsup.%d.cat" % fdsup.pid)
+        self.assertEqual(self.values(path),
+                         ["%d\n" % (64 << 20), "20\n", "150000 100000\n"])
+        self.assertEqual(self.members(group), [])
+        self.assertLessEqual({fdsup.pid, fdsup.acceptor_pid(), fdsup.workers("nap")[0]["pid"]},
+                             set(self.members(own)))
+        # Loaded again from where it is now; and a limit that goes is taken back.
+        fdsup.write('cat = { address = "127.0.0.1"; port = %d; command = "cat"; cgroup = { pids_max = 21; }; };'
+                    ' nap = { command = "/bin/sleep 1000"; };' % port)
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        self.assertEqual(self.values(path),
+                         ["max\n", "21\n", "max 100000\n"])
+        self.assertEqual(fdsup.stop(), 0)
+        self.assertEqual(self.parts(group), [])
+        self.assertEqual(self.read(group, "cgroup.subtree_control").split(), [])
+
+    def test_all_of_it_is_known_after_an_upgrade(self):
+        group = self.group()
+        fdsup = self.fdsup('nap = { command = "/bin/sleep 1000"; cgroup = { own = true; }; };', prefix=self.into(group))
+        fdsup.wait_state("nap", "UP")
+        fdsup.order("upgrade")
+        self.assertEqual(self.members(group + "/fdsup.%d.nap" % fdsup.pid), fdsup.worker_pids("nap"))
+        fdsup.order("stop", "nap")
+        self.assertEqual(self.parts(group), [])
+
+    def test_limits_that_come_with_a_reload_move_what_runs(self):
+        group, port = self.group("pids"), free_port()
+        nap = 'nap = { command = "/bin/sleep 1000"; };'
+        cat = 'cat = { address = "127.0.0.1"; port = %d; command = "cat"; %s };'
+        fdsup = self.fdsup(nap + cat % (port, ""), prefix=self.into(group))
+        fdsup.wait_state("nap", "UP")
+        fdsup.write(nap + cat % (port, "cgroup = { pids_max = 5; };"))
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        self.assertEqual(self.members(group), [])
+        self.assertIn(fdsup.workers("nap")[0]["pid"], self.members(group + "/fdsup.%d" % fdsup.pid))
+
+    def test_too_many_processes(self):
+        script = "for i in 1 2 3 4 5 6 7 8; do sleep 1000 < /dev/null > /dev/null & done; echo all"
+        found, fdsup = self.exec('cgroup = { pids_max = 5; }; stderr = "null";', script,
+                                 prefix=self.into(self.group("pids")))
+        self.assertNotIn("all", found)
+
+    def test_out_of_memory_is_explained(self):
+        group = self.group("memory")
+        fdsup = self.fdsup('d = { command = [ "/usr/bin/python3", "-c", "x = bytearray(1 << 30)" ];'
+                           ' cgroup = { memory_max = "32M"; }; restart_delay = 600; restart_delay_max = 600; };',
+                           prefix=self.into(group))
+        fdsup.wait_log(r"d: daemon \d+ was killed because the service had used up its memory \(cgroup.memory_max\)")
+        fdsup.wait_state("d", "BACKOFF")
+        self.assertIn("raise cgroup.memory_max", fdsup.ctl("status", "d")[1])
+
+    def test_others_in_the_group_are_told(self):
+        group = self.group("pids")
+        other = subprocess.Popen(["sleep", "1000"])
+        try:
+            with open(group + "/cgroup.procs", "w") as f:
+                f.write(str(other.pid))
+            fdsup = self.fdsup('d = { command = "/bin/sleep 1000"; cgroup = { pids_max = 5; }; };',
+                               prefix=self.into(group))
+            fdsup.wait_log(r"d: cannot start /bin/sleep: cgroup \(other processes are in fdsup's own group; start it"
+                           r" in one of its own.*Device or resource busy; next try in")
+        finally:
+            other.kill()
+            other.wait()
+        fdsup.wait_state("d", "UP")
+
+    def test_what_cannot_be_had_is_refused_at_load(self):
+        service = 'd = { command = "/bin/sleep 1000"; cgroup = { %s }; };'
+        with open(CGROUP_TOP + "/cgroup.controllers") as f:
+            available = f.read().split()
+        for key, controller in (("memory_max = 9999999", "memory"), ("pids_max = 1", "pids"), ("cpu_max = 1", "cpu")):
+            if controller not in available:
+                self.refused(service % (key + ";"), r"services\.d\.cgroup\.%s: .*no controller \"%s\"; enable it"
+                             % (key.split()[0], controller))
+        if IS_ROOT:
+            self.refused(service % "own = true;", r"services\.d\.cgroup\.own: .*Delegate=yes", prefix=as_nobody())
+            self.refused(service % "own = true;", r"services\.d\.cgroup\.own: there is no cgroup v2 here",
+                         prefix=["unshare", "--mount", "sh", "-c",
+                                 'umount -l $(grep -w cgroup2 /proc/mounts | cut -d " " -f 2) && exec "$@"', "sh"])
 
 
 CONNECTION_NAMES = {"PROTO", "REMOTE_HOST", "REMOTE_ADDR", "REMOTE_PORT", "LOCAL_ADDR", "LOCAL_PORT", "TCPREMOTEIP",
