@@ -292,7 +292,9 @@ static void give_up(struct service *service, uint32_t place, pid_t worker, uint6
 	char peer[ENDPOINT_TEXT_SIZE];
 	log_error("%s: the connection of %s (id=%016llx) was in the hands of %d workers as they died: it "
 		  "is closed and goes to no other; the last was %d",
-		service_name(service), endpoint_format(peer, &entry_at(service, place)->peer),
+		service_name(service),
+		endpoint_format_client(
+			peer, &entry_at(service, place)->peer, service->log_address),
 		(unsigned long long)entry_at(service, place)->id, COPIES_DEATHS_MAX, (int)worker);
 	losses_lose(service, place, worker, now_ns);
 }

@@ -46,7 +46,7 @@ enum log_address {
 };
 
 /*
- * A client with its port, and without: "192.0.2.1:80" and "192.0.2.1", as a prefix "192.0.2.0/24" both.
+ * For all that is logged or listed. A client with its port, and without: "192.0.2.1:80" and "192.0.2.1", as a prefix "192.0.2.0/24" both.
  * A local process is "uid=0,pid=71" with what stands for a port, and else "uid=0". Returns text.
  */
 char *endpoint_format_client(
