@@ -193,7 +193,6 @@ def run(rig, options):
         problems += ["%s: %d %s" % (name, n, kind) for kind, n in counts.items() if kind != "served"]
     print("%d waited for more than a second" % late)
     settle(rig)
-    rig.fdsup.wait_log("reloaded: ", len(times))
     failed = rig.fdsup.count_log("reload failed|: reload: given up")
     if failed:
         problems.append("%d reloads failed" % failed)
