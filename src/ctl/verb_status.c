@@ -3,11 +3,15 @@
  */
 #include "ctl/verbs.h"
 
+#include <string.h>
+
 #include "ctl/complaint.h"
 #include "ctl/dead.h"
 #include "ctl/exitcode.h"
 #include "ctl/listing.h"
+#include "ctl/options.h"
 #include "ctl/render.h"
+#include "ctl/reply.h"
 #include "ctl/view.h"
 
 static int report_dead(struct ctl *ctl, int error)
@@ -28,6 +32,71 @@ static int report_dead(struct ctl *ctl, int error)
 	return code;
 }
 
+/* The listings that follow the status on one page. */
+static const struct {
+	struct question question;
+	const struct table *table;
+	const char *title;
+} listings[] = {
+	{ { "Listeners", "listeners" }, &table_listeners, "LISTENERS" },
+	{ { "Workers", "workers" }, &table_workers, "WORKERS" },
+	{ { "Deaths", "deaths" }, &table_deaths, "DEATHS" },
+};
+
+enum { DEATHS_ON_PAGE = 10 };
+
+/* Deaths are asked for by one name or none; more than one service are picked out here. */
+static bool is_named(const struct ctl *ctl, const json_t *row)
+{
+	const char *service = reply_text(row, "service");
+	for (size_t i = 0; service && i < ctl->n_names; i++)
+		if (!strcmp(ctl->names[i], service))
+			return true;
+	return ctl->n_names == 0;
+}
+
+static void keep_last_deaths(const struct ctl *ctl, json_t *rows)
+{
+	for (size_t i = json_array_size(rows); i-- > 0;)
+		if (!is_named(ctl, json_array_get(rows, i)))
+			json_array_remove(rows, i);
+	while (json_array_size(rows) > DEATHS_ON_PAGE)
+		json_array_remove(rows, 0);
+}
+
+/* One more listing, under its title, or as one more member of `all`. */
+static int add_listing(struct ctl *ctl, size_t i, json_t *all)
+{
+	struct client_reply reply;
+	const char *name = listings[i].question.rows;
+	bool is_deaths = !strcmp(name, "deaths");
+	int code = ask(ctl, &listings[i].question, is_deaths ? json_object() : services_parameter(ctl),
+		&reply);
+	if (code != CTL_OK)
+		return code;
+	json_t *rows = json_object_get(reply.parameters, name);
+	struct table_choice choice;
+	if (is_deaths)
+		keep_last_deaths(ctl, rows);
+	json_object_set(all, name, rows);
+	if (!ctl->is_json && json_array_size(rows) &&
+		table_choose(listings[i].table, NULL, &choice, NULL)) {
+		fputc('\n', ctl->out);
+		look_print_line(ctl->out, &ctl->look, TONE_HEAD, "%s", listings[i].title);
+		table_print(ctl->out, listings[i].table, &choice, rows, &ctl->look);
+	}
+	client_reply_fini(&reply);
+	return CTL_OK;
+}
+
+/* The exit code of status is the answer; a listing that fails has complained. */
+static void add_listings(struct ctl *ctl, json_t *all)
+{
+	for (size_t i = 0; i < sizeof listings / sizeof *listings; i++)
+		if (add_listing(ctl, i, all) != CTL_OK)
+			return;
+}
+
 int run_status(struct ctl *ctl)
 {
 	static const struct question question = { "Status", "services" };
@@ -46,10 +115,14 @@ int run_status(struct ctl *ctl)
 		return code;
 	code = exitcode_of_status(reply.parameters, ctl->n_names > 0);
 	view_apply(ctl, &table_status, reply.parameters, "services");
+	bool is_all = is_given(ctl, OPTION_ALL);
+	if (!ctl->is_json)
+		render_status(
+			ctl->out, reply.parameters, &choice, ctl->is_verbose || is_all, &ctl->look);
+	if (is_all)
+		add_listings(ctl, reply.parameters);
 	if (ctl->is_json)
 		print_json(ctl, reply.parameters);
-	else
-		render_status(ctl->out, reply.parameters, &choice, ctl->is_verbose, &ctl->look);
 	client_reply_fini(&reply);
 	return code;
 }

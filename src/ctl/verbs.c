@@ -13,6 +13,7 @@
 #include "ctl/complaint.h"
 #include "ctl/exitcode.h"
 #include "ctl/listing.h"
+#include "ctl/metrics.h"
 #include "ctl/options.h"
 #include "ctl/render.h"
 #include "ctl/reply.h"
@@ -39,6 +40,21 @@ static int run_deaths(struct ctl *ctl)
 	if (is_given(ctl, OPTION_LINES))
 		json_object_set_new(parameters, "limit", json_integer(ctl->n_lines));
 	return run_listing_of(ctl, &question, table, parameters);
+}
+
+static int run_metrics(struct ctl *ctl)
+{
+	static const struct question question = { "Status", "services" };
+	struct client_reply reply;
+	int code = ask(ctl, &question, services_parameter(ctl), &reply);
+	if (code != CTL_OK)
+		return code;
+	if (ctl->is_json)
+		print_json(ctl, reply.parameters);
+	else
+		metrics_print(ctl->out, reply.parameters);
+	client_reply_fini(&reply);
+	return CTL_OK;
 }
 
 /* Ours, and that of the daemon where there is one; that there is none is no failure here. */
@@ -79,9 +95,9 @@ enum {
 };
 
 const struct verb verbs[] = {
-	{ "status", "[-v] [SERVICE...]",
+	{ "status", "[-av] [SERVICE...]",
 		"a line a service; below it what is wrong and what happens next",
-		LISTING | VERB_TAKES_VERBOSE | VERB_TAKES_STATE, run_status, &table_status },
+		LISTING | VERB_TAKES_VERBOSE | VERB_TAKES_STATE | VERB_TAKES_ALL, run_status, &table_status },
 	{ "listeners", "[SERVICE...]", "the listening sockets, as netstat shows them",
 		LISTING | VERB_TAKES_NUMERIC, run_listeners, &table_listeners },
 	{ "workers", "[SERVICE...]", "the worker processes",
@@ -95,6 +111,11 @@ const struct verb verbs[] = {
 		CHANGE | VERB_NEEDS_ONE_NAME | VERB_TAKES_LINES | VERB_TAKES_FOLLOW, run_logs, NULL },
 	{ "events", "[SERVICE...]", "everything that happens, as lines of JSON", VERB_TAKES_NAMES,
 		run_events, NULL },
+	{ "top", "[-v] [-i DURATION] [SERVICE...]", "the status, painted again as it changes; q quits",
+		LISTING | VERB_TAKES_VERBOSE | VERB_TAKES_STATE | VERB_TAKES_INTERVAL, run_top,
+		&table_status },
+	{ "metrics", "[SERVICE...]", "OpenMetrics text, for Prometheus and its like", VERB_TAKES_NAMES,
+		run_metrics, NULL },
 	{ "check", "[SERVICE...]", "silent: the exit code of status, for monitors", VERB_TAKES_NAMES,
 		run_check, NULL },
 	{ "wait", "[--timeout DURATION] SERVICE...", "silent: returns when all of them are up",

@@ -26,6 +26,9 @@ int run_wait(struct ctl *ctl);
 /* verb_explain.c */
 int run_explain(struct ctl *ctl);
 
+/* verb_top.c */
+int run_top(struct ctl *ctl);
+
 /* verb_stream.c */
 int run_logs(struct ctl *ctl);
 int run_events(struct ctl *ctl);

@@ -216,7 +216,7 @@ Test(ctl_verbs, help_lists_every_verb)
 		snprintf(line, sizeof line, "\n  %s ", verbs[i].name);
 		cr_expect(strstr(run->out, line), "%s", verbs[i].name);
 	}
-	for (size_t i = 0; i < OPTION_INTERVAL; i++)
+	for (size_t i = 0; i < OPTION_COUNT; i++)
 		cr_expect(strstr(run->out, ctl_options[i].name), "%s", ctl_options[i].name);
 	expect_fits(run->out, 120);
 }
