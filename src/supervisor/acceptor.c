@@ -17,6 +17,7 @@
 #include "process/spawn.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
+#include "supervisor/pulse.h"
 #include "supervisor/notices.h"
 #include "supervisor/helpers.h"
 #include "supervisor/reload.h"
@@ -88,6 +89,7 @@ static void on_ready(struct acceptor *acceptor, const struct confinement *confin
 {
 	char missing[CONFINEMENT_TEXT_SIZE];
 	acceptor->is_ready = true;
+	pulse_start(acceptor);
 	acceptor->confinement = *confinement;
 	confinement_format_missing(missing, confinement);
 	if (*missing && !acceptor->is_missing_told)
@@ -203,6 +205,7 @@ static void reset_present(struct acceptor *acceptor)
 
 static void close_channel(struct acceptor *acceptor)
 {
+	pulse_stop(acceptor);
 	ev_io_stop(acceptor->supervisor->loop, &acceptor->readable);
 	ev_io_stop(acceptor->supervisor->loop, &acceptor->writable);
 	channel_fini(&acceptor->channel);
@@ -389,6 +392,7 @@ struct acceptor *acceptor_make(struct supervisor *supervisor, unsigned number)
 	ev_init(&acceptor->readable, on_readable);
 	ev_init(&acceptor->writable, on_writable);
 	ev_init(&acceptor->retry, on_retry);
+	pulse_init(acceptor);
 	acceptor->readable.data = acceptor->writable.data = acceptor->retry.data = acceptor;
 	acceptor->used_slots = calloc(SCOREBOARD_SLOTS, 1);
 	if (acceptor->used_slots)

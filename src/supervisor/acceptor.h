@@ -25,6 +25,8 @@ struct acceptor {
 	ev_io readable;
 	ev_io writable;               /* active while the channel has a backlog */
 	ev_timer retry;
+	ev_timer pulse;               /* whether it still turns: pulse.h */
+	unsigned n_missed;
 	struct backoff backoff;
 	struct capture *capture;
 	struct scoreboard *board;

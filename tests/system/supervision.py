@@ -182,6 +182,22 @@ class Supervision(Test):
         for s in connections + waiting:
             self.hang_up(s)
 
+    def test_an_acceptor_that_hangs_is_replaced_and_nobody_is_turned_away(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port))
+        connections = self.talking(fdsup, port, 2)
+        hung = fdsup.acceptor_pid()
+        os.kill(hung, signal.SIGSTOP)
+        # It waits in the kernel meanwhile.
+        waiting = self.connect(port)
+        self.say(waiting)
+        fdsup.wait_log("acceptor %d does not answer for 4 s" % hung)
+        wait_until("another acceptor", lambda: fdsup.acceptor_pid() not in (None, hung))
+        for s in [*connections, waiting]:
+            self.hang_up(s)
+        service = fdsup.wait_status("cat", lambda s: s["served"] == 3, "all served")
+        self.assertEqual((service["lost"], service["refused"]), (0, 0))
+
     def test_connections_that_an_acceptor_held_are_counted_as_lost_when_it_dies(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port, "max_per_source = 1;"))
