@@ -1,0 +1,137 @@
+"""Clients that keep connecting, one connection after the other, and count how each ended.
+
+How a client talks is a conversation: given a connected socket and a token that is never used twice, it
+says whether the whole answer came. What it is sent must depend on the token, so that an answer to
+somebody else is not taken for its own.
+"""
+import collections
+import itertools
+import random
+import socket
+import threading
+import time
+
+PATIENCE_S = 60
+SLOW_S = 1
+OUTCOMES = ("served", "refused", "not connected", "reset", "cut short", "no answer", "timeout")
+FAILURES = OUTCOMES[1:]
+
+tokens = itertools.count(1)
+
+
+def read_all(s):
+    answer = b""
+    while True:
+        piece = s.recv(65536)
+        if not piece:
+            return answer
+        answer += piece
+
+
+def http(s, token):
+    s.sendall(b"GET /%d HTTP/1.0\r\n\r\n" % token)
+    answer = read_all(s)
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+    return bool(end) and length.isdigit() and len(body) == int(length), answer
+
+
+def hesitating_http(s, token):
+    """Its worker has the connection for a while before there is anything to read."""
+    time.sleep(random.uniform(0, 0.02))
+    return http(s, token)
+
+
+def line(s, token):
+    s.sendall(b"%d\n" % token)
+    answer = read_all(s)
+    return answer == b"got %d\n" % token, answer
+
+
+def echo(s, token):
+    s.sendall(b"%d\n" % token)
+    s.shutdown(socket.SHUT_WR)
+    answer = read_all(s)
+    return answer == b"%d\n" % token, answer
+
+
+class Clients:
+    """`n` clients of one service, at a port or at the path of a Unix socket."""
+
+    def __init__(self, service, address, conversation, n):
+        self.service = service
+        self.address = address
+        self.conversation = conversation
+        self.counts = collections.Counter()
+        self.used = collections.Counter()   # connections by local port
+        self.failed = []                    # (outcome, local port, when)
+        self.n_slow = 0
+        self.slowest = self.longest_gap = 0
+        self.last_served = None
+        self.lock = threading.Lock()
+        self.is_over = False
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(n)]
+
+    def start(self):
+        self.last_served = time.monotonic()
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+        self._note_gap(time.monotonic())
+
+    def _note_gap(self, now):
+        self.longest_gap = max(self.longest_gap, now - self.last_served)
+
+    def _run(self):
+        while not self.is_over:
+            start = time.monotonic()
+            outcome, port = self._one()
+            now = time.monotonic()
+            with self.lock:
+                self.counts[outcome] += 1
+                if outcome == "served":
+                    self._note_gap(now)
+                    self.last_served = now
+                    self.slowest = max(self.slowest, now - start)
+                    self.n_slow += now - start > SLOW_S
+                else:
+                    self.failed.append((outcome, port, time.time()))
+            if outcome == "refused":
+                time.sleep(0.01)
+
+    def _connect(self):
+        if isinstance(self.address, int):
+            return socket.create_connection(("127.0.0.1", self.address), PATIENCE_S)
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(PATIENCE_S)
+        try:
+            s.connect(self.address)
+        except OSError:
+            s.close()
+            raise
+        return s
+
+    def _one(self):
+        try:
+            s = self._connect()
+        except ConnectionRefusedError:
+            return "refused", None
+        except OSError:
+            return "not connected", None
+        with s:
+            port = s.getsockname()[1] if isinstance(self.address, int) else None
+            with self.lock:
+                self.used[port] += 1
+            try:
+                is_whole, answer = self.conversation(s, next(tokens))
+            except socket.timeout:
+                return "timeout", port
+            except OSError:
+                return "reset", port
+        if is_whole:
+            return "served", port
+        return ("cut short" if answer else "no answer"), port
