@@ -89,7 +89,6 @@ static void on_ready(struct acceptor *acceptor, const struct confinement *confin
 {
 	char missing[CONFINEMENT_TEXT_SIZE];
 	acceptor->is_ready = true;
-	pulse_start(acceptor);
 	acceptor->confinement = *confinement;
 	confinement_format_missing(missing, confinement);
 	if (*missing && !acceptor->is_missing_told)
@@ -350,6 +349,7 @@ void acceptor_listen(struct acceptor *acceptor)
 	ev_io_set(&acceptor->readable, acceptor->channel.socket, EV_READ);
 	ev_io_set(&acceptor->writable, acceptor->channel.socket, EV_WRITE);
 	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+	pulse_start(acceptor);
 }
 
 int acceptor_start(struct acceptor *acceptor)

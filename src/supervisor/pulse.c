@@ -18,6 +18,8 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop, (void)events;
 	struct acceptor *acceptor = timer->data;
+	if (!acceptor->is_ready)
+		return;
 	if (has_turned(acceptor)) {
 		acceptor->n_missed = 0;
 		return;

@@ -73,6 +73,8 @@ static json_t *save_queue(const void *object, struct state_fds *fds)
 	json_t *ends = service->queue[0] >= 0 ? json_array() : NULL;
 	for (int i = 0; ends && i < 2; i++)
 		json_array_append_new(ends, state_save_fd(service->queue[i], fds));
+	if (ends && service->slots_fd >= 0)
+		json_array_append_new(ends, state_save_fd(service->slots_fd, fds));
 	return ends;
 }
 
@@ -81,9 +83,13 @@ static int restore_queue(
 {
 	(void)error;
 	struct service *service = object;
-	int r = json_array_size(value) == 2 ? 0 : -EINVAL;
+	size_t n = json_array_size(value);
+	int r = n == 2 || n == 3 ? 0 : -EINVAL;
 	for (size_t i = 0; i < 2 && r == 0; i++)
 		r = state_restore_fd(json_array_get(value, i), fds, &service->queue[i]);
+	/* The third are the slots, which workers to come must claim in as those do that run. */
+	if (r == 0 && n == 3)
+		r = state_restore_fd(json_array_get(value, 2), fds, &service->slots_fd);
 	return r;
 }
 
