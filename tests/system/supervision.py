@@ -151,7 +151,7 @@ class Supervision(Test):
         both[0].sendall(b"x\n")
         fdsup.wait_log(r"sh: END .* status=7( |$)")
         both[1].sendall(b"die\n")
-        fdsup.wait_log(r"sh: END .* signal=KILL$")
+        fdsup.wait_log(r"sh: END .* signal=KILL( |$)")
         service = fdsup.wait_status("sh", lambda s: s["connections"]["used"] == 0, "no connections")
         self.assertEqual(service["failed"], 2)
 
