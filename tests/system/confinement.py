@@ -126,14 +126,14 @@ class Limits(Confined):
 
     @needs_root
     def test_hard_limits_above_those_of_fdsup_are_raised_by_root(self):
-        prefix = ["prlimit", "--fsize=1000000:1000000"]
+        prefix = ["prlimit", "--memlock=65536:65536"]
         if not self.has_sys_resource():
-            self.refused(self.service(free_port(), "limits = { fsize = 2000000; };", "true"),
-                         "limits.fsize: .*write at most 1000000", prefix=prefix)
+            self.refused(self.service(free_port(), 'limits = { memlock = "128K"; };', "true"),
+                         "limits.memlock: .*write at most 65536", prefix=prefix)
             self.skipTest("root may not raise limits here (CAP_SYS_RESOURCE)")
-        for found in self.both('user = "nobody"; limits = { fsize = "1500000:2000000"; };',
+        for found in self.both('user = "nobody"; limits = { memlock = "96K:128K"; };',
                                "cat /proc/self/limits", prefix=prefix):
-            self.assertEqual(limits_in(found)["fsize"], ("1500000", "2000000"))
+            self.assertEqual(limits_in(found)["memlock"], ("98304", "131072"))
 
     def has_sys_resource(self):
         with open("/proc/self/status") as f:
@@ -181,7 +181,7 @@ class Rights(Confined):
     def kept(self, keys, **keywords):
         nap = "command = [ \"/bin/sleep\", \"1000\" ];"
         port = free_port()
-        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; %s }; nap = { %s %s };'
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "cat"; workers = { max = 1; }; %s }; nap = { %s %s };'
                            % (port, keys, nap, keys), **keywords)
         connection = self.connect(port)
         connection.sendall(b"x")
@@ -232,7 +232,7 @@ class Rights(Confined):
         port = free_port()
         keys = 'chroot = "%s"; %s %s' % (self.jail(), NO_LEAKS, keys)
         fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "sh", "-c",'
-                           ' "echo /*; cd ..; cd ..; cd ..; echo *; read x" ]; %s };'
+                           ' "echo /*; cd ..; cd ..; cd ..; echo *; read x" ]; workers = { max = 1; }; %s };'
                            ' nap = { command = [ "/bin/sleep", "1000" ]; %s };' % (port, keys, keys))
         connection = self.connect(port)
         said = b""
@@ -408,7 +408,7 @@ class Sandbox(Confined):
                          ' capabilities = [ "net_bind_service" ]; limits = { nofile = 20; core = 0; };' % root)
         script = "echo /*; ( : > new ) && echo made; ( : > /only-here/new ) || echo refused; read x"
         port = free_port()
-        fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "-c", "%s" ]; %s };'
+        fdsup = self.fdsup('sh = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "-c", "%s" ]; workers = { max = 1; }; %s };'
                            ' nap = { command = "/bin/sleep 1000"; %s };' % (port, script, keys, keys))
         connection = self.connect(port)
         said = b""
