@@ -71,8 +71,11 @@ static bool clash(const struct endpoint *a, const struct endpoint *b)
 	return is_wildcard(a->family == AF_INET6 ? a : b);
 }
 
-/* A line of /proc/net/{tcp,udp}{,6}; its first line is a heading and has no number. */
-static void search_line(struct search *search, const char *line)
+/*
+ * A line of /proc/net/{tcp,udp}{,6}; its first line is a heading and has no number. True to go on: the
+ * listening sockets come first, and a host under load has hundreds of thousands of others behind them.
+ */
+static bool search_line(struct search *search, const char *line)
 {
 	char local[40];
 	unsigned state, uid;
@@ -80,14 +83,13 @@ static void search_line(struct search *search, const char *line)
 	struct endpoint address;
 	int n = sscanf(
 		line, " %*u: %39s %*s %x %*s %*s %*s %u %*s %lu", local, &state, &uid, &inode);
-	if (n != 4 || !inode || !parse_endpoint(local, &address))
-		return;
+	if (n != 4 || !parse_endpoint(local, &address))
+		return true;
 	if (search->protocol == IPPROTO_TCP && state != STATE_TCP_LISTEN)
-		return;
-	if (!clash(&search->address, &address))
-		return;
-	if (search->n_sockets < SOCKETS_MAX)
+		return false;
+	if (inode && clash(&search->address, &address) && search->n_sockets < SOCKETS_MAX)
 		search->sockets[search->n_sockets++] = (struct found_socket){ inode, uid, false };
+	return true;
 }
 
 static int search_file(struct search *search, const char *path)
@@ -96,8 +98,8 @@ static int search_file(struct search *search, const char *path)
 	char line[512];
 	if (!file)
 		return -errno;
-	while (fgets(line, sizeof line, file))
-		search_line(search, line);
+	while (fgets(line, sizeof line, file) && search_line(search, line))
+		;
 	fclose(file);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #include "supervisor/late.h"
 
+#include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -13,8 +14,11 @@
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
-/* News come at once; a look without them costs a bind for each address that is missing. */
-static const double look_s = 1;
+/*
+ * News come at once. A look without them costs a bind for each address that is missing, and to find out
+ * who holds it: the longer it lasts, the less often.
+ */
+static const double look_s = 1, look_max_s = 10, look_growth = 1.5;
 
 static const struct listener *find_listener(
 	const struct service *service, const struct listen_address *where)
@@ -30,14 +34,26 @@ static bool is_missing_some(const struct service *service)
 	return service->listeners && service->n_listeners < service->config->n_listen;
 }
 
-/* Said when it is news. Takes the text; NULL: nothing is missing. */
-static void note(struct service *service, char *missing)
+static void forget(struct service *service)
 {
-	bool is_known = missing && service->missing && !strcmp(missing, service->missing);
 	free(service->missing);
-	service->missing = missing;
-	if (missing && !is_known)
-		log_warning("%s", missing);
+	service->missing = NULL;
+}
+
+/* Said when it is news: the first of those that are missing, and why. */
+static void note(struct service *service, uint32_t which, int r, const char *step)
+{
+	char error[LISTENERS_ERROR_SIZE];
+	if (service->missing && service->missing_which == which && service->missing_error == r)
+		return;
+	listeners_explain(service->config, &service->config->listen[which], r, step, error);
+	bool is_known = service->missing && !strcmp(error, service->missing);
+	forget(service);
+	service->missing = strdup(error);
+	service->missing_which = which;
+	service->missing_error = r;
+	if (!is_known)
+		log_warning("%s", error);
 }
 
 static void say_bound(const struct service *service, const struct listener *listener)
@@ -48,31 +64,35 @@ static void say_bound(const struct service *service, const struct listener *list
 		listen_address_format(address, &listener->where));
 }
 
-/* True: it is there and belongs to the service. */
-static bool try_one(struct service *service, const struct listen_address *where,
-	char error[LISTENERS_ERROR_SIZE])
+/* 0: it is there and belongs to the service. */
+static int try_one(struct service *service, const struct listen_address *where, const char **ret_step)
 {
 	struct listener listener;
-	if (listeners_open_late(service->config, where, &listener, error) < 0)
-		return false;
+	int r = listeners_open_late(service->config, where, &listener, ret_step);
+	if (r < 0)
+		return r;
 	if (!service_add_listener(service, &listener)) {
 		fd_close(&listener.fd);
-		return false;
+		*ret_step = "memory";
+		return -ENOMEM;
 	}
 	say_bound(service, &listener);
-	return true;
+	return 0;
 }
 
 static void look(struct service *service)
 {
-	char error[LISTENERS_ERROR_SIZE], *missing = NULL;
+	bool is_first = true;
 	for (uint32_t i = 0; i < service->config->n_listen; i++) {
 		const struct listen_address *where = &service->config->listen[i];
-		error[0] = 0;
-		if (!find_listener(service, where) && !try_one(service, where, error) && !missing)
-			missing = strdup(error);
+		const char *step;
+		int r = find_listener(service, where) ? 0 : try_one(service, where, &step);
+		if (r < 0 && is_first)
+			note(service, i, r, step);
+		is_first = is_first && r == 0;
 	}
-	note(service, missing);
+	if (is_first)
+		forget(service);
 }
 
 /* What is being tried may have other addresses: its outcome comes first. */
@@ -89,17 +109,26 @@ static void look_at_all(struct supervisor *supervisor)
 		if (is_missing_some(service) && !is_to_wait(service))
 			look(service);
 		else if (!is_missing_some(service))
-			note(service, NULL);
+			forget(service);
 		is_needed |= is_missing_some(service);
 	}
 	if (!is_needed)
 		late_stop(supervisor);
 }
 
+static void look_again_in(struct supervisor *supervisor, double seconds)
+{
+	supervisor->late.repeat = seconds < look_max_s ? seconds : look_max_s;
+	ev_timer_again(supervisor->loop, &supervisor->late);
+}
+
 static void on_time(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop, (void)events;
-	look_at_all(timer->data);
+	struct supervisor *supervisor = timer->data;
+	look_at_all(supervisor);
+	if (ev_is_active(timer))
+		look_again_in(supervisor, timer->repeat * look_growth);
 }
 
 /* What they say does not matter, nor whether some were lost. */
@@ -109,7 +138,10 @@ static void on_news(struct ev_loop *loop, ev_io *watcher, int events)
 	char bytes[8192];
 	for (int i = 0; i < 64 && recv(watcher->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0; i++)
 		;
-	look_at_all(watcher->data);
+	struct supervisor *supervisor = watcher->data;
+	look_at_all(supervisor);
+	if (ev_is_active(&supervisor->late))
+		look_again_in(supervisor, look_s);
 }
 
 static int subscribe(void)
@@ -135,8 +167,9 @@ void late_init(struct supervisor *supervisor)
 void late_expect(struct service *service)
 {
 	struct supervisor *supervisor = service->supervisor;
+	service->missing_error = 0; /* it may be another address that has this place now */
 	if (!is_missing_some(service)) {
-		note(service, NULL);
+		forget(service);
 		return;
 	}
 	if (!ev_is_active(&supervisor->late_news)) {

@@ -49,8 +49,7 @@ static void describe_in_use(
 		snprintf(text, size, "address in use; ss -ltnp, as root, tells by whom");
 }
 
-static void describe(
-	const struct service_config *config, const struct listen_address *where, int r,
+void listeners_explain(const struct service_config *config, const struct listen_address *where, int r,
 	const char *step, char error[LISTENERS_ERROR_SIZE])
 {
 	char address[LISTEN_TEXT_SIZE], reason[HOLDER_TEXT_SIZE + 64];
@@ -145,16 +144,17 @@ static struct listener_options options_of(
 	};
 }
 
-static int open_one(const struct service_config *config, struct listener *listener,
-	bool shares_port, char error[LISTENERS_ERROR_SIZE])
+static int bind_one(const struct service_config *config, struct listener *listener,
+	bool shares_port, const char **ret_step)
 {
 	struct listener_options options = options_of(config, &listener->where);
 	struct filter_rules filter = filter_of(config, &listener->where);
 	options.shares_port = shares_port;
 	options.filter = &filter;
-	const char *path = listener->where.path, *step = "socket";
+	const char *path = listener->where.path;
+	*ret_step = "socket";
 	int r = path ? bound_name_listen(config, path, &listener->fd, &listener->name)
-		     : listener_open(&options, &listener->fd, &step);
+		     : listener_open(&options, &listener->fd, ret_step);
 	int fd = r == -EADDRINUSE && !path ? regain_listener(&listener->where, options.is_udp) : -1;
 	if (fd >= 0) {
 		listener->fd = fd;
@@ -162,10 +162,18 @@ static int open_one(const struct service_config *config, struct listener *listen
 		apply_filter(config, listener);
 		return 0;
 	}
-	if (r < 0)
-		describe(config, &listener->where, r, step, error);
-	else if (path)
+	if (r == 0 && path)
 		listener_apply(listener->fd, &options);
+	return r;
+}
+
+static int open_one(const struct service_config *config, struct listener *listener,
+	bool shares_port, char error[LISTENERS_ERROR_SIZE])
+{
+	const char *step;
+	int r = bind_one(config, listener, shares_port, &step);
+	if (r < 0)
+		listeners_explain(config, &listener->where, r, step, error);
 	return r;
 }
 
@@ -186,7 +194,7 @@ static int take_over(const struct service_config *config, struct listener *liste
 	int fd = fd_copy(bound->fd);
 	if (fd < 0) {
 		int r = -errno;
-		describe(config, &listener->where, r, "dup", error);
+		listeners_explain(config, &listener->where, r, "dup", error);
 		return r;
 	}
 	listener->fd = fd;
@@ -220,42 +228,83 @@ static void keep_name(struct listener *listener)
 	listener->where.path = listener->name ? listener->name->text : NULL;
 }
 
-int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
-	struct listener **ret_listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE])
+static int open_all(const struct service_config *config, listeners_find_bound *find, void *context,
+	struct listener *listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE])
 {
-	struct listener *listeners = calloc(config->n_listen ? config->n_listen : 1, sizeof *listeners);
-	uint32_t n = 0;
-	if (!listeners) {
-		snprintf(error, LISTENERS_ERROR_SIZE, "%s: out of memory", config->name);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < config->n_listen; i++) {
-		struct listener *listener = &listeners[n];
+	int r = 0;
+	*ret_n = 0;
+	for (uint32_t i = 0; i < config->n_listen && r == 0; i++) {
+		struct listener *listener = &listeners[*ret_n];
 		bool shares_port = false;
 		*listener = new_listener(&config->listen[i]);
 		const struct listener *bound =
 			find ? find(context, config, &listener->where, &shares_port) : NULL;
-		int r = bound ? take_over(config, listener, bound, error)
-			      : open_one(config, listener, shares_port, error);
-		if (may_appear(r))
-			continue;
-		if (r < 0) {
-			listeners_close(listeners, n);
-			return r;
+		r = bound ? take_over(config, listener, bound, error)
+			  : open_one(config, listener, shares_port, error);
+		if (r == 0) {
+			keep_name(listener);
+			++*ret_n;
 		}
-		keep_name(listener);
-		n++;
+		if (may_appear(r))
+			r = 0;
+	}
+	return r;
+}
+
+static struct listener *new_array(const struct service_config *config, char error[LISTENERS_ERROR_SIZE])
+{
+	struct listener *listeners = calloc(config->n_listen ? config->n_listen : 1, sizeof *listeners);
+	if (!listeners)
+		snprintf(error, LISTENERS_ERROR_SIZE, "%s: out of memory", config->name);
+	return listeners;
+}
+
+int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
+	struct listener **ret_listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE])
+{
+	struct listener *listeners = new_array(config, error);
+	uint32_t n;
+	if (!listeners)
+		return -ENOMEM;
+	int r = open_all(config, find, context, listeners, &n, error);
+	if (r < 0) {
+		listeners_close(listeners, n);
+		return r;
 	}
 	*ret_listeners = listeners;
 	*ret_n = n;
 	return 0;
 }
 
+int listeners_open_some(const struct service_config *config, struct listener **ret_listeners,
+	uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE])
+{
+	char reason[LISTENERS_ERROR_SIZE];
+	struct listener *listeners = new_array(config, error);
+	if (!listeners)
+		return -ENOMEM;
+	*error = 0;
+	*ret_n = 0;
+	for (uint32_t i = 0; i < config->n_listen; i++) {
+		struct listener *listener = &listeners[*ret_n];
+		*listener = new_listener(&config->listen[i]);
+		int r = open_one(config, listener, false, reason);
+		if (r == 0) {
+			keep_name(listener);
+			++*ret_n;
+		} else if (!may_appear(r) && !*error) {
+			memcpy(error, reason, sizeof reason);
+		}
+	}
+	*ret_listeners = listeners;
+	return 0;
+}
+
 int listeners_open_late(const struct service_config *config, const struct listen_address *where,
-	struct listener *ret_listener, char error[LISTENERS_ERROR_SIZE])
+	struct listener *ret_listener, const char **ret_step)
 {
 	*ret_listener = new_listener(where);
-	int r = open_one(config, ret_listener, false, error);
+	int r = bind_one(config, ret_listener, false, ret_step);
 	if (r == 0)
 		keep_name(ret_listener);
 	return r;

@@ -1,6 +1,7 @@
 /*
- * The listeners of one service, bound as a whole or not at all; but for addresses and interfaces that
- * are not there yet, which are bound when they appear (late.h).
+ * The listeners of one service, bound as a whole or not at all; but for what may still come about:
+ * addresses and interfaces that are not there yet, and at the start of fdsup whatever is in the way of
+ * one. They are bound later (late.h).
  */
 #ifndef FDSUP_SUPERVISOR_LISTENERS_H
 #define FDSUP_SUPERVISOR_LISTENERS_H
@@ -34,16 +35,27 @@ typedef const struct listener *listeners_find_bound(void *context,
 	bool *ret_shares_port);
 
 /*
- * Binds every address of the configuration that there is. 0 and a new array, or -errno with a text that names the
- * address, who holds it and what to do. `find` may be NULL. Sockets that are taken over keep their
- * options until listeners_apply.
+ * Binds every address of the configuration that there is. 0 and a new array, or -errno with a text that
+ * names the address, who holds it and what to do. `find` may be NULL. Sockets that are taken over keep
+ * their options until listeners_apply.
  */
 int listeners_open(const struct service_config *config, listeners_find_bound *find, void *context,
 	struct listener **ret_listeners, uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE]);
 
-/* Binds one that was not there before. 0 or -errno with such a text. */
+/*
+ * The same at the start of fdsup: what cannot be bound for whatever reason is left out, too, so that a
+ * port that another program holds takes no other away. *error is the first reason, or empty.
+ */
+int listeners_open_some(const struct service_config *config, struct listener **ret_listeners,
+	uint32_t *ret_n, char error[LISTENERS_ERROR_SIZE]);
+
+/* Binds one that could not be bound before. 0 or -errno, with the step that failed: a constant. */
 int listeners_open_late(const struct service_config *config, const struct listen_address *where,
-	struct listener *ret_listener, char error[LISTENERS_ERROR_SIZE]);
+	struct listener *ret_listener, const char **ret_step);
+
+/* The text for such an error. To find out who holds an address takes its time. */
+void listeners_explain(const struct service_config *config, const struct listen_address *where, int r,
+	const char *step, char error[LISTENERS_ERROR_SIZE]);
 
 /* Ids up to this one are not given again. */
 void listeners_know_id(uint32_t id);

@@ -97,6 +97,11 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE])
 	return listeners_open(service->config, NULL, NULL, &service->listeners, &service->n_listeners, error);
 }
 
+int service_bind_some(struct service *service, char error[LISTENERS_ERROR_SIZE])
+{
+	return listeners_open_some(service->config, &service->listeners, &service->n_listeners, error);
+}
+
 void service_unbind(struct service *service)
 {
 	listeners_close(service->listeners, service->n_listeners);

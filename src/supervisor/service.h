@@ -90,6 +90,8 @@ struct service {
 	bool is_to_stop;               /* as soon as those that come after it have */
 	uint64_t start_ms;             /* when it was last told to start */
 	char *missing;                 /* an address that is not there, and why; NULL: all are */
+	uint32_t missing_which;        /* its place in the configuration */
+	int missing_error;             /* -errno */
 	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	bool has_cgroup;               /* there is one, also if the configuration asks for none any more */
@@ -114,6 +116,9 @@ int service_bind(struct service *service, char error[LISTENERS_ERROR_SIZE]);
 
 /* Gives the listeners up again. Only of one that was not started since. */
 void service_unbind(struct service *service);
+
+/* The same at the start of fdsup, see listeners_open_some. */
+int service_bind_some(struct service *service, char error[LISTENERS_ERROR_SIZE]);
 
 void service_raise(struct service *service, enum service_event event);
 

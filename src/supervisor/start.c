@@ -165,18 +165,38 @@ static int create_services(struct supervisor *supervisor)
 }
 
 /* All of them, so that all that is wrong is told at once. */
-static int bind_services(struct supervisor *supervisor)
+/* An error of all: it is more likely this fdsup that is wrong here than every one of the addresses. */
+static int tell_unbound(struct supervisor *supervisor)
 {
-	int result = 0;
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = supervisor->services[i];
 		char error[LISTENERS_ERROR_SIZE];
-		if (!service->config->is_enabled || service_bind(service, error) == 0)
-			continue;
-		log_error("%s", error);
-		result = -EADDRINUSE;
+		service_unbind(service);
+		if (service->config->is_enabled && service_bind(service, error) < 0)
+			log_error("%s", error);
 	}
-	return result;
+	return -EADDRINUSE;
+}
+
+/* A port that another program holds takes that one away, and not all the others (late.h). */
+static int bind_services(struct supervisor *supervisor)
+{
+	size_t n_able = 0, n_unable = 0;
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		char error[LISTENERS_ERROR_SIZE];
+		if (!service->config->is_enabled)
+			continue;
+		int r = service_bind_some(service, error);
+		if (r < 0) {
+			log_error("%s", error);
+			return r;
+		}
+		bool is_unable = *error && !service->n_listeners;
+		n_unable += is_unable;
+		n_able += !is_unable;
+	}
+	return n_unable && !n_able ? tell_unbound(supervisor) : 0;
 }
 
 static int name_instance(struct supervisor *supervisor)

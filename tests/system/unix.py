@@ -238,14 +238,25 @@ class Unix(Test):
         self.assertFalse(os.path.lexists(os.path.join(fdsup.directory, "elsewhere")))
 
     def test_another_programs_socket_is_left_alone(self):
-        fdsup = self.unix('e = { address = [ "unix:PATH.first", "unix:PATH" ]; command = "/bin/cat"; };')
+        fdsup = self.unix('e = { address = "unix:PATH"; command = "/bin/cat"; };')
         path = self.place(fdsup)
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(path)
             other.listen()
             self.assertRegex(self.refused_start(fdsup), "another program listens there .*; stop it, or choose")
             self.assertTrue(os.path.lexists(path))
-        self.assertFalse(os.path.lexists(path + ".first"), "what was bound before the failure is left")
+
+    def test_what_another_program_holds_is_had_when_it_has_gone(self):
+        fdsup = self.unix('e = { address = [ "unix:PATH.first", "unix:PATH" ]; command = "/bin/cat"; };')
+        path = self.place(fdsup)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            other.listen()
+            fdsup.start()
+            fdsup.wait_log("cannot listen on unix %s: another program listens there" % path)
+            self.open(path + ".first").close()
+        fdsup.wait_log("e: unix %s has appeared and is listened on" % path)
+        self.open(path).close()
 
     def test_a_name_that_is_taken_is_told(self):
         name = "@fdsup-taken-%d" % os.getpid()
