@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,9 @@
 
 /* So many connections are taken before the loop looks at those that are there. */
 enum { TAKEN_IN_A_ROW = 8 };
+
+/* More than any owner needs for a connection, with what the loop adds to its tables. */
+enum { RESERVE_SIZE = 16 * 1024 };
 
 static const double retry_s = 0.5;
 
@@ -114,9 +118,10 @@ static void on_idle(struct ev_loop *loop, ev_timer *timer, int events)
 static void pause_taking(struct taker *taker, int error)
 {
 	if (!taker->is_short)
-		log_error("cannot take a connection: %s (see ulimit -n): connections wait, and are "
-			  "tried again every %d ms",
-			strerror(-error), (int)(retry_s * 1000));
+		log_error("cannot take a connection: %s%s: connections wait, and are tried again "
+			  "every %d ms",
+			strerror(-error), error == -ENOMEM ? "" : " (see ulimit -n)",
+			(int)(retry_s * 1000));
 	taker->is_short = true;
 	taker->resume.repeat = retry_s;
 	ev_timer_again(taker->loop, &taker->resume);
@@ -142,6 +147,10 @@ static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)
 static bool has_room(struct taker *taker)
 {
 	int error = fd_check_room(taker->settings.n_room);
+	if (!taker->reserve)
+		taker->reserve = malloc(RESERVE_SIZE);
+	if (!error && !taker->reserve)
+		error = -ENOMEM;
 	if (error) {
 		pause_taking(taker, error);
 		return false;
@@ -169,6 +178,14 @@ static void drop(struct taker *taker, const struct handoff *record, int *connect
 	outbox_add(&taker->outbox, &report);
 }
 
+/* What was kept for it is its owner's to use. */
+static void hand_on(struct taker *taker, const struct handoff *record, int connection)
+{
+	free(taker->reserve);
+	taker->reserve = NULL;
+	taker->methods->take(taker, record, connection);
+}
+
 static void accept_one(struct taker *taker, struct handoff *record, int *connection)
 {
 	taker->is_bad = false;
@@ -182,7 +199,7 @@ static void accept_one(struct taker *taker, struct handoff *record, int *connect
 		(is_ours && fd_set_nonblocking(*connection) < 0))
 		drop(taker, record, connection);
 	else
-		taker->methods->take(taker, record, fd_take(connection));
+		hand_on(taker, record, fd_take(connection));
 }
 
 /* Whether there may be more. */
@@ -369,6 +386,7 @@ void taker_close(struct taker *taker)
 {
 	outbox_fini(&taker->outbox);
 	slots_unmap(&taker->slots);
+	free(taker->reserve);
 	ev_loop_destroy(taker->loop);
 	fd_close(&taker->settings.queue_fd);
 }

@@ -70,6 +70,7 @@ struct taker {
 	struct slots slots;
 	struct slot_claim claim; /* on the connection that is just being taken */
 	pid_t pid;
+	void *reserve; /* memory for the next connection, so that none is taken for which there is none */
 	struct taken *first; /* newest first */
 	size_t n_taken;
 	uint64_t busy_ms; /* when there was last something to do */
