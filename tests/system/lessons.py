@@ -18,8 +18,8 @@ import struct
 import threading
 import time
 
-from support import (BIN, LONG, Test, as_nobody, children, count_descriptors, descendants, free_port, main, needs_root,
-                     run, wait_until)
+from support import (BIN, IS_SANITIZED, LONG, Test, children, count_descriptors, descendants, free_port, main,
+                     needs_root, run, wait_until)
 
 REFUSALS = int(os.environ.get("FDSUP_LESSON_REFUSALS", 2000))
 CONNECTIONS = int(os.environ.get("FDSUP_LESSON_CONNECTIONS", 2000))
@@ -32,20 +32,6 @@ PAGE = resource.getpagesize()
 # Everything that controls a terminal, hides, turns or breaks what is shown, and no newline.
 NASTY = (bytes(range(1, 10)) + bytes(range(11, 32)) + b"\x7f" + bytes(range(128, 160)) + b"\x1b[2J\x1b]0;t\x07\xc2\x9b31m"
          + "\u202e\u2028\ufeff".encode() + b"\xff\xfe\xc0\x80\xed\xa0\x80")
-
-
-def is_sanitized():
-    """Address sanitizers keep what was freed: memory says nothing then."""
-    with open(os.path.join(BIN, "fdsup-acceptor"), "rb") as f:
-        return b"__asan_init" in f.read()
-
-
-def is_under_valgrind():
-    with open(os.path.join(BIN, "fdsup-acceptor"), "rb") as f:
-        return f.read(2) == b"#!"
-
-
-MEASURES_MEMORY = not is_sanitized() and not is_under_valgrind()
 
 
 def resident(pid):
@@ -476,7 +462,7 @@ class Lessons(Test):
         for pid, (descriptors, memory) in zip(pids, before):
             self.assertLessEqual(count_descriptors(pid), descriptors)
             print("%d refused at %d/s: %+d KiB" % (REFUSALS, REFUSALS / elapsed, (resident(pid) - memory) // 1024), end=" ")
-            if MEASURES_MEMORY:
+            if not IS_SANITIZED:
                 self.assertLess(resident(pid) - memory, 256 * 1024)
         self.assertEqual(descendants(fdsup.pid), processes)
 
@@ -513,7 +499,7 @@ class Lessons(Test):
                 continue # an idle worker has left
             self.assertLessEqual(after[name][1], descriptors, name)
             print("%s %+d KiB" % (name, (after[name][2] - memory) // 1024), end=" ")
-            if MEASURES_MEMORY:
+            if not IS_SANITIZED:
                 self.assertLess(after[name][2] - memory, 256 * 1024, name)
         if CONNECTIONS >= 100000: # what others do meanwhile is small beside a byte of each
             self.assertLess(self.kernel_memory() - kernel, 64 << 20)
@@ -694,7 +680,7 @@ class Lessons(Test):
             share = (self.spent(fdsup) - spent) / elapsed
             print("%s: %d starts and %.1f%% in %.0f s" % (kind, started, 100 * share, elapsed), end="; ")
             self.assertLess(started, 15 * elapsed / 2)
-            self.assertLess(share, 0.05 if MEASURES_MEMORY else 0.8)
+            self.assertLess(share, 0.05 if not IS_SANITIZED else 0.8)
             for client in clients:
                 client.close()
             fdsup.stop()

@@ -33,6 +33,10 @@ LONG = float(os.environ.get("FDSUP_TEST_PATIENCE", 30))
 LOG_LINES_SHOWN = 100
 
 IS_ROOT = os.geteuid() == 0
+
+# Address sanitizers keep what was freed, and end a process that gets no memory.
+with open(os.path.join(BIN, "fdsup-acceptor"), "rb") as program:
+    IS_SANITIZED = b"__asan_init" in program.read()
 needs_root = unittest.skipUnless(IS_ROOT, "needs root")
 
 
