@@ -62,7 +62,13 @@ class Exhaustion(Test):
             pid for pid, own in children(fdsup.pid).items() if own == name)
 
     def spent(self, pids):
-        return sum(cpu(pid) for pid in pids if os.path.exists("/proc/%d" % pid))
+        total = 0
+        for pid in pids:
+            try:
+                total += cpu(pid)
+            except (FileNotFoundError, ProcessLookupError): # it has just ended
+                pass
+        return total
 
     def squeeze(self, fdsup, name, kind, limit, clients=20, ports=None):
         """One of the processes has no more than that while clients come and a daemon dies; then it has again."""

@@ -661,7 +661,7 @@ class Lessons(Test):
         for pid in [fdsup.pid, *descendants(fdsup.pid)]:
             try:
                 total += cpu(pid)
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass
         return total
 
