@@ -296,6 +296,74 @@ class Reloading(Test):
         self.assertEqual(fdsup.ctl("reload")[0], 1)
         self.check_nothing_changed(fdsup, port, running, workers, "FIFO")
 
+    def test_a_file_that_is_half_written_or_may_not_be_read_changes_nothing(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat("a", port))
+        with open(fdsup.path) as f:
+            whole = f.read()
+        good = whole.replace("/bin/cat", "/bin/echo new")
+        for n in range(len(good) // 10, len(good) - 5, len(good) // 5):
+            with open(fdsup.path, "w") as f:
+                f.write(good[:n])
+            self.assertEqual(fdsup.ctl("reload")[0], 1, good[:n])
+            self.assertEqual(self.talk(port, b"x"), b"x")
+        os.chmod(fdsup.path, 0o666)     # anybody could have written it
+        with open(fdsup.path, "w") as f:
+            f.write(good)
+        code, _, error = fdsup.ctl("reload")
+        self.assertEqual(code, 1)
+        self.assertIn("fdsup.conf", error)
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        os.chmod(fdsup.path, 0o644)
+        fdsup.order("reload")
+        self.assertEqual(self.talk(port), b"new\n")
+
+    def test_files_of_an_included_folder_come_change_and_go(self):
+        first, second = free_port(), free_port()
+        fdsup = self.unstarted()
+        folder = os.path.join(fdsup.directory, "conf.d")
+        os.mkdir(folder, 0o755)
+
+        def write(name, text):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write("services = { %s };" % text)
+            os.chmod(os.path.join(folder, name), 0o644)
+        top = 'include = "%s";' % folder
+        fdsup.write(self.cat("a", first), top)
+        fdsup.start()
+        write("b.conf", self.cat("b", second))
+        self.assertEqual(self.actions(fdsup)["b"][0], "add")
+        self.assertEqual(self.talk(second, b"x"), b"x")
+        write("b.conf", self.echo("b", second, "changed"))
+        self.assertEqual(self.actions(fdsup)["b"], ("roll", ["command"]))
+        self.assertEqual(self.talk(second), b"changed\n")
+        write("c.conf", self.cat("a", free_port()))     # there is one of this name
+        code, _, error = fdsup.ctl("reload")
+        self.assertEqual(code, 1)
+        self.assertIn("c.conf", error)
+        os.unlink(os.path.join(folder, "c.conf"))
+        os.unlink(os.path.join(folder, "b.conf"))
+        self.assertEqual(self.actions(fdsup)["b"][0], "remove")
+        self.assertTrue(self.refused(second))
+        os.rmdir(folder)
+        self.assertEqual(fdsup.ctl("reload")[0], 1)
+        self.assertEqual(self.talk(first, b"x"), b"x")
+
+    def test_a_command_that_is_replaced_on_disk_is_used_from_the_next_connection_on(self):
+        port = free_port()
+        fdsup = self.unstarted()
+        path = fdsup.script("it", "echo old\n")
+        fdsup.write('a = { address = "127.0.0.1"; port = %d; command = "%s"; };' % (port, path))
+        fdsup.start()
+        self.assertEqual(self.talk(port), b"old\n")
+        fdsup.script("it", "echo new\n")
+        self.assertEqual(self.talk(port), b"new\n")
+        self.assertEqual(self.actions(fdsup), {"a": ("keep", [])})
+        os.unlink(path)
+        code, _, error = fdsup.ctl("reload")
+        self.assertEqual(code, 1)
+        self.assertIn(path, error)
+
     def test_fifty_reloads_lose_no_connection_and_no_descriptor(self):
         steady, changing, coming, moving = (free_port() for _ in range(4))
         lasting = 'workers = { max = 1; }; idle_timeout = "1h"; '

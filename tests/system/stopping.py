@@ -1,5 +1,6 @@
 """Stopping ends everything, in order and in time; what was stopped can be started again."""
 import os
+import resource
 import signal
 import socket
 import time
@@ -133,6 +134,29 @@ class Stopping(Test):
             load.wait_served(50)
             fdsup.signal(signal.SIGTERM)
             self.assertEqual(fdsup.wait(), 0)
+        self.assertEqual(children(), {})
+
+    def test_a_thousand_live_commands_are_ended(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < 2500:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2500), hard))
+            self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        port = free_port()
+        fdsup = self.fdsup(self.sh("a", port, "exec cat", 'max_connections = 0; log = [ ];'))
+        clients = []
+        for _ in range(1000):
+            s = self.connect(port)
+            s.sendall(b"x")
+            clients.append(s)
+        for s in clients:
+            self.assertEqual(s.recv(1), b"x")
+        begin = time.monotonic()
+        fdsup.signal(signal.SIGTERM)
+        self.assertEqual(fdsup.wait(), 0)
+        # All were asked at the same time: nobody had to be killed when stop_timeout was over.
+        self.assertLess(time.monotonic() - begin, 9)
+        for s in clients:
+            self.assertEqual(s.recv(1), b"")
         self.assertEqual(children(), {})
 
     # -- descendants
