@@ -11,6 +11,7 @@
 
 #include "acceptor/commands.h"
 #include "acceptor/following.h"
+#include "acceptor/listing.h"
 #include "acceptor/logbuffer.h"
 #include "acceptor/losses.h"
 #include "acceptor/service.h"
@@ -155,7 +156,13 @@ static void watch_control(struct acceptor *acceptor)
 
 void acceptor_tell_supervisor(struct acceptor *acceptor, const void *message, size_t size)
 {
-	if (channel_send(&acceptor->control, message, size, NULL, 0) < 0)
+	acceptor_tell_supervisor_with(acceptor, message, size, -1);
+}
+
+void acceptor_tell_supervisor_with(
+	struct acceptor *acceptor, const void *message, size_t size, int fd)
+{
+	if (channel_send(&acceptor->control, message, size, &fd, fd >= 0) < 0)
 		acceptor_stop(acceptor, EX_OK); /* it is gone */
 	else
 		watch_control(acceptor);
@@ -279,6 +286,7 @@ static void finish(struct acceptor *acceptor)
 			service_abandon(acceptor->services[row]);
 	following_close(acceptor->following);
 	survey_close(&acceptor->survey);
+	listing_end(acceptor);
 	free(acceptor->services);
 	ledger_fini(&acceptor->ledger);
 	channel_fini(&acceptor->control);

@@ -20,6 +20,7 @@
 #include "wire/scoreboard.h"
 
 struct following;
+struct listing;
 struct service;
 
 struct acceptor {
@@ -31,6 +32,7 @@ struct acceptor {
 	struct scoreboard *board;
 	struct ledger ledger;
 	struct survey survey;
+	struct listing *listing; /* under way; NULL: none is */
 	struct following *following; /* NULL: only workers say what becomes of connections */
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
@@ -69,6 +71,10 @@ uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection);
 
 /* Sends a message of the catalogue, now or when the supervisor reads. */
 void acceptor_tell_supervisor(struct acceptor *acceptor, const void *message, size_t size);
+
+/* The same with a descriptor, which stays the caller's; -1: none. */
+void acceptor_tell_supervisor_with(
+	struct acceptor *acceptor, const void *message, size_t size, int fd);
 
 /* Ends the loop. */
 void acceptor_stop(struct acceptor *acceptor, int exit_status);

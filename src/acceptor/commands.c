@@ -8,6 +8,7 @@
 #include "acceptor/accepting.h"
 #include "acceptor/access.h"
 #include "acceptor/entrance.h"
+#include "acceptor/listing.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
@@ -277,6 +278,12 @@ static void on_queue_back(struct acceptor *acceptor, const union control_message
 		acceptor_tell_supervisor(acceptor, &answer, sizeof answer);
 }
 
+static void on_list(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	listing_begin(acceptor, message->number.number);
+}
+
 static void on_sync(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	(void)fds;
@@ -301,6 +308,7 @@ static const struct command {
 	[CONTROL_QUEUE] = { on_queue, 2 },
 	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },
+	[CONTROL_LIST] = { on_list },
 };
 
 static void dispatch(struct acceptor *acceptor, const union control_message *message, size_t length,

@@ -19,6 +19,7 @@ struct ctl {
 	const char *sort;     /* --sort */
 	const char *states;   /* --state */
 	long worker;          /* --worker */
+	const char *source;   /* --source */
 	long n_lines;         /* -n of logs and deaths */
 	uint64_t timeout_ms;  /* --timeout */
 	uint64_t interval_ms; /* --interval */
@@ -51,6 +52,7 @@ enum {
 	VERB_TAKES_TIMEOUT = 2048,
 	VERB_TAKES_INTERVAL = 4096,
 	VERB_NEEDS_ONE_NAME = 8192,
+	VERB_TAKES_SOURCE = 16384,
 };
 
 struct table;

@@ -49,8 +49,18 @@ static void simplify(char *text, bool is_utf8)
 	*to = 0;
 }
 
+/* Most text is harmless, and there may be a hundred thousand cells of it. */
+static bool is_plain(const char *text)
+{
+	while (*text >= ' ' && *text < 0x7f && *text != '\\')
+		text++;
+	return !*text;
+}
+
 char *display_clean(const char *text, bool is_utf8)
 {
+	if (is_plain(text))
+		return strdup(text);
 	size_t length = strlen(text);
 	char *clean = malloc(4 * length + 1);
 	if (!clean)

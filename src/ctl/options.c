@@ -1,5 +1,6 @@
 #include "ctl/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -22,6 +23,8 @@ const struct ctl_option ctl_options[OPTION_COUNT] = {
 		"by this column; -COLUMN: the largest first" },
 	[OPTION_STATE] = { "state", 0, "STATE,...", VERB_TAKES_STATE, "only what is in such a state" },
 	[OPTION_WORKER] = { "worker", 0, "PID", VERB_TAKES_WORKER, "only what is about this process" },
+	[OPTION_SOURCE] = { "source", 0, "ADDRESS", VERB_TAKES_SOURCE,
+		"only what comes from there; a network: 192.0.2.0/24" },
 	[OPTION_ALL] = { "all", 'a', NULL, VERB_TAKES_ALL, "everything on one page" },
 	[OPTION_VERBOSE] = { "verbose", 'v', NULL, VERB_TAKES_VERBOSE, "more" },
 	[OPTION_DRY_RUN] = { "dry-run", 'n', NULL, VERB_TAKES_DRY_RUN, "change nothing" },
@@ -90,6 +93,19 @@ static bool parse_number(const char *text, long least, long *ret)
 	return true;
 }
 
+/* Its bits, and what is odd about them, are for the daemon to judge. */
+static bool is_address(const char *text)
+{
+	char address[INET6_ADDRSTRLEN + 1];
+	struct in6_addr ignored;
+	size_t n = strcspn(text, "/");
+	if (n >= sizeof address)
+		return false;
+	memcpy(address, text, n);
+	address[n] = 0;
+	return inet_pton(AF_INET, address, &ignored) == 1 || inet_pton(AF_INET6, address, &ignored) == 1;
+}
+
 /* False: the argument is none; what it should be is in *ret_wanted. */
 static bool take_value(
 	struct ctl *ctl, enum option_id id, const char *argument, const char **ret_wanted)
@@ -107,6 +123,10 @@ static bool take_value(
 	case OPTION_STATE:
 		ctl->states = argument;
 		return true;
+	case OPTION_SOURCE:
+		*ret_wanted = "an address, or a network such as 192.0.2.0/24";
+		ctl->source = argument;
+		return is_address(argument);
 	case OPTION_WORKER:
 		*ret_wanted = "the id of a process";
 		return parse_number(argument, 1, &ctl->worker);

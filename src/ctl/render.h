@@ -15,6 +15,7 @@ struct dead;
 
 extern const struct table table_status;    /* rows: services */
 extern const struct table table_listeners; /* rows: listeners */
+extern const struct table table_connections; /* rows: connections */
 extern const struct table table_workers;   /* rows: workers */
 
 extern const struct table table_deaths;    /* rows: deaths */

@@ -165,22 +165,25 @@ void table_fit(struct table_choice *choice, unsigned widths[], unsigned width)
 	}
 }
 
-static char *make_cell(
-	const struct table_column *column, const json_t *row, const struct look *look)
-{
-	char *text = NULL;
+/* Where a cell is written, one after the other: a stream for each would be most of the work. */
+struct sheet {
+	FILE *stream;
+	char *text;
 	size_t size;
-	FILE *cell = open_memstream(&text, &size);
-	if (!cell)
-		return NULL;
+};
+
+static char *make_cell(struct sheet *sheet, const struct table_column *column, const json_t *row,
+	const struct look *look)
+{
+	rewind(sheet->stream);
 	if (look->width && column->format_short)
-		column->format_short(cell, row, column->field);
+		column->format_short(sheet->stream, row, column->field);
 	else
-		column->format(cell, row, column->field);
-	fclose(cell);
-	char *clean = display_clean(text && *text ? text : "-", look->is_utf8);
-	free(text);
-	return clean;
+		column->format(sheet->stream, row, column->field);
+	fputc(0, sheet->stream);
+	if (fflush(sheet->stream) != 0)
+		return NULL;
+	return display_clean(*sheet->text ? sheet->text : "-", look->is_utf8);
 }
 
 static void print_cell(FILE *out, const struct look *look, enum tone tone, const char *text,
@@ -208,7 +211,7 @@ struct page {
 };
 
 /* The cells are made before columns are dropped, so each knows its column by the first choice. */
-static int page_fill(struct page *page, const json_t *rows)
+static int page_fill_from(struct page *page, struct sheet *sheet, const json_t *rows)
 {
 	const struct table_choice *choice = &page->choice;
 	page->n_rows = json_array_size(rows);
@@ -219,8 +222,8 @@ static int page_fill(struct page *page, const json_t *rows)
 		page->widths[column] = display_width(choice->columns[column]->name);
 	for (size_t row = 0; row < page->n_rows; row++)
 		for (size_t column = 0; column < choice->n; column++) {
-			char *cell = make_cell(
-				choice->columns[column], json_array_get(rows, row), page->look);
+			char *cell = make_cell(sheet, choice->columns[column],
+				json_array_get(rows, row), page->look);
 			if (!cell)
 				return -ENOMEM;
 			page->cells[row * choice->n + column] = cell;
@@ -229,6 +232,18 @@ static int page_fill(struct page *page, const json_t *rows)
 				page->widths[column] = width;
 		}
 	return 0;
+}
+
+static int page_fill(struct page *page, const json_t *rows)
+{
+	struct sheet sheet = { 0 };
+	sheet.stream = open_memstream(&sheet.text, &sheet.size);
+	if (!sheet.stream)
+		return -ENOMEM;
+	int r = page_fill_from(page, &sheet, rows);
+	fclose(sheet.stream);
+	free(sheet.text);
+	return r;
 }
 
 static bool has_symbols(const struct page *page)

@@ -100,6 +100,9 @@ const struct verb verbs[] = {
 		LISTING | VERB_TAKES_VERBOSE | VERB_TAKES_STATE | VERB_TAKES_ALL, run_status, &table_status },
 	{ "listeners", "[SERVICE...]", "the listening sockets, as netstat shows them",
 		LISTING | VERB_TAKES_NUMERIC, run_listeners, &table_listeners },
+	{ "connections", "[SERVICE...]", "the live connections, as netstat shows them and who has them",
+		LISTING | VERB_TAKES_NUMERIC | VERB_TAKES_STATE | VERB_TAKES_WORKER | VERB_TAKES_SOURCE,
+		run_connections, &table_connections },
 	{ "workers", "[SERVICE...]", "the worker processes",
 		LISTING | VERB_TAKES_STATE | VERB_TAKES_WORKER, run_workers, &table_workers },
 	{ "explain", "SERVICE", "how it has come to be as it is, in sentences",
@@ -238,7 +241,7 @@ void verbs_print_help(FILE *out)
 {
 	fputs("usage: fdsupctl [OPTION...] VERB ...\n\n", out);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(out, "  %-9s %-31s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+		fprintf(out, "  %-11s %-31s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	fputc('\n', out);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (is_used(&ctl_options[i]))

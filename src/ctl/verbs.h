@@ -30,6 +30,7 @@ int run_explain(struct ctl *ctl);
 int run_top(struct ctl *ctl);
 
 /* verb_stream.c */
+int run_connections(struct ctl *ctl);
 int run_logs(struct ctl *ctl);
 int run_events(struct ctl *ctl);
 

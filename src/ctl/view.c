@@ -22,12 +22,15 @@ static bool is_in_list(const char *list, const char *word)
 
 static bool is_wanted(const struct ctl *ctl, const json_t *row)
 {
-	const char *state = reply_text(row, "state");
-	json_int_t pid = 0;
-	if (ctl->states && !(state && is_in_list(ctl->states, state)))
+	/* Of a connection its worker is meant as well, and how far it has come. */
+	const char *state = reply_text(row, "state"), *stage = reply_text(row, "stage");
+	json_int_t pid = 0, worker = 0;
+	reply_integer(row, "pid", &pid);
+	reply_integer(row, "worker", &worker);
+	if (ctl->states && !(state && is_in_list(ctl->states, state)) &&
+		!(stage && is_in_list(ctl->states, stage)))
 		return false;
-	return !is_given(ctl, OPTION_WORKER) ||
-	       (reply_integer(row, "pid", &pid) && pid == ctl->worker);
+	return !is_given(ctl, OPTION_WORKER) || pid == ctl->worker || worker == ctl->worker;
 }
 
 /* What a field is ordered by: of a use its number, of a list its first item. */
@@ -120,9 +123,13 @@ void view_apply(
 	const struct ctl *ctl, const struct table *table, json_t *parameters, const char *name)
 {
 	json_t *rows = json_object_get(parameters, name);
-	for (size_t i = json_array_size(rows); i-- > 0;)
-		if (!is_wanted(ctl, json_array_get(rows, i)))
-			json_array_remove(rows, i);
+	json_t *wanted = json_array();
+	for (size_t i = 0; i < json_array_size(rows); i++)
+		if (is_wanted(ctl, json_array_get(rows, i)))
+			json_array_append(wanted, json_array_get(rows, i));
+	json_array_clear(rows);
+	json_array_extend(rows, wanted);
+	json_decref(wanted);
 	if (ctl->sort)
 		sort_rows(ctl, table, rows);
 }

@@ -16,6 +16,7 @@
 #include "policy/health.h"
 #include "process/spawn.h"
 #include "supervisor/capture.h"
+#include "supervisor/connections.h"
 #include "supervisor/ending.h"
 #include "supervisor/pulse.h"
 #include "supervisor/notices.h"
@@ -97,7 +98,7 @@ static void on_ready(struct acceptor *acceptor, const struct confinement *confin
 	acceptor->is_missing_told = true;
 }
 
-static void on_message(struct acceptor *acceptor, const union control_message *message)
+static void on_message(struct acceptor *acceptor, const union control_message *message, int fd)
 {
 	if (message->kind == CONTROL_READY && message->ready.version == CONTROL_VERSION)
 		on_ready(acceptor, &message->ready.confinement);
@@ -107,6 +108,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		on_need_queue(acceptor, message->number.number);
 	else if (message->kind == CONTROL_QUEUE_CLOSED)
 		on_queue_closed(acceptor, message->number.number);
+	else if (message->kind == CONTROL_LISTED)
+		connections_on_listed(acceptor, message->number.number, fd);
 	else if (message->kind == CONTROL_WORKER_WORN)
 		on_worn(acceptor, message->process.service, message->process.pid);
 	else
@@ -118,11 +121,17 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 	(void)events;
 	struct acceptor *acceptor = watcher->data;
 	union control_message content;
-	struct descriptor_message message = { .bytes = &content, .size = sizeof content };
+	fd_auto int fd = -1;
+	struct descriptor_message message = {
+		.bytes = &content,
+		.size = sizeof content,
+		.fds = &fd,
+		.max_fds = 1,
+	};
 	int r = descriptor_receive(acceptor->channel.socket, &message);
 	if (r == 1 && !message.is_cut && message.length >= sizeof content.kind &&
 		message.length == control_size(content.kind))
-		on_message(acceptor, &content);
+		on_message(acceptor, &content, fd);
 	else if (r == 1)
 		on_nonsense(acceptor, "malformed message on its control channel");
 	else if (r != -EAGAIN)
@@ -271,6 +280,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	capture_end(acceptor->capture);
 	close_channel(acceptor);
 	acceptor->is_ready = false;
+	connections_on_acceptor_gone(acceptor);
 	if (acceptor->is_stopping) {
 		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
 		return;

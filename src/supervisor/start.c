@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/adopt.h"
+#include "supervisor/connections.h"
 #include "supervisor/events.h"
 #include "supervisor/helpers.h"
 #include "supervisor/log_output.h"
@@ -371,6 +372,7 @@ void start_undo(struct supervisor *supervisor)
 		upgrade_end(supervisor);
 		reload_end(supervisor);
 		events_follow(NULL);
+		connections_end(supervisor);
 		streams_end(supervisor);
 		repeats_end(supervisor);
 	}

@@ -16,6 +16,7 @@
 #include "wire/hours.h"
 
 struct acceptor;
+struct connections_round;
 struct admin_server;
 struct readiness;
 struct reload;
@@ -44,6 +45,7 @@ struct supervisor {
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
 	struct death_list deaths;
+	struct connections_round *connections; /* being asked for; made when first needed */
 	struct repeat *repeats;     /* list: admin calls that are answered again and again */
 	struct stream *streams;     /* list: admin calls that are told what happens */
 	struct reload *reloads;     /* list: the one under way, then those that come after it */

@@ -12,6 +12,7 @@
 #include "supervisor/service.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/verbs_connections.h"
 #include "supervisor/verbs_stream.h"
 
 /*
@@ -96,6 +97,7 @@ const struct admin_verb verbs_table[] = {
 	{ "Workers", ADMIN_ROLE_STATUS, on_workers },
 	{ "Deaths", ADMIN_ROLE_STATUS, on_deaths },
 	{ "Explain", ADMIN_ROLE_STATUS, on_explain },
+	{ "Connections", ADMIN_ROLE_STATUS, on_connections },
 	{ "Logs", ADMIN_ROLE_STATUS, on_logs },
 	{ "Events", ADMIN_ROLE_STATUS, on_events },
 	{ "Wait", ADMIN_ROLE_STATUS, on_wait },

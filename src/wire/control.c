@@ -35,6 +35,8 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_QUEUE_BACK:
 	case CONTROL_QUEUE_CLOSED:
 	case CONTROL_SYNC:
+	case CONTROL_LIST:
+	case CONTROL_LISTED:
 	case CONTROL_SYNCED:
 		return sizeof(struct control_number);
 	}

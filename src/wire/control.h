@@ -37,11 +37,14 @@ enum control_kind {
 	                           acceptor's end of it, and its slots if there are any */
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
+	CONTROL_LIST,           /* struct control_number: answer CONTROL_LISTED with the same number */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_ready; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
 	CONTROL_NEED_QUEUE,     /* struct control_number: service, which has a client and no queue */
 	CONTROL_QUEUE_CLOSED,   /* struct control_number: service; it was given back */
+	CONTROL_LISTED,         /* struct control_number; one descriptor: the live connections, as
+	                           wire/connections.h has them, or none: that failed */
 	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
 };
 

@@ -1,5 +1,6 @@
 """The ledger from the kernel: counters and lines are the truth, whoever serves and however it ends."""
 import collections
+import json
 import os
 import random
 import re
@@ -231,6 +232,87 @@ class Ledger(Test):
             s.close()
         fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0 and s["served"] == 10, "none")
         self.assertEqual(fdsup.status("w")["lost"], 0)
+
+    # -- the list
+
+    def connections(self, fdsup, *arguments):
+        code, output, error = fdsup.ctl("--json", "connections", *arguments)
+        self.assertEqual(code, 0, error)
+        return json.loads(output)["connections"]
+
+    def test_connections_shows_who_has_what(self):
+        ports = {"cat": free_port(), "echo": free_port()}
+        fdsup, ports["w"] = self.silent(others='''
+            cat = { address = "127.0.0.1"; port = %(cat)d; command = "/bin/cat"; };
+            echo = { address = "127.0.0.1"; port = %(echo)d; builtin = "echo"; };
+            path = { address = "unix:%(path)s"; command = "/bin/cat"; };'''
+                                         % dict(ports, path="/tmp/fdsup-ledger-%d" % os.getpid()))
+        clients = {}
+        for name, first in (("cat", b"hello"), ("echo", b"hello"), ("w", b"w")):
+            s = clients[name] = self.connect(ports[name])
+            s.sendall(first)
+            self.assertTrue(s.recv(100))
+        local = socket.socket(socket.AF_UNIX)
+        self.sockets.append(local)
+        local.connect("/tmp/fdsup-ledger-%d" % os.getpid())
+        local.sendall(b"hello")
+        self.assertTrue(local.recv(100))
+
+        def listed():
+            rows = {row["service"]: row for row in self.connections(fdsup)}
+            stages = {name: row["stage"] for name, row in rows.items()}
+            return rows if stages == {"cat": "started", "echo": "taken", "w": "taken", "path": "started"} else None
+        # a silent worker is known to be one a second after its first connection
+        self.assertEqual(self.talk(ports["w"], b"s"), b"bye")
+        rows = wait_until("all are served", listed)
+        for name, s in clients.items():
+            self.assertEqual(rows[name]["peer"], "127.0.0.1:%d" % s.getsockname()[1])
+            self.assertEqual(rows[name]["local"], "127.0.0.1:%d" % ports[name])
+            self.assertEqual(rows[name]["state"], "ESTABLISHED")
+            self.assertEqual(rows[name]["protocol"], "tcp")
+            self.assertGreaterEqual(rows[name]["age_ms"], rows[name]["idle_ms"])
+        self.assertEqual((rows["cat"]["bytes_in"], rows["cat"]["bytes_out"]), (5, 5))
+        self.assertIn(rows["echo"]["worker"], fdsup.worker_pids("echo"))
+        self.assertIsNone(rows["w"]["worker"])
+        self.assertEqual(rows["path"]["state"], "CONNECTED")
+        self.assertEqual([rows["path"][k] for k in ("recv_q", "rtt_us", "bytes_in")], [None] * 3)
+        # what is chosen
+        self.assertEqual({r["service"] for r in self.connections(fdsup, "cat", "w")}, {"cat", "w"})
+        self.assertEqual({r["service"] for r in self.connections(fdsup, "--state", "started")}, {"cat", "path"})
+        self.assertEqual({r["service"] for r in self.connections(fdsup, "--worker", str(rows["cat"]["pid"]))}, {"cat"})
+        self.assertEqual(len(self.connections(fdsup, "--source", "127.0.0.0/8")), 3)
+        self.assertEqual(self.connections(fdsup, "--source", "192.0.2.1"), [])
+        self.assertEqual(fdsup.ctl("connections", "--source", "localhost")[0], 64)
+        # netstat's six columns first
+        lines = fdsup.order("connections", "--sort", "service").splitlines()
+        self.assertRegex(lines[0], r"^Proto +Recv-Q +Send-Q +Local Address +Foreign Address +State +Service ")
+        self.assertRegex(lines[1], r"^tcp +0 +0 +127.0.0.1:%d +127.0.0.1:\d+ +ESTABLISHED +cat +\d+ +started " % ports["cat"])
+        # what is not read shows
+        clients["w"].sendall(b"x")
+        self.assertEqual(fdsup.order("connections", "-o", "service", "w").split(), ["Service", "w"])
+
+    def test_addresses_are_listed_as_the_service_allows(self):
+        port = free_port()
+        fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; log_address = "none"; };' % port)
+        s = self.connect(port)
+        s.sendall(b"?")
+        s.recv(1)
+        row, = self.connections(fdsup)
+        self.assertEqual(row["peer"], "-")
+        self.assertEqual(self.connections(fdsup, "--source", "127.0.0.1"), [])
+
+    def test_the_list_is_made_while_an_acceptor_dies(self):
+        fdsup, port = self.silent()
+        held = [self.connect(port) for _ in range(20)]
+        for s in held:
+            s.sendall(b"w")
+            self.assertTrue(s.recv(100))
+        for _ in range(5):
+            before = fdsup.acceptor_pid()
+            os.kill(before, signal.SIGKILL)
+            self.connections(fdsup)
+            wait_until("another acceptor", lambda: fdsup.acceptor_pid() != before)
+        wait_until("all are known again", lambda: len(self.connections(fdsup)) == 20)
 
     def test_status_says_who_tells(self):
         fdsup, _ = self.silent()

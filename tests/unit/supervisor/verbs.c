@@ -23,7 +23,7 @@ Test(verbs, the_description_promises_no_other)
 
 Test(verbs, whatever_changes_something_needs_the_control_role)
 {
-	static const char *const reading[] = { "Status", "Listeners", "Workers", "Logs", "Events",
+	static const char *const reading[] = { "Status", "Listeners", "Workers", "Connections", "Logs", "Events",
 		"Wait", "Deaths", "Explain" };
 	for (size_t i = 0; i < verbs_table_n; i++) {
 		const char *method = verbs_table[i].method;

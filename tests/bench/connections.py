@@ -1,0 +1,131 @@
+"""fdsupctl connections with many live connections, and what it costs those who connect meanwhile.
+
+    FDSUP_BIN=build/release/bin python3 tests/bench/connections.py [CONNECTIONS]
+"""
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BIN = os.environ["FDSUP_BIN"]
+PORT = int(os.environ.get("FDSUP_BENCH_PORT", 24100))
+RUNS = 10
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
+
+
+def cpu_ms(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def child(pid, name):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with open("/proc/%s/stat" % entry) as f:
+            text = f.read()
+        if "(%s)" % name in text and int(text.rsplit(")", 1)[1].split()[1]) == pid:
+            return int(entry)
+
+
+class Prober:
+    """Connects, sends a byte and gets it back, again and again."""
+
+    def __init__(self):
+        self.times = []
+        self.is_over = False
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.is_over:
+            begin = time.perf_counter()
+            with socket.create_connection(("127.0.0.1", PORT)) as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                s.sendall(b"?")
+                s.recv(1)
+            self.times.append(time.perf_counter() - begin)
+            time.sleep(0.0002)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.is_over = True
+        self.thread.join()
+
+    def show(self, what):
+        print("%-28s %6d connects, median %.2f ms, 99 %% %.2f ms, 99.9 %% %.2f ms, longest %.2f ms" % (
+            what, len(self.times), *(percentile(self.times, s) for s in (.5, .99, .999, 1))))
+
+
+def main():
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    directory = tempfile.mkdtemp(prefix="fdsup-bench-")
+    path = os.path.join(directory, "fdsup.conf")
+    with open(path, "w") as f:
+        f.write('runtime_dir = "%s/run"; log = { level = "warning"; };\nservices = { e = { address = "127.0.0.1"; port = %d;'
+                ' builtin = "echo"; max_connections = 0; workers = { min = 1; max = 1; }; }; };\n'
+                % (directory, PORT))
+    daemon = subprocess.Popen([os.path.join(BIN, "fdsup"), "-c", path], stderr=subprocess.DEVNULL)
+    ctl = [os.path.join(BIN, "fdsupctl"), "-s", os.path.join(directory, "run/admin.sock")]
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", PORT)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.01)
+        held = []
+        for i in range(n):
+            s = socket.socket()
+            s.bind(("127.0.0.%d" % (2 + i // 10000), 0))
+            s.connect(("127.0.0.1", PORT))
+            s.sendall(b"?")
+            s.recv(1)
+            held.append(s)
+        with Prober() as alone:
+            time.sleep(2)
+        times = []
+        with Prober() as beside:
+            for _ in range(RUNS):
+                begin = time.perf_counter()
+                output = subprocess.run(ctl + ["connections"], capture_output=True).stdout
+                times.append(time.perf_counter() - begin)
+                assert output.count(b"\n") > n, output[-500:]
+        alone.show("alone")
+        beside.show("beside the listings")
+        quiet = []
+        pids = (daemon.pid, child(daemon.pid, "fdsup-acceptor"))
+        before = [cpu_ms(pid) for pid in pids]
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        for _ in range(RUNS):
+            begin = time.perf_counter()
+            subprocess.run(ctl + ["connections"], stdout=subprocess.DEVNULL)
+            quiet.append(time.perf_counter() - begin)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
+        print("CPU of a listing: fdsupctl %.1f ms, fdsup %.1f ms, fdsup-acceptor %.1f ms" % (
+            used * 1000 / RUNS, *((cpu_ms(pid) - b) / RUNS for pid, b in zip(pids, before))))
+        json = []
+        for _ in range(RUNS):
+            begin = time.perf_counter()
+            subprocess.run(ctl + ["--json", "connections"], stdout=subprocess.DEVNULL)
+            json.append(time.perf_counter() - begin)
+        print("%d connections: listed in %.0f ms (least), %.0f ms (median), %.0f ms with somebody connecting; as JSON %.0f ms" % (
+            n, min(quiet) * 1000, percentile(quiet, .5), percentile(times, .5), percentile(json, .5)))
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        subprocess.run(["rm", "-rf", directory])
+
+
+main()
