@@ -15,7 +15,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck disable=SC2086 # a list of words
 packages_need $packages_to_build libcriterion-dev clang:clang valgrind:valgrind mandoc:mandoc \
 	python3:python3 ip:iproute2 rsync:rsync git:git busybox:busybox curl:curl socat:socat \
-	tmux:tmux python3-prometheus-client gunicorn:gunicorn aiosmtpd:python3-aiosmtpd chromium:chromium
+	tmux:tmux zsh:zsh fish:fish python3-prometheus-client \
+	go:golang-go golang-github-varlink-go-dev gunicorn:gunicorn aiosmtpd:python3-aiosmtpd chromium:chromium
 
 temporary=$(mktemp -d /tmp/fdsup-tests-XXXXXX)
 chmod 755 "$temporary"

@@ -1,6 +1,5 @@
 #include "supervisor/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -21,7 +20,7 @@ static const char usage[] =
 
 enum { OPTION_CHECK = 256, OPTION_SHOW_CONFIG, OPTION_PID_FILE, OPTION_ADOPT_CHECK };
 
-static const struct option long_options[] = {
+const struct option options_long[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "show-config", no_argument, NULL, OPTION_SHOW_CONFIG },
@@ -43,7 +42,7 @@ struct options options_parse(int argc, char **argv)
 {
 	struct options options = { .config_path = "/etc/fdsup.conf" };
 	int option;
-	while ((option = getopt_long(argc, argv, "c:bhV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:bhV", options_long, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			options.config_path = optarg;

@@ -4,6 +4,7 @@
 #ifndef FDSUP_SUPERVISOR_OPTIONS_H
 #define FDSUP_SUPERVISOR_OPTIONS_H
 
+#include <getopt.h>
 #include <stdbool.h>
 
 enum options_mode {
@@ -19,6 +20,9 @@ struct options {
 	const char *pid_file; /* NULL: none besides the one in runtime_dir */
 	bool is_background;
 };
+
+/* The long options; the completion is made from them. */
+extern const struct option options_long[];
 
 /*
  * Exits itself after --help and --version (0) and after a mistake, which it explains (64, as
