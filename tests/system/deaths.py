@@ -60,7 +60,7 @@ class Deaths(Test):
 
     def test_connections_that_a_worker_held_are_counted(self):
         port = free_port()
-        fdsup = self.fdsup('a = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        fdsup = self.fdsup('a = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; workers = { max = 1; }; };' % port)
         for _ in range(2):
             s = self.connect(port)
             s.sendall(b"x")
