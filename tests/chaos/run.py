@@ -38,6 +38,7 @@ from clients import FAILURES, Clients, echo, hesitating_http, http, line  # noqa
 EXAMPLES = os.path.normpath(os.path.join(BIN, os.pardir, "examples"))
 SELF_SERVING = ("http", "echo", "redirect")     # who is killed there is who serves
 MEMORY_SLACK_KIB = 4096
+SETTLE_S = 180              # an acceptor believes its predecessor's count of connections for a minute
 INSTRUMENTED_KIB = 16384    # who is so large is built to find errors, and keeps what was freed
 
 # Counted by the command itself, before it does anything else: by what port it was started for.
@@ -207,7 +208,8 @@ def memory_kib(pid):
 
 def settle(site):
     for service in (*site.ports, "unix"):
-        site.fdsup.wait_status(service, lambda s: s["connections"]["used"] == 0, "all ended")
+        site.fdsup.wait_status(service, lambda s: s["connections"]["used"] == 0, "all ended",
+                               SETTLE_S)
         site.fdsup.wait_status(service, lambda s: s["workers"]["used"] == 2, "all workers")
 
 
