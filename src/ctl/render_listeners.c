@@ -40,6 +40,9 @@ static const struct table_column columns[] = {
 	{ "Foreign Address", 7, .field = "local", .format = print_foreign },
 	{ "State", 6, .field = "protocol", .format = print_state },
 	{ "Service", 0, .field = "service", .format = reply_print_text },
+	{ "Drops", 9, .is_right = true, .field = "drops", .format = reply_print_exact },
+	{ "Queue", 10, .is_right = true, .field = "queue", .format = reply_print_exact },
+	{ "Oldest", 11, .field = "oldest_ms", .format = reply_print_duration },
 	{ "Paused", 3, .field = "paused", .format = reply_print_list, .tone = tone_of_pause },
 	{ "Acceptor", 8, .field = "acceptor", .format = reply_print_exact },
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -154,6 +155,18 @@ int listener_queue(int fd, unsigned *ret_waiting, unsigned *ret_backlog)
 	/* In LISTEN the kernel reports the accept queue in these two fields (tcp_get_info). */
 	*ret_waiting = info.tcpi_unacked;
 	*ret_backlog = info.tcpi_sacked;
+	return 0;
+}
+
+int listener_drops(int fd, unsigned *ret_drops)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t length = sizeof info;
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0)
+		return -errno;
+	if (length <= SK_MEMINFO_DROPS * sizeof *info)
+		return -ENODATA;
+	*ret_drops = info[SK_MEMINFO_DROPS];
 	return 0;
 }
 

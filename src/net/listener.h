@@ -45,6 +45,12 @@ void listener_share_port(int fd, bool is_shared);
 /* What the kernel knows of a listening TCP socket: tcp_info. 0 or -errno. */
 int listener_queue(int fd, unsigned *ret_waiting, unsigned *ret_backlog);
 
+/*
+ * Connections, or datagrams, that the kernel has thrown away at this socket since it is there, for
+ * want of room. 0 or -errno.
+ */
+int listener_drops(int fd, unsigned *ret_drops);
+
 enum { LISTENER_TEXT_SIZE = ENDPOINT_TEXT_SIZE + 8 };
 
 /* "*:80", "192.0.2.1:80", "[::]:80". Returns text. */

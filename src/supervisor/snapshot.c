@@ -210,22 +210,44 @@ static json_t *paused_reasons(const struct service *service)
 	return array;
 }
 
+/* What has been handed off and not been taken; null without a queue of ours. */
+static void add_queue(const struct service *service, json_t *object)
+{
+	uint64_t now_ns = clock_now_ns(), oldest_ns = 0;
+	int depth = service->acceptor ? 0 : -1;
+	if (service->acceptor && service->queue[1] >= 0)
+		depth = handoff_queue_depth(service->queue[1]);
+	if (depth > 0)
+		oldest_ns = score_get(acceptor_score(service->acceptor, service->slot)->oldest_waiting_ns);
+	bool is_known = oldest_ns && oldest_ns <= now_ns;
+	json_object_set_new(object, "queue", depth < 0 ? json_null() : json_integer(depth));
+	json_object_set_new(object, "oldest_ms",
+		is_known ? json_integer((json_int_t)((now_ns - oldest_ns) / 1000000)) : json_null());
+}
+
 void snapshot_add_listeners(const struct service *service, json_t *array)
 {
 	for (uint32_t i = 0; i < service->n_listeners; i++) {
 		const struct listener *listener = &service->listeners[i];
 		char address[LISTEN_TEXT_SIZE];
-		unsigned waiting, backlog;
+		unsigned waiting, backlog, drops;
+		/* A Unix socket has the number as well, and never counts. */
+		bool has_drops = !listener->where.path && listener_drops(listener->fd, &drops) == 0;
 		bool is_known = listener_queue(listener->fd, &waiting, &backlog) == 0;
 		listen_address_format(address, &listener->where);
-		json_array_append_new(array,
-			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i}", "service", service->config->name,
+		json_t *object =
+			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i}", "service", service->config->name,
 				"protocol", listen_protocol_name(service->config, &listener->where), "local", address,
 				"accept_queue",
 				is_known ? json_integer(waiting) : json_null(), "backlog",
-				is_known ? json_integer(backlog) : json_null(), "paused",
+				is_known ? json_integer(backlog) : json_null(), "drops",
+				has_drops ? json_integer(drops) : json_null(), "paused",
 				paused_reasons(service), "acceptor",
-				service->acceptor ? (int)service->acceptor->number + 1 : 0));
+				service->acceptor ? (int)service->acceptor->number + 1 : 0);
+		if (!object)
+			continue;
+		add_queue(service, object);
+		json_array_append_new(array, object);
 	}
 }
 

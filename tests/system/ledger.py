@@ -291,6 +291,24 @@ class Ledger(Test):
         clients["w"].sendall(b"x")
         self.assertEqual(fdsup.order("connections", "-o", "service", "w").split(), ["Service", "w"])
 
+    def test_listeners_show_what_was_dropped_and_what_waits(self):
+        port = free_port()
+        fdsup = self.fdsup('s = { address = "127.0.0.1"; port = %d; backlog = 1; queue = 2; type = "worker";'
+                           ' workers = { min = 1; max = 1; }; command = [ "/bin/sleep", "1000" ]; };' % port)
+        row, = fdsup.listeners("s")
+        self.assertEqual((row["drops"], row["queue"], row["oldest_ms"]), (0, 0, None))
+        # two in the queue, one in the acceptor's hand, two in the kernel; the others find no room
+        for _ in range(12):
+            s = socket.socket()
+            self.sockets.append(s)
+            s.setblocking(False)
+            s.connect_ex(("127.0.0.1", port))
+
+        def seen():
+            row, = fdsup.listeners("s")
+            return row if row["drops"] > 0 and row["queue"] == 2 and row["oldest_ms"] else None
+        wait_until("drops", seen)
+
     def test_addresses_are_listed_as_the_service_allows(self):
         port = free_port()
         fdsup = self.fdsup('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; log_address = "none"; };' % port)
