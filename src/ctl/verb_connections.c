@@ -31,8 +31,7 @@ static int take_piece(struct ctl *ctl, const struct client_reply *reply, json_t 
 	return CTL_OK;
 }
 
-/* All of them into `rows`. Returns the exit code. */
-static int gather(struct ctl *ctl, json_t *rows)
+int gather_connections(struct ctl *ctl, json_t *rows)
 {
 	struct client_input input = { 0 };
 	fd_auto int fd = -1;
@@ -66,7 +65,7 @@ int run_connections(struct ctl *ctl)
 		return CTL_USAGE;
 	json_t *rows = json_array();
 	json_t *all = json_pack("{s:o}", "connections", rows);
-	int code = gather(ctl, rows);
+	int code = gather_connections(ctl, rows);
 	if (code == CTL_OK) {
 		view_apply(ctl, &table_connections, all, "connections");
 		if (ctl->is_json)

@@ -64,6 +64,30 @@ static void keep_last_deaths(const struct ctl *ctl, json_t *rows)
 		json_array_remove(rows, 0);
 }
 
+/* Nothing where there is nothing to list. */
+static void print_listing(
+	struct ctl *ctl, const char *title, const struct table *table, const json_t *rows)
+{
+	struct table_choice choice;
+	if (ctl->is_json || !json_array_size(rows) || !table_choose(table, NULL, &choice, NULL))
+		return;
+	fputc('\n', ctl->out);
+	look_print_line(ctl->out, &ctl->look, TONE_HEAD, "%s", title);
+	table_print(ctl->out, table, &choice, rows, &ctl->look);
+}
+
+static int add_connections(struct ctl *ctl, json_t *all)
+{
+	json_t *rows = json_array();
+	int code = gather_connections(ctl, rows);
+	if (code == CTL_OK) {
+		json_object_set(all, "connections", rows);
+		print_listing(ctl, "CONNECTIONS", &table_connections, rows);
+	}
+	json_decref(rows);
+	return code;
+}
+
 /* One more listing, under its title, or as one more member of `all`. */
 static int add_listing(struct ctl *ctl, size_t i, json_t *all)
 {
@@ -75,16 +99,10 @@ static int add_listing(struct ctl *ctl, size_t i, json_t *all)
 	if (code != CTL_OK)
 		return code;
 	json_t *rows = json_object_get(reply.parameters, name);
-	struct table_choice choice;
 	if (is_deaths)
 		keep_last_deaths(ctl, rows);
 	json_object_set(all, name, rows);
-	if (!ctl->is_json && json_array_size(rows) &&
-		table_choose(listings[i].table, NULL, &choice, NULL)) {
-		fputc('\n', ctl->out);
-		look_print_line(ctl->out, &ctl->look, TONE_HEAD, "%s", listings[i].title);
-		table_print(ctl->out, listings[i].table, &choice, rows, &ctl->look);
-	}
+	print_listing(ctl, listings[i].title, listings[i].table, rows);
 	client_reply_fini(&reply);
 	return CTL_OK;
 }
@@ -95,6 +113,7 @@ static void add_listings(struct ctl *ctl, json_t *all)
 	for (size_t i = 0; i < sizeof listings / sizeof *listings; i++)
 		if (add_listing(ctl, i, all) != CTL_OK)
 			return;
+	add_connections(ctl, all);
 }
 
 int run_status(struct ctl *ctl)

@@ -4,6 +4,8 @@
 #ifndef FDSUP_CTL_VERBS_H
 #define FDSUP_CTL_VERBS_H
 
+#include <jansson.h>
+
 #include "ctl/ctl.h"
 
 /* verb_status.c */
@@ -31,6 +33,9 @@ int run_top(struct ctl *ctl);
 
 /* verb_stream.c */
 int run_connections(struct ctl *ctl);
+
+/* The same file: appends all connections that are asked for to an array. */
+int gather_connections(struct ctl *ctl, json_t *rows);
 int run_logs(struct ctl *ctl);
 int run_events(struct ctl *ctl);
 

@@ -197,10 +197,10 @@ class OnTerminals(Test):
         fdsup = self.services()
         code, output, _ = fdsup.ctl("status", "-a")
         self.assertEqual(code, 150)
-        for title in ("fdsup ", "SERVICE", "LISTENERS", "WORKERS", "DEATHS"):
+        for title in ("fdsup ", "SERVICE", "LISTENERS", "WORKERS", "DEATHS", "CONNECTIONS"):
             self.assertRegex(output, r"(?m)^%s" % title)
         everything = json.loads(fdsup.ctl("status", "-a", "--json")[1])
-        for member in ("daemon", "services", "listeners", "workers", "deaths"):
+        for member in ("daemon", "services", "listeners", "workers", "deaths", "connections"):
             self.assertIn(member, everything)
         self.assertEqual({d["service"] for d in everything["deaths"]}, {"bad"})
         self.assertEqual(json.loads(fdsup.ctl("status", "-a", "--json", "echo")[1])["deaths"], [])
