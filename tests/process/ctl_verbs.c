@@ -20,10 +20,10 @@ Test(ctl_verbs, listeners_begin_with_the_columns_of_netstat)
 	cr_expect_eq(run->code, 0);
 	/* clang-format off */
 	cr_expect_str_eq(run->out,
-		"Proto  Recv-Q  Send-Q  Local Address              Foreign Address  State   Service  Paused                 Acceptor\n"
-		"tcp         3     511  *:80                       *:*              LISTEN  web      max_connections, rate  1\n"
-		"tcp         0     511  [2001:db8:1:2:3:4:5:6]:80  [::]:*           LISTEN  web      -                      1\n"
-		"udp         -       -  127.0.0.1:69               0.0.0.0:*        -       tftp     -                      2\n");
+		"Proto  Recv-Q  Send-Q  Local Address              Foreign Address  State   Service  Drops  Queue  Oldest  Paused                 Acceptor\n"
+		"tcp         3     511  *:80                       *:*              LISTEN  web          -      -  -       max_connections, rate  1\n"
+		"tcp         0     511  [2001:db8:1:2:3:4:5:6]:80  [::]:*           LISTEN  web          -      -  -       -                      1\n"
+		"udp         -       -  127.0.0.1:69               0.0.0.0:*        -       tftp         -      -  -       -                      2\n");
 	/* clang-format on */
 	for (unsigned width = 40; width <= 200; width++)
 		expect_fits(strip_colour(run_ctl_wide(width, "listeners")->out), width);
