@@ -1,13 +1,13 @@
 #include "acceptor/delivery.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "acceptor/acceptor.h"
 #include "acceptor/access.h"
 #include "acceptor/following.h"
+#include "acceptor/held.h"
 #include "acceptor/service_log.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -15,14 +15,6 @@
 #include "wire/handoff.h"
 
 enum { RETRY_MIN_MS = 2, RETRY_MAX_MS = 50 };
-
-struct held {
-	struct held *next; /* of the service */
-	int fd;            /* owned */
-	uint32_t place;
-	uint64_t deadline_ns;
-	enum admission_limit limit; /* what it waits for */
-};
 
 /*
  * A client should see an orderly end, not a reset, unless `reset` is asked for. The kernel resets a
@@ -41,7 +33,7 @@ static void close_visibly(struct service *service, int *connection)
 	fd_close(connection);
 }
 
-static enum episode_kind episode_of(enum admission_limit limit)
+enum episode_kind delivery_episode(enum admission_limit limit)
 {
 	switch (limit) {
 	case ADMISSION_RATE:
@@ -57,7 +49,7 @@ static enum episode_kind episode_of(enum admission_limit limit)
 	return EPISODE_MAX_CONNECTIONS;
 }
 
-static void refuse(struct service *service, int *connection, const struct ledger_entry *entry,
+void delivery_refuse(struct service *service, int *connection, const struct ledger_entry *entry,
 	const char *reason, uint64_t now_ns)
 {
 	if (service->access && service->admission.limits.overflow != OVERFLOW_RESET)
@@ -128,29 +120,6 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 	score_add(service->score->handed, 1);
 }
 
-static void hold(struct service *service, int connection, uint32_t place,
-	enum admission_limit limit, uint64_t now_ns)
-{
-	struct held *held = malloc(sizeof *held);
-	if (!held) {
-		struct ledger *ledger = &service->acceptor->ledger;
-		struct ledger_entry *entry = ledger_at(ledger, place);
-		admission_give_up(&service->admission, entry->source, now_ns);
-		refuse(service, &connection, entry, "memory", now_ns);
-		ledger_remove(ledger, &service->account, place);
-		return;
-	}
-	*held = (struct held){
-		.fd = connection,
-		.place = place,
-		.deadline_ns = now_ns + (uint64_t)service->overflow_wait_ms * 1000000,
-		.limit = limit,
-	};
-	*(service->last_held ? &service->last_held->next : &service->first_held) = held;
-	service->last_held = held;
-	service->may_release = true; /* works out when it is to be looked at */
-}
-
 static bool is_overloaded(
 	struct service *service, const struct ledger_entry *like, uint64_t now_ns)
 {
@@ -182,12 +151,11 @@ static bool shut_out(
 {
 	const char *key = service->access ? key_against(service, like, now_ns) : NULL;
 	if (key)
-		refuse(service, connection, like, key, now_ns);
+		delivery_refuse(service, connection, like, key, now_ns);
 	return key != NULL;
 }
 
-/* It is admitted now, and has seen nothing of us yet. */
-static void admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+void delivery_admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
 {
 	if (service->access)
 		access_say(&service->access->banner, *connection);
@@ -206,19 +174,19 @@ void delivery_accept(
 	like->source = admission_source(admission, &like->peer, now_ns);
 	struct admission_answer answer = admission_arrive(admission, like->source, now_ns);
 	if (answer.limit != ADMISSION_WITHIN)
-		service_log_episode(service, episode_of(answer.limit), like, 0, now_ns);
+		service_log_episode(service, delivery_episode(answer.limit), like, 0, now_ns);
 	if (answer.verdict == ADMISSION_REFUSE) {
-		episode_refused(&service->episodes, episode_of(answer.limit));
-		refuse(service, &connection, like, admission_limit_key(answer.limit), now_ns);
+		episode_refused(&service->episodes, delivery_episode(answer.limit));
+		delivery_refuse(service, &connection, like, admission_limit_key(answer.limit), now_ns);
 		return;
 	}
 	following_expect(service->acceptor, like);
 	/* The caller has made sure of room. */
 	uint32_t place = ledger_add(ledger, &service->account, like);
 	if (answer.verdict == ADMISSION_HOLD)
-		hold(service, connection, place, answer.limit, now_ns);
+		held_add(service, connection, place, answer.limit, now_ns);
 	else
-		admit(service, &connection, place, now_ns);
+		delivery_admit(service, &connection, place, now_ns);
 }
 
 /* Those that a worker had when it died, before all others. False: there is no room for one of them. */
@@ -257,59 +225,6 @@ void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
 		service->may_release = true; /* they had to wait behind it */
 }
 
-static void expire(struct service *service, struct held *held, uint64_t now_ns)
-{
-	struct ledger *ledger = &service->acceptor->ledger;
-	struct ledger_entry *entry = ledger_at(ledger, held->place);
-	episode_refused(&service->episodes, episode_of(held->limit));
-	admission_give_up(&service->admission, entry->source, now_ns);
-	refuse(service, &held->fd, entry, admission_limit_key(held->limit), now_ns);
-	ledger_remove(ledger, &service->account, held->place);
-}
-
-/* True when it need not be held any longer. */
-static bool release_one(struct service *service, struct held *held, uint64_t now_ns)
-{
-	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, held->place);
-	uint64_t again_ns = NEVER_NS;
-	if (service->in_hand.fd < 0) {
-		struct admission_answer answer =
-			admission_retry(&service->admission, entry->source, now_ns, &again_ns);
-		if (answer.verdict == ADMISSION_ADMIT) {
-			admit(service, &held->fd, held->place, now_ns);
-			return true;
-		}
-		held->limit = answer.limit;
-	}
-	if (held->deadline_ns <= now_ns) {
-		expire(service, held, now_ns);
-		return true;
-	}
-	if (held->deadline_ns < again_ns)
-		again_ns = held->deadline_ns;
-	if (again_ns < service->release_ns)
-		service->release_ns = again_ns;
-	return false;
-}
-
-void delivery_release(struct service *service, uint64_t now_ns)
-{
-	struct held **link = &service->first_held;
-	service->may_release = false;
-	service->release_ns = NEVER_NS;
-	service->last_held = NULL;
-	while (*link) {
-		struct held *held = *link;
-		if (release_one(service, held, now_ns)) {
-			*link = held->next;
-			free(held);
-		} else {
-			service->last_held = held;
-			link = &held->next;
-		}
-	}
-}
-
 static void finish_one(
 	struct service *service, int *connection, uint32_t place, bool may_send, uint64_t now_ns)
 {
@@ -321,7 +236,7 @@ static void finish_one(
 		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
 		return;
 	}
-	refuse(service, connection, entry, "stopped", now_ns);
+	delivery_refuse(service, connection, entry, "stopped", now_ns);
 	ledger_remove(ledger, &service->account, place);
 }
 
@@ -331,13 +246,11 @@ void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
 		redeliver(service, now_ns);
 	if (service->in_hand.fd >= 0)
 		finish_one(service, &service->in_hand.fd, service->in_hand.place, may_send, now_ns);
-	while (service->first_held) {
-		struct held *held = service->first_held;
-		service->first_held = held->next;
+	uint32_t place;
+	int fd;
+	while ((fd = held_take(service, &place)) >= 0) {
 		if (may_send && service->access)
-			access_say(&service->access->banner, held->fd);
-		finish_one(service, &held->fd, held->place, may_send, now_ns);
-		free(held);
+			access_say(&service->access->banner, fd);
+		finish_one(service, &fd, place, may_send, now_ns);
 	}
-	service->last_held = NULL;
 }

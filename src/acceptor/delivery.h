@@ -14,8 +14,15 @@ void delivery_accept(
 /* Tries what is in hand, if its time has come or `is_urgent`: a report says that room was made. */
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns);
 
-/* Hands off held connections that are within their limits again, refuses those held too long. */
-void delivery_release(struct service *service, uint64_t now_ns);
+/* Takes a connection of the ledger that is admitted now, and has seen nothing of us yet. */
+void delivery_admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns);
+
+/* Closes it so that its client sees it, counts and logs it. `reason` is the key that says so. */
+void delivery_refuse(struct service *service, int *connection, const struct ledger_entry *entry,
+	const char *reason, uint64_t now_ns);
+
+/* Under which episode a connection above this limit is told. */
+enum episode_kind delivery_episode(enum admission_limit limit);
 
 /* Nothing more will be delivered: the rest is handed off (if `may_send`) or refused. */
 void delivery_finish(struct service *service, bool may_send, uint64_t now_ns);

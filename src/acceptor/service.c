@@ -8,6 +8,7 @@
 #include "acceptor/delivery.h"
 #include "acceptor/entrance.h"
 #include "acceptor/following.h"
+#include "acceptor/held.h"
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service_log.h"
@@ -368,7 +369,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 void service_settle(struct service *service, uint64_t now_ns)
 {
 	if (service->may_release)
-		delivery_release(service, now_ns);
+		held_release(service, now_ns);
 	losses_expect_reports(service, now_ns);
 	copies_expect_look(service, now_ns);
 	set_paused(service, service_gate(service, now_ns), now_ns);
