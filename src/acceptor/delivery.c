@@ -183,10 +183,12 @@ void delivery_accept(
 	following_expect(service->acceptor, like);
 	/* The caller has made sure of room. */
 	uint32_t place = ledger_add(ledger, &service->account, like);
-	if (answer.verdict == ADMISSION_HOLD)
-		held_add(service, connection, place, answer.limit, now_ns);
-	else
+	if (answer.verdict == ADMISSION_HOLD_NEWEST)
+		held_drop_oldest(service, like->source, now_ns);
+	if (answer.verdict == ADMISSION_ADMIT)
 		delivery_admit(service, &connection, place, now_ns);
+	else
+		held_add(service, connection, place, answer.limit, now_ns);
 }
 
 /* Those that a worker had when it died, before all others. False: there is no room for one of them. */

@@ -7,12 +7,25 @@
 #include "acceptor/service_log.h"
 
 struct held {
-	struct held *next; /* of the service */
-	int fd;            /* owned */
+	struct held *older, *newer; /* of the service */
+	int fd;                     /* owned */
 	uint32_t place;
 	uint64_t deadline_ns;
 	enum admission_limit limit; /* what it waits for */
+	bool is_of_flood;           /* when that was last looked at */
 };
+
+static uint32_t source_of(const struct service *service, const struct held *held)
+{
+	return ledger_at(&service->acceptor->ledger, held->place)->source;
+}
+
+static void remove_held(struct service *service, struct held *held)
+{
+	*(held->older ? &held->older->newer : &service->first_held) = held->newer;
+	*(held->newer ? &held->newer->older : &service->last_held) = held->older;
+	free(held);
+}
 
 static void give_up(struct service *service, int *connection, uint32_t place, const char *reason,
 	uint64_t now_ns)
@@ -38,7 +51,8 @@ void held_add(struct service *service, int connection, uint32_t place, enum admi
 		.deadline_ns = now_ns + (uint64_t)service->overflow_wait_ms * 1000000,
 		.limit = limit,
 	};
-	*(service->last_held ? &service->last_held->next : &service->first_held) = held;
+	held->older = service->last_held;
+	*(held->older ? &held->older->newer : &service->first_held) = held;
 	service->last_held = held;
 	service->may_release = true; /* works out when it is to be looked at */
 }
@@ -74,22 +88,45 @@ static bool release_one(struct service *service, struct held *held, uint64_t now
 	return false;
 }
 
+void held_drop_oldest(struct service *service, uint32_t source, uint64_t now_ns)
+{
+	struct held *held = service->first_held;
+	while (held && source_of(service, held) != source)
+		held = held->newer;
+	if (!held)
+		return;
+	expire(service, held, now_ns);
+	remove_held(service, held);
+}
+
+/* In the order of their coming; those of a flood are left for the next one. */
+static void release_lines(struct service *service, uint64_t now_ns)
+{
+	struct held *newer;
+	for (struct held *held = service->first_held; held; held = newer) {
+		newer = held->newer;
+		held->is_of_flood = admission_is_flooding(&service->admission, source_of(service, held));
+		if (!held->is_of_flood && release_one(service, held, now_ns))
+			remove_held(service, held);
+	}
+}
+
+static void release_floods(struct service *service, uint64_t now_ns)
+{
+	struct held *older;
+	for (struct held *held = service->last_held; held; held = older) {
+		older = held->older;
+		if (held->is_of_flood && release_one(service, held, now_ns))
+			remove_held(service, held);
+	}
+}
+
 void held_release(struct service *service, uint64_t now_ns)
 {
-	struct held **link = &service->first_held;
 	service->may_release = false;
 	service->release_ns = NEVER_NS;
-	service->last_held = NULL;
-	while (*link) {
-		struct held *held = *link;
-		if (release_one(service, held, now_ns)) {
-			*link = held->next;
-			free(held);
-		} else {
-			service->last_held = held;
-			link = &held->next;
-		}
-	}
+	release_lines(service, now_ns);
+	release_floods(service, now_ns);
 }
 
 int held_take(struct service *service, uint32_t *ret_place)
@@ -99,9 +136,6 @@ int held_take(struct service *service, uint32_t *ret_place)
 		return -1;
 	int fd = held->fd;
 	*ret_place = held->place;
-	service->first_held = held->next;
-	if (!held->next)
-		service->last_held = NULL;
-	free(held);
+	remove_held(service, held);
 	return fd;
 }

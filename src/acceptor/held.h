@@ -10,6 +10,9 @@
 void held_add(struct service *service, int connection, uint32_t place, enum admission_limit limit,
 	uint64_t now_ns);
 
+/* Refuses the one of this source that has waited longest. */
+void held_drop_oldest(struct service *service, uint32_t source, uint64_t now_ns);
+
 /* Hands off those that may go, and refuses those that have waited for too long. */
 void held_release(struct service *service, uint64_t now_ns);
 

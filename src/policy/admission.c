@@ -5,6 +5,8 @@
 
 #include "wire/scoreboard.h"
 
+static const uint64_t second_ns = 1000000000;
+
 const char *admission_limit_key(enum admission_limit limit)
 {
 	static const char *const keys[] = {
@@ -147,13 +149,19 @@ static enum admission_limit any_limit(
 	return limit == ADMISSION_WITHIN ? service_limit(admission, now_ns, ret_again_ns) : limit;
 }
 
-/* A connection must not overtake those of its source that wait already. */
+bool admission_is_flooding(const struct admission *admission, uint32_t place)
+{
+	return held_of(admission, place) * admission->limits.rate_per_source.token_ns > second_ns;
+}
+
+/* A connection must not overtake those of its source that wait in line already. */
 static enum admission_limit arrival_limit(
 	const struct admission *admission, uint32_t place, uint64_t now_ns)
 {
 	uint64_t again_ns;
 	enum admission_limit limit = any_limit(admission, place, now_ns, &again_ns);
-	if (limit == ADMISSION_WITHIN && held_of(admission, place))
+	if (limit == ADMISSION_WITHIN && held_of(admission, place) &&
+		!admission_is_flooding(admission, place))
 		return admission->limits.max_per_source ? ADMISSION_MAX_PER_SOURCE
 							: ADMISSION_RATE_PER_SOURCE;
 	return limit;
@@ -187,6 +195,10 @@ struct admission_answer admission_arrive(
 	if (may_hold(admission, place)) {
 		count(admission, place, 0, 1);
 		return (struct admission_answer){ ADMISSION_HOLD, limit };
+	}
+	if (admission->limits.overflow == OVERFLOW_WAIT && admission_is_flooding(admission, place)) {
+		count(admission, place, 0, 1);
+		return (struct admission_answer){ ADMISSION_HOLD_NEWEST, limit };
 	}
 	settle(admission, place, now_ns);
 	return (struct admission_answer){ ADMISSION_REFUSE, limit };

@@ -10,6 +10,10 @@
  * the rest a source may hold at most as many as are still free (the dynamic threshold of Choudhury
  * and Hahne): three eighths of all for one that floods alone, less for each the more there are.
  * What a source brings beyond is refused at once.
+ *
+ * Those of one source wait in line, as long as rate_per_source serves the line within a second. A longer
+ * one is a flood: most of it has been given up by whoever sent it, so the newest goes first, and takes
+ * the place of the oldest. Once the flood is over its sender is served with the next token.
  */
 #ifndef FDSUP_POLICY_ADMISSION_H
 #define FDSUP_POLICY_ADMISSION_H
@@ -50,7 +54,12 @@ enum admission_limit {
 };
 const char *admission_limit_key(enum admission_limit limit);
 
-enum admission_verdict { ADMISSION_ADMIT, ADMISSION_HOLD, ADMISSION_REFUSE };
+enum admission_verdict {
+	ADMISSION_ADMIT,
+	ADMISSION_HOLD,
+	ADMISSION_HOLD_NEWEST, /* hold it, and refuse the oldest held one of its source */
+	ADMISSION_REFUSE,
+};
 
 struct admission_answer {
 	enum admission_verdict verdict;
@@ -87,6 +96,9 @@ struct admission_answer admission_arrive(
  */
 struct admission_answer admission_retry(
 	struct admission *admission, uint32_t source, uint64_t now_ns, uint64_t *ret_again_ns);
+
+/* Whether the held connections of a source are more than a line: the newest of them goes first. */
+bool admission_is_flooding(const struct admission *admission, uint32_t source);
 
 /* A held connection is refused after all. */
 void admission_give_up(struct admission *admission, uint32_t source, uint64_t now_ns);

@@ -178,6 +178,19 @@ class Admission(Test):
         fdsup.wait_log("echo: REFUSED .* reason=rate$")
         wait_until("served again", lambda: self.talk(port) == b"x\n", seconds=5)
 
+    def test_after_a_flood_its_sender_does_not_wait_behind_it(self):
+        port = free_port()
+        fdsup = self.fdsup('echo = { address = "127.0.0.1"; port = %d; command = "/bin/echo x";'
+                           ' rate_per_source = "5/s burst 1"; overflow_wait = 60; };' % port)
+        # All of them wait, for more than ten seconds if they were served in their order.
+        flood = [self.connect_from("127.0.0.1", port) for _ in range(60)]
+        fdsup.wait_status("echo", lambda s: s["queue"]["used"] >= 50, "a flood is held")
+        self.assertEqual(self.read_all(self.connect_from("127.0.0.1", port)), b"x\n")
+        self.assertGreater(fdsup.status("echo")["queue"]["used"], 25)
+        # Whoever has patience is served all the same.
+        self.assertEqual(self.read_all(flood[0]), b"x\n")
+        self.assertEqual(fdsup.status("echo")["refused"], 0)
+
     def test_rate_per_source_delays_one_source_and_not_the_other(self):
         port = free_port()
         fdsup = self.fdsup('echo = { address = "127.0.0.1"; port = %d; command = "/bin/echo x";'

@@ -154,6 +154,28 @@ Test(admission, lets_nobody_overtake_those_of_the_same_source)
 	cr_expect_eq(verdict(1), ADMISSION_HOLD);
 }
 
+Test(admission, of_a_flood_the_newest_goes_first_and_takes_the_place_of_the_oldest)
+{
+	set_limits((struct admission_limits){ .rate_per_source = bucket_rule(4, 1000, 1), .held_max = 32 });
+	uint32_t first = place_of(1);
+	verdict(1);
+	for (int i = 0; i < 4; i++)
+		cr_expect_eq(verdict(1), ADMISSION_HOLD);
+	cr_expect_not(admission_is_flooding(&admission, first), "four are served within a second");
+	cr_expect_eq(verdict(1), ADMISSION_HOLD);
+	cr_expect(admission_is_flooding(&admission, first));
+	while (verdict(1) == ADMISSION_HOLD)
+		;
+	uint32_t n_held = admission.held;
+	cr_expect_eq(verdict(1), ADMISSION_HOLD_NEWEST);
+	admission_give_up(&admission, first, s);
+	admission_give_up(&admission, first, s);
+	cr_expect_eq(admission.held, n_held - 1);
+	/* It need not wait behind those that were there before. */
+	cr_expect_eq(arrive(1, s + s / 4).verdict, ADMISSION_ADMIT);
+	cr_expect_eq(verdict(2), ADMISSION_ADMIT);
+}
+
 static unsigned flood(uint8_t host)
 {
 	unsigned n_held = 0;
