@@ -83,6 +83,9 @@ void children_init(struct children *children, struct ev_loop *loop)
 void children_fini(struct children *children)
 {
 	ev_signal_stop(children->loop, &children->signal);
+	/* What was killed last is not left behind as a zombie. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }
 
 static void link_child(struct children *children, struct child *child)

@@ -265,7 +265,7 @@ class Lessons(Test):
         for round_number in (1, 2, 3):
             # ls has its folder open as well.
             self.assertEqual(self.talk(ports[0]).split(), [b"0", b"1", b"2", b"3"])
-            self.assertEqual(self.talk(ports[1]), b"[0, 1, 2, 3]")
+            self.assertEqual(self.talk(ports[1]), b"[0, 1, 2, 3, 4]")
             self.assertEqual(self.talk(ports[2]), b"[0, 1, 2, 3]")
             self.assertEqual(self.talk(ports[3], b"x"), b"x")
             fdsup.wait_state("d", "UP")
