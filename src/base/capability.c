@@ -33,6 +33,17 @@ uint64_t capability_permitted(void)
 	return (uint64_t)sets[1].permitted << WORD_BITS | sets[0].permitted;
 }
 
+int capability_has_any(void)
+{
+	struct sets sets[WORDS];
+	if (get(sets) < 0)
+		return -errno;
+	for (int i = 0; i < WORDS; i++)
+		if (sets[i].effective || sets[i].permitted || sets[i].inheritable)
+			return 1;
+	return 0;
+}
+
 int capability_bound(uint64_t kept)
 {
 	/* The first number that the kernel does not know is behind the last one. */

@@ -23,6 +23,9 @@ enum {
 /* Those that are permitted to us. */
 uint64_t capability_permitted(void);
 
+/* Whether there is any to use, to raise or to inherit: 1, 0 or -errno. */
+int capability_has_any(void);
+
 /*
  * Takes all others out of the bounding set: no program that we execute can have them, root's neither.
  * Needs CAPABILITY_SETPCAP. 0 or -1 with errno.

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/landlock.h"
 #include "base/root.h"
 #include "process/filter.h"
-#include "process/landlock.h"
+#include "process/file_rules.h"
 
 /* To forbid links and renames between folders is no way to protect /etc: mail would not be delivered. */
 enum { LEVEL_OF_BASIC = 2 };
@@ -26,26 +27,26 @@ struct rule {
 
 /* What programs find at any host, and read. What is not there needs no rule. */
 static const struct rule of_strict[] = {
-	{ "/usr", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/bin", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/sbin", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/lib", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/lib32", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/lib64", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/libx32", LANDLOCK_READ | LANDLOCK_EXECUTE },
-	{ "/etc", LANDLOCK_READ },
-	{ "/proc", LANDLOCK_READ },
-	{ "/sys/devices/system/cpu", LANDLOCK_READ },
-	{ "/run/systemd/resolve", LANDLOCK_READ }, /* where /etc/resolv.conf may lead */
-	{ "/run/resolvconf", LANDLOCK_READ },
-	{ "/dev/null", LANDLOCK_READ | LANDLOCK_WRITE },
-	{ "/dev/zero", LANDLOCK_READ | LANDLOCK_WRITE },
-	{ "/dev/full", LANDLOCK_READ | LANDLOCK_WRITE },
-	{ "/dev/random", LANDLOCK_READ },
-	{ "/dev/urandom", LANDLOCK_READ },
+	{ "/usr", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/bin", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/sbin", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/lib", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/lib32", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/lib64", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/libx32", FILE_USE_READ | FILE_USE_EXECUTE },
+	{ "/etc", FILE_USE_READ },
+	{ "/proc", FILE_USE_READ },
+	{ "/sys/devices/system/cpu", FILE_USE_READ },
+	{ "/run/systemd/resolve", FILE_USE_READ }, /* where /etc/resolv.conf may lead */
+	{ "/run/resolvconf", FILE_USE_READ },
+	{ "/dev/null", FILE_USE_READ | FILE_USE_WRITE },
+	{ "/dev/zero", FILE_USE_READ | FILE_USE_WRITE },
+	{ "/dev/full", FILE_USE_READ | FILE_USE_WRITE },
+	{ "/dev/random", FILE_USE_READ },
+	{ "/dev/urandom", FILE_USE_READ },
 };
 
-enum { FOLDER_USES = LANDLOCK_READ | LANDLOCK_WRITE, PROGRAM_USES = LANDLOCK_READ | LANDLOCK_EXECUTE };
+enum { FOLDER_USES = FILE_USE_READ | FILE_USE_WRITE, PROGRAM_USES = FILE_USE_READ | FILE_USE_EXECUTE };
 
 static const char *missing;
 
@@ -67,13 +68,13 @@ static void note_missing(const char *text, bool *is_told)
 static int allow(int rules_fd, const char *root, const char *path, unsigned uses)
 {
 	fd_auto int fd = root_open(root, path);
-	return fd < 0 ? 0 : landlock_allow(rules_fd, fd, uses);
+	return fd < 0 ? 0 : file_rules_allow(rules_fd, fd, uses);
 }
 
 static int allow_needed(int rules_fd, const char *root, const char *path, unsigned uses)
 {
 	fd_auto int fd = root_open(root, path);
-	return fd < 0 ? fd : landlock_allow(rules_fd, fd, uses);
+	return fd < 0 ? fd : file_rules_allow(rules_fd, fd, uses);
 }
 
 static bool is_of_system(const char *name)
@@ -91,7 +92,7 @@ static int allow_entry(int rules_fd, int root_fd, const char *name)
 	fd_auto int fd = openat(root_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &status) < 0 || S_ISLNK(status.st_mode))
 		return 0;
-	return landlock_allow(rules_fd, fd, LANDLOCK_ALL);
+	return file_rules_allow(rules_fd, fd, FILE_USE_ALL);
 }
 
 /* Everything in "/" but the folders of the system. */
@@ -163,7 +164,7 @@ static int make_basic(int rules_fd, const struct service_config *service)
 {
 	int r = allow_writing(rules_fd, service->chroot);
 	if (r == 0 && service->chroot)
-		r = allow(rules_fd, NULL, "/dev/null", LANDLOCK_WRITE);
+		r = allow(rules_fd, NULL, "/dev/null", FILE_USE_WRITE);
 	return r;
 }
 
@@ -179,7 +180,7 @@ static int make_rules(struct sandbox_rules *rules, const struct service_config *
 		return 0;
 	}
 	*ret_step = "sandbox (landlock)";
-	rules->landlock_fd = is_strict ? landlock_open_of_all() : landlock_open_of_writing();
+	rules->landlock_fd = is_strict ? file_rules_open_of_all() : file_rules_open_of_writing();
 	if (rules->landlock_fd < 0)
 		return rules->landlock_fd;
 	return is_strict ? make_strict(rules->landlock_fd, service, program, ret_step)

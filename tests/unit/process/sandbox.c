@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "process/landlock.h"
+#include "base/landlock.h"
 #include "process/sandbox.h"
 
 static char folder[] = "/tmp/fdsup-sandbox-XXXXXX", work[64], data[64], other[64];
