@@ -1,10 +1,10 @@
 /*
- * Landlock (landlock(7)) by bare system calls: which files, ports and processes are out of reach, whatever
- * users and permissions say. A set of rules is a descriptor; what it is about and no rule allows is
- * denied to those that have entered it, for good.
+ * Landlock (landlock(7)) by bare system calls: which files, ports and processes are out of reach,
+ * whatever users and permissions say. A set of rules is a descriptor; what it is about and no rule
+ * allows is denied to those that have entered it, for good.
  *
- * The numbers are those of the kernel's linux/landlock.h, which on the systems that we build on is older
- * than the kernels that we run on, and which the C library of fdsup-worker has not.
+ * The numbers are those of the kernel's linux/landlock.h, which on the systems that we build on is
+ * older than the kernels that we run on, and which the C library of fdsup-worker has not.
  */
 #ifndef FDSUP_BASE_LANDLOCK_H
 #define FDSUP_BASE_LANDLOCK_H
@@ -34,7 +34,7 @@ enum landlock_file {
 enum landlock_net { LANDLOCK_NET_BIND_TCP = 1, LANDLOCK_NET_CONNECT_TCP = 2 };
 enum landlock_scope { LANDLOCK_SCOPED_ABSTRACT_UNIX = 1, LANDLOCK_SCOPED_SIGNAL = 2 };
 
-/* What a set of rules is about. The kernel's struct; what the running one does not know must be 0. */
+/* What a set of rules is about, as the kernel has it. What the running one does not know must be 0. */
 struct landlock_rights {
 	uint64_t file;
 	uint64_t net;   /* level 4 */
@@ -50,12 +50,13 @@ uint64_t landlock_file_rights(int level);
 /* The descriptor of a new set, close-on-exec, or -errno. */
 int landlock_open(struct landlock_rights rights);
 
-/* Allows this (enum landlock_file) below the folder, or with the file, of this descriptor. 0 or -errno. */
+/*
+ * Allows this (of enum landlock_file) below the folder, or with the file, of this descriptor.
+ * 0 or -errno.
+ */
 int landlock_allow(int rules_fd, int fd, uint64_t file_rights);
 
-/*
- * For good. Needs PR_SET_NO_NEW_PRIVS; may be called between vfork and exec. 0 or -1 with errno.
- */
+/* Needs PR_SET_NO_NEW_PRIVS; may be called between vfork and exec. 0 or -1 with errno. */
 int landlock_enter(int rules_fd);
 
 #endif

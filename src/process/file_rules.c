@@ -23,7 +23,8 @@ static uint64_t all_bits(void)
 /* Devices are made by nobody who merely writes. */
 static uint64_t write_bits(void)
 {
-	return all_bits() & ~(uint64_t)(READ_BITS | LANDLOCK_FILE_EXECUTE | LANDLOCK_FILE_IOCTL | DEVICE_BITS);
+	return all_bits() & ~(uint64_t)(READ_BITS | DEVICE_BITS | LANDLOCK_FILE_EXECUTE |
+					LANDLOCK_FILE_IOCTL);
 }
 
 int file_rules_open_of_all(void)

@@ -1,6 +1,6 @@
 /*
- * Which files a sandboxed program reaches: sets of rules for base/landlock.h, told by what a program uses
- * files for.
+ * Which files a sandboxed program reaches: sets of rules (base/landlock.h), in the words of what a
+ * program uses files for.
  */
 #ifndef FDSUP_PROCESS_FILE_RULES_H
 #define FDSUP_PROCESS_FILE_RULES_H

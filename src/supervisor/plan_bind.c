@@ -1,6 +1,6 @@
 /*
- * Binding everything new of a plan: what is bound already is found again, and goes over with all that
- * waits in it.
+ * Binding everything new of a plan: what is bound already is found again, and goes over with all
+ * that waits in it.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * A plan while it is made and carried out: a step for each service, of the configuration that is in force
- * or of the new one. plan.c decides, plan_bind.c binds, plan_switch.c switches.
+ * A plan while it is made and carried out: a step for each service that there is or will be. plan.c
+ * decides, plan_bind.c binds, plan_switch.c switches.
  */
 #ifndef FDSUP_SUPERVISOR_PLAN_STEPS_H
 #define FDSUP_SUPERVISOR_PLAN_STEPS_H

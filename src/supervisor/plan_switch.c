@@ -1,6 +1,6 @@
 /*
- * Switching from one configuration to the other, when nothing can fail any more: service after service,
- * then what is of the whole.
+ * Switching from one configuration to the other, when nothing can fail any more: service after
+ * service, then what is of the whole.
  */
 #include <stdlib.h>
 #include <string.h>
