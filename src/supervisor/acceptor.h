@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "policy/backoff.h"
+#include "policy/heartbeat.h"
 #include "supervisor/children.h"
 #include "wire/channel.h"
 #include "wire/control.h"
@@ -26,7 +27,8 @@ struct acceptor {
 	ev_io writable;               /* active while the channel has a backlog */
 	ev_timer retry;
 	ev_timer pulse;               /* whether it still turns: pulse.h */
-	unsigned n_missed;
+	struct heartbeat heartbeat;
+	uint32_t asked_sync;          /* the confirmation that it was asked for to see that */
 	struct backoff backoff;
 	struct capture *capture;
 	struct scoreboard *board;

@@ -7,11 +7,12 @@
 #include "supervisor/acceptor.h"
 #include "supervisor/supervisor.h"
 
-/* The number is the acceptor's own: one that writes nonsense there harms nobody but itself. */
-static bool has_turned(const struct acceptor *acceptor)
+static void end(struct acceptor *acceptor)
 {
-	uint64_t alive_ms = score_get(acceptor->board->alive_ns) / 1000000;
-	return alive_ms + PULSE_MS >= clock_now_ms();
+	log_error("acceptor %d does not answer for %d s: it is killed, and another takes its place",
+		(int)acceptor->child.pid, HEARTBEAT_MISSED_MAX * HEARTBEAT_LOOK_MS / 1000);
+	pulse_stop(acceptor);
+	kill(acceptor->child.pid, SIGKILL);
 }
 
 static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
@@ -20,30 +21,31 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	struct acceptor *acceptor = timer->data;
 	if (!acceptor->is_ready)
 		return;
-	if (has_turned(acceptor)) {
-		acceptor->n_missed = 0;
-		return;
+	/* The number is the acceptor's own: one that writes nonsense there harms nobody but itself. */
+	uint64_t turned_ms = score_get(acceptor->board->alive_ns) / 1000000;
+	switch (heartbeat_look(&acceptor->heartbeat, clock_now_ms(), turned_ms,
+		acceptor_has_synced(acceptor, acceptor->asked_sync))) {
+	case HEARTBEAT_FINE:
+		break;
+	case HEARTBEAT_ASK:
+		acceptor->asked_sync = acceptor_ask_sync(acceptor);
+		break;
+	case HEARTBEAT_HANGS:
+		end(acceptor);
+		break;
 	}
-	if (acceptor->n_missed++ < PULSE_MISSED_MAX) {
-		if (acceptor->n_missed == 1)
-			acceptor_ask_sync(acceptor);
-		return;
-	}
-	log_error("acceptor %d does not answer for %d s: it is killed, and another takes its place",
-		(int)acceptor->child.pid, PULSE_MISSED_MAX * PULSE_MS / 1000);
-	pulse_stop(acceptor);
-	kill(acceptor->child.pid, SIGKILL);
 }
 
 void pulse_init(struct acceptor *acceptor)
 {
-	ev_timer_init(&acceptor->pulse, on_look, PULSE_MS / 1000.0, PULSE_MS / 1000.0);
+	static const double look_s = HEARTBEAT_LOOK_MS / 1000.0;
+	ev_timer_init(&acceptor->pulse, on_look, look_s, look_s);
 	acceptor->pulse.data = acceptor;
 }
 
 void pulse_start(struct acceptor *acceptor)
 {
-	acceptor->n_missed = 0;
+	acceptor->heartbeat = (struct heartbeat){ 0 };
 	ev_timer_again(acceptor->supervisor->loop, &acceptor->pulse);
 }
 

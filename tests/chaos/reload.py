@@ -167,8 +167,12 @@ def settle(rig):
     before = rig.fdsup.count_log("reloaded: ")
     rig.fdsup.ctl("reload")
     rig.fdsup.wait_log("reloaded: ", before + 1)
-    wait_until("no old worker", lambda: all(
-        w["state"] == "READY" for w in rig.fdsup.workers("worker") + rig.fdsup.workers("listen")))
+    def old_workers():
+        return [w for name in ("worker", "listen") for w in rig.fdsup.workers(name) if w["state"] != "READY"]
+    try:
+        wait_until("no old worker", lambda: not old_workers())
+    except AssertionError:
+        raise AssertionError("still there: %r\n%s" % (old_workers(), rig.fdsup.last_lines())) from None
 
 
 def run(rig, options):
