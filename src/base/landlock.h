@@ -34,7 +34,7 @@ enum landlock_file {
 enum landlock_net { LANDLOCK_NET_BIND_TCP = 1, LANDLOCK_NET_CONNECT_TCP = 2 };
 enum landlock_scope { LANDLOCK_SCOPED_ABSTRACT_UNIX = 1, LANDLOCK_SCOPED_SIGNAL = 2 };
 
-/* What a set of rules is about, as the kernel has it. What the running one does not know must be 0. */
+/* What a set of rules is about, as the kernel reads it: 0 where the running one knows nothing. */
 struct landlock_rights {
 	uint64_t file;
 	uint64_t net;   /* level 4 */

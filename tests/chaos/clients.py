@@ -13,8 +13,9 @@ import time
 
 PATIENCE_S = 60
 SLOW_S = 1
-OUTCOMES = ("served", "refused", "not connected", "reset", "cut short", "no answer", "timeout")
-FAILURES = OUTCOMES[1:]
+UNCONNECTED = ("refused", "not connected")
+LOST = ("reset", "cut short", "no answer", "timeout")
+FAILURES = UNCONNECTED + LOST
 
 tokens = itertools.count(1)
 
@@ -55,6 +56,41 @@ def echo(s, token):
     return answer == b"%d\n" % token, answer
 
 
+def connect(address):
+    """To a port of this machine or to the path of a Unix socket."""
+    if isinstance(address, int):
+        return socket.create_connection(("127.0.0.1", address), PATIENCE_S)
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(PATIENCE_S)
+    try:
+        s.connect(address)
+    except OSError:
+        s.close()
+        raise
+    return s
+
+
+def talk(address, conversation):
+    """One connection: how it ended ("served" or one of FAILURES), and its local port if it has one."""
+    try:
+        s = connect(address)
+    except ConnectionRefusedError:
+        return "refused", None
+    except OSError:
+        return "not connected", None
+    with s:
+        port = s.getsockname()[1] if isinstance(address, int) else None
+        try:
+            is_whole, answer = conversation(s, next(tokens))
+        except socket.timeout:
+            return "timeout", port
+        except OSError:
+            return "reset", port
+    if is_whole:
+        return "served", port
+    return ("cut short" if answer else "no answer"), port
+
+
 class Clients:
     """`n` clients of one service, at a port or at the path of a Unix socket."""
 
@@ -71,6 +107,13 @@ class Clients:
         self.lock = threading.Lock()
         self.is_over = False
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(n)]
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
 
     def start(self):
         self.last_served = time.monotonic()
@@ -89,10 +132,11 @@ class Clients:
     def _run(self):
         while not self.is_over:
             start = time.monotonic()
-            outcome, port = self._one()
+            outcome, port = talk(self.address, self.conversation)
             now = time.monotonic()
             with self.lock:
                 self.counts[outcome] += 1
+                self.used[port] += outcome not in UNCONNECTED
                 if outcome == "served":
                     self._note_gap(now)
                     self.last_served = now
@@ -102,36 +146,3 @@ class Clients:
                     self.failed.append((outcome, port, time.time()))
             if outcome == "refused":
                 time.sleep(0.01)
-
-    def _connect(self):
-        if isinstance(self.address, int):
-            return socket.create_connection(("127.0.0.1", self.address), PATIENCE_S)
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(PATIENCE_S)
-        try:
-            s.connect(self.address)
-        except OSError:
-            s.close()
-            raise
-        return s
-
-    def _one(self):
-        try:
-            s = self._connect()
-        except ConnectionRefusedError:
-            return "refused", None
-        except OSError:
-            return "not connected", None
-        with s:
-            port = s.getsockname()[1] if isinstance(self.address, int) else None
-            with self.lock:
-                self.used[port] += 1
-            try:
-                is_whole, answer = self.conversation(s, next(tokens))
-            except socket.timeout:
-                return "timeout", port
-            except OSError:
-                return "reset", port
-        if is_whole:
-            return "served", port
-        return ("cut short" if answer else "no answer"), port

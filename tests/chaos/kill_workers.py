@@ -13,89 +13,19 @@ in one loop holds several clients at a time, more with more of them: eight clien
 Needs FDSUP_BIN, the folder of the programs, whose sibling examples/ holds the worker.
 """
 import argparse
-import collections
 import os
 import random
 import re
 import signal
-import socket
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "system"))
-from support import BIN, LONG, Fdsup, children, free_port  # noqa: E402
+from support import BIN, Fdsup, children, free_port  # noqa: E402
+from clients import LOST, Clients, http  # noqa: E402
 
-REQUEST = b"GET / HTTP/1.0\r\n\r\n"
-LOST = ("reset", "cut short", "no answer", "timeout")
 EXPECTED = "killed by SIGKILL after|: LOST id="     # what the log says of every kill
-
-
-class Clients:
-    """So many at a time, each one connection after the other; counts how they ended."""
-
-    def __init__(self, port, n):
-        self.address = ("127.0.0.1", port)
-        self.counts = collections.Counter()
-        self.lock = threading.Lock()
-        self.slowest = 0
-        self.is_over = False
-        self.threads = [threading.Thread(target=self._run) for _ in range(n)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self.is_over = True
-        for thread in self.threads:
-            thread.join()
-
-    def _run(self):
-        while not self.is_over:
-            start = time.monotonic()
-            outcome = self._one()
-            took = time.monotonic() - start
-            with self.lock:
-                self.counts[outcome] += 1
-                self.slowest = max(self.slowest, took)
-            if outcome == "refused":
-                time.sleep(0.01)
-
-    def _one(self):
-        try:
-            s = socket.create_connection(self.address, LONG)
-        except ConnectionRefusedError:
-            return "refused"
-        except OSError:
-            return "not connected"
-        with s:
-            try:
-                s.sendall(REQUEST)
-                return self._judge(self._read_all(s))
-            except socket.timeout:
-                return "timeout"
-            except OSError:
-                return "reset"
-
-    @staticmethod
-    def _read_all(s):
-        answer = b""
-        while True:
-            piece = s.recv(65536)
-            if not piece:
-                return answer
-            answer += piece
-
-    @staticmethod
-    def _judge(answer):
-        head, end, body = answer.partition(b"\r\n\r\n")
-        length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
-        if end and length.isdigit() and len(body) == int(length):
-            return "served"
-        return "cut short" if answer else "no answer"
 
 
 def configuration(port, workers):
@@ -162,7 +92,7 @@ def main():
         fdsup.start()
         fdsup.wait_state("http", "UP")
         start = time.monotonic()
-        with Clients(port, options.clients) as clients:
+        with Clients("http", port, http, options.clients) as clients:
             kills, missed = kill_for(fdsup, options)
         seconds = time.monotonic() - start
         service = fdsup.wait_status("http", lambda s: s["connections"]["used"] == 0, "all ended")

@@ -28,10 +28,20 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "system"))
 from external import WORKER as EXTERNAL  # noqa: E402
 from rolling import PROGRAM  # noqa: E402
-from support import LONG, Fdsup, children, count_descriptors, free_port, wait_until  # noqa: E402
+from support import Fdsup, children, count_descriptors, free_port, wait_until  # noqa: E402
+from clients import read_all, talk  # noqa: E402
 
 AFTER_RELOAD = 0.1
 LATE = 1.0
+
+
+def one_byte(s, token):
+    """What a service of any type sends back at the end, whatever it may say before."""
+    del token
+    s.sendall(b"x")
+    s.shutdown(socket.SHUT_WR)
+    answer = read_all(s)
+    return answer.endswith(b"x"), answer
 
 
 class Client(threading.Thread):
@@ -47,27 +57,9 @@ class Client(threading.Thread):
     def run(self):
         while not self.is_over:
             began = time.monotonic()
-            outcome = self._one()
+            outcome, _ = talk(self.port, one_byte)
             self.results.append((began, time.monotonic() - began, outcome))
             time.sleep(self.pause)
-
-    def _one(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), LONG) as s:
-                s.sendall(b"x")
-                s.shutdown(socket.SHUT_WR)
-                answer = b""
-                while True:
-                    piece = s.recv(100)
-                    if not piece:
-                        return "served" if answer.endswith(b"x") else "cut short" if answer else "no answer"
-                    answer += piece
-        except ConnectionRefusedError:
-            return "refused"
-        except ConnectionResetError:
-            return "reset"
-        except socket.timeout:
-            return "timeout"
 
 
 class Rig:
