@@ -254,7 +254,8 @@ void service_pause(struct service *service, bool is_paused)
 	service_settle(service, clock_now_ns());
 }
 
-uint32_t service_gate(struct service *service, uint64_t now_ns)
+/* May one more be accepted? Bits of enum score_pause, 0: yes. */
+static uint32_t gate(struct service *service, uint64_t now_ns)
 {
 	uint32_t paused = admission_gate(&service->admission, now_ns, &service->open_ns);
 	/* Workers that have not said a word would keep it closed; what they took is theirs. */
@@ -283,7 +284,7 @@ void service_ask_queue(struct service *service, uint64_t now_ns)
 
 bool service_may_accept(struct service *service, uint64_t now_ns)
 {
-	if (service_gate(service, now_ns))
+	if (gate(service, now_ns))
 		return false;
 	if (service_has_queue(service))
 		return true;
@@ -372,7 +373,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 		held_release(service, now_ns);
 	losses_expect_reports(service, now_ns);
 	copies_expect_look(service, now_ns);
-	set_paused(service, service_gate(service, now_ns), now_ns);
+	set_paused(service, gate(service, now_ns), now_ns);
 	service_log_fullness(service, now_ns);
 	publish(service);
 	schedule(service, now_ns);

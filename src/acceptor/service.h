@@ -142,9 +142,6 @@ void service_abandon(struct service *service);
 
 void service_pause(struct service *service, bool is_paused);
 
-/* May one more be accepted? Bits of enum score_pause, 0: yes. */
-uint32_t service_gate(struct service *service, uint64_t now_ns);
-
 void service_settle(struct service *service, uint64_t now_ns);
 
 static inline const char *service_name(const struct service *service)

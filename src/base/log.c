@@ -75,14 +75,6 @@ int log_level(void)
 	return current_level;
 }
 
-int log_level_from_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++)
-		if (!strcmp(level_names[i].name, name))
-			return level_names[i].level;
-	return -1;
-}
-
 const char *log_level_name(int level)
 {
 	for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++)

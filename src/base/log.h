@@ -31,8 +31,7 @@ void log_set_tap(log_sink *tap);
 void log_set_level(int level);
 int log_level(void);
 
-/* -1 if the name is none of error, warning, notice, info, debug. */
-int log_level_from_name(const char *name);
+/* error, warning, notice, info, debug. */
 const char *log_level_name(int level);
 
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -186,7 +186,8 @@ size_t text_escape(char *result, size_t size, const char *bytes, size_t length)
 }
 
 /* Damerau's distance with adjacent swaps, over three rolling rows. */
-unsigned text_distance(const char *a, const char *b)
+/* Single-character edits (with swaps) between two words. Bounded: long words are 99. */
+static unsigned distance_between(const char *a, const char *b)
 {
 	enum { LONGEST = 40 };
 	size_t m = strlen(a), n = strlen(b);
@@ -218,7 +219,7 @@ const char *text_closest(const char *word, const char *const names[], size_t n)
 	const char *closest = NULL;
 	unsigned limit = strlen(word) <= 4 ? 1 : strlen(word) <= 8 ? 2 : 3;
 	for (size_t i = 0; i < n; i++) {
-		unsigned distance = text_distance(word, names[i]);
+		unsigned distance = distance_between(word, names[i]);
 		if (distance <= limit) {
 			closest = names[i];
 			limit = distance ? distance - 1 : 0;

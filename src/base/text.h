@@ -43,9 +43,6 @@ size_t text_escape(char *result, size_t size, const char *bytes, size_t length);
  */
 size_t text_whole_length(const char *text, size_t most);
 
-/* How many single-character edits (with swaps) lie between two words. Bounded: long words are 99. */
-unsigned text_distance(const char *a, const char *b);
-
 /* Of the n names the one most like `word`, or NULL if none is close. */
 const char *text_closest(const char *word, const char *const names[], size_t n);
 

@@ -1,3 +1,4 @@
+/* Completion in the words of fish. */
 #include "completion/completion.h"
 
 #include "ctl/options.h"

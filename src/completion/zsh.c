@@ -1,3 +1,4 @@
+/* Completion in the words of zsh. */
 #include "completion/completion.h"
 
 #include <string.h>

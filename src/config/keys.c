@@ -12,7 +12,7 @@
 
 /* clang-format off */
 
-const struct key_name service_type_names[] = {
+static const struct key_name service_type_names[] = {
 	{ "exec", SERVICE_EXEC },
 	{ "daemon", SERVICE_DAEMON },
 	{ "worker", SERVICE_WORKER },

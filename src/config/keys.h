@@ -121,7 +121,4 @@ static inline bool key_is_of_service(const struct config_key *key)
 	return key->has_field && (key->places & PLACE_SERVICE);
 }
 
-/* The names of the key `type`. */
-extern const struct key_name service_type_names[];
-
 #endif

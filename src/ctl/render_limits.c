@@ -1,3 +1,4 @@
+/* How much of each of its limits a service uses, in two lines. */
 #include "ctl/render.h"
 
 #include <stdlib.h>

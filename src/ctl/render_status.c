@@ -1,3 +1,4 @@
+/* How the services are: a line each, and below it what is to be known of those in trouble. */
 #include "ctl/render.h"
 
 #include <string.h>

@@ -41,7 +41,8 @@ static const json_t *key_of(const json_t *value)
 	return json_is_array(value) ? json_array_get(value, 0) : value;
 }
 
-int view_compare(const json_t *a, const json_t *b)
+/* Orders two fields: numbers by size, texts as versions ("a9" before "a10"), unknown ones last. */
+static int compare_fields(const json_t *a, const json_t *b)
 {
 	a = key_of(a);
 	b = key_of(b);
@@ -82,11 +83,11 @@ struct ordered {
 static int compare(const void *a, const void *b, bool is_reversed)
 {
 	const struct ordered *x = a, *y = b;
-	int r = view_compare(x->key, y->key);
+	int r = compare_fields(x->key, y->key);
 	if (r == 0)
 		return x->index < y->index ? -1 : 1;
 	/* What is not known stays last. */
-	bool is_known = view_compare(x->key, NULL) && view_compare(NULL, y->key);
+	bool is_known = compare_fields(x->key, NULL) && compare_fields(NULL, y->key);
 	return is_reversed && is_known ? -r : r;
 }
 

@@ -18,7 +18,4 @@ bool view_check(const struct ctl *ctl, const struct table *table);
 void view_apply(
 	const struct ctl *ctl, const struct table *table, json_t *parameters, const char *rows);
 
-/* Orders two fields: numbers by size, texts as versions ("a9" before "a10"), unknown ones last. Pure. */
-int view_compare(const json_t *a, const json_t *b);
-
 #endif

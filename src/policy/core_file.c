@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-bool core_is_expected(int status)
+/* Whether the signal is one for which the kernel writes a core file. */
+static bool core_is_expected(int status)
 {
 	static const int signals[] = { SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU,
 		SIGXFSZ, SIGSYS };

@@ -142,8 +142,3 @@ const char *service_state_name(enum service_state state)
 	};
 	return names[state];
 }
-
-bool service_state_is_open(enum service_state state)
-{
-	return state != STATE_STOPPED && state != STATE_DRAINING;
-}

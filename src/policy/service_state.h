@@ -73,7 +73,4 @@ struct service_step service_state_step(enum service_state state, enum service_ev
 /* "UP", "ON-DEMAND", ... */
 const char *service_state_name(enum service_state state);
 
-/* Whether the service has listeners (or would, had it addresses) in this state. */
-bool service_state_is_open(enum service_state state);
-
 #endif

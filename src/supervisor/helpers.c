@@ -35,7 +35,8 @@ static char *helpers_own_path(void)
 	return strdup(self);
 }
 
-char *helpers_find(const char *name)
+/* The path of "fdsup-acceptor", for example, the caller's. NULL: it is nowhere. */
+static char *find_program(const char *name)
 {
 	char *path = NULL, *self = helpers_own_path();
 	if (self) {
@@ -79,7 +80,7 @@ int helpers_find_all(struct supervisor *supervisor)
 	supervisor->program_path = helpers_own_path();
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
 		free(*programs[i].path);
-		*programs[i].path = helpers_find(programs[i].name);
+		*programs[i].path = find_program(programs[i].name);
 		if (*programs[i].path)
 			continue;
 		log_error("cannot find %s beside fdsup, in ../libexec/fdsup or in %s; install it there",

@@ -1,5 +1,6 @@
 /*
- * Where our other programs lie.
+ * Where our other programs lie: beside this one (the build tree), in ../libexec/fdsup from it (an
+ * installation anywhere), or where the build was told to install them.
  */
 #ifndef FDSUP_SUPERVISOR_HELPERS_H
 #define FDSUP_SUPERVISOR_HELPERS_H
@@ -7,13 +8,6 @@
 #include <stdint.h>
 
 struct supervisor;
-
-/*
- * The path of one of our programs, "fdsup-acceptor" for example, the caller's: beside this program (the build
- * tree), in ../libexec/fdsup from it (an installation anywhere), or where the build was told to
- * install it. NULL: in none of them.
- */
-char *helpers_find(const char *name);
 
 /* Fills in the paths of all of them, and our own. 0, or -ENOENT after it was logged. */
 int helpers_find_all(struct supervisor *supervisor);

@@ -29,23 +29,21 @@ static bool is_listed(const struct supervisor *supervisor, const char *name)
 	return false;
 }
 
-json_t *named_services(struct supervisor *supervisor, struct admin_call *call,
-	const json_t *parameters, bool is_all_meant)
+bool named_services(struct supervisor *supervisor, struct admin_call *call,
+	const json_t *parameters, bool may_mean_all, json_t **ret_names)
 {
 	const json_t *given = json_object_get(parameters, "services");
 	bool is_list = !given || json_is_null(given) || json_is_array(given);
-	json_t *names = json_array();
-	if (is_list && json_array_size(given) == 0 && is_all_meant) {
-		for (size_t i = 0; i < supervisor->n_services; i++)
-			json_array_append_new(
-				names, json_string(supervisor->services[i]->config->name));
-		return names;
+	if (is_list && json_array_size(given) == 0 && may_mean_all) {
+		*ret_names = NULL;
+		return true;
 	}
+	json_t *names = json_array();
 	size_t i;
 	json_t *item;
 	json_array_foreach(given, i, item) {
 		const char *name = json_string_value(item);
-		bool is_known = name && (is_all_meant ? is_listed(supervisor, name)
+		bool is_known = name && (may_mean_all ? is_listed(supervisor, name)
 						      : supervisor_find(supervisor, name) != NULL);
 		if (is_known) {
 			json_array_append(names, item);
@@ -57,19 +55,23 @@ json_t *named_services(struct supervisor *supervisor, struct admin_call *call,
 		else
 			admin_error(call, "InvalidParameter",
 				json_pack("{s:s}", "parameter", "services"));
-		return NULL;
+		return false;
 	}
-	if (json_array_size(names) > 0)
-		return names;
+	if (json_array_size(names) > 0) {
+		*ret_names = names;
+		return true;
+	}
 	json_decref(names);
 	admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "services"));
-	return NULL;
+	return false;
 }
 
 bool is_asked_for(const json_t *names, const char *name)
 {
 	size_t i;
 	json_t *item;
+	if (!names)
+		return true;
 	json_array_foreach(names, i, item)
 		if (!strcmp(json_string_value(item), name))
 			return true;

@@ -11,12 +11,13 @@ struct admin_call;
 struct supervisor;
 
 /*
- * The services that the call names, as an array of strings that is the caller's; without names, all
- * that are configured if `is_all_meant`. NULL: the call was answered with an error.
+ * The services that the call names, as an array of strings that is the caller's. Without names all
+ * are meant if it `may_mean_all`: then *ret_names is NULL. False: it was answered with an error.
  */
-json_t *named_services(struct supervisor *supervisor, struct admin_call *call,
-	const json_t *parameters, bool is_all_meant);
+bool named_services(struct supervisor *supervisor, struct admin_call *call,
+	const json_t *parameters, bool may_mean_all, json_t **ret_names);
 
+/* names: NULL for all. */
 bool is_asked_for(const json_t *names, const char *name);
 
 /* Answers the call: there is none of that name; perhaps another was meant. */

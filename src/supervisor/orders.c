@@ -84,8 +84,8 @@ static void order(struct supervisor *supervisor, struct admin_call *call, const 
 {
 	if (refuse_while_stopping(supervisor, call))
 		return;
-	json_t *names = named_services(supervisor, call, parameters, false);
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, false, &names))
 		return;
 	log_order(call, verb, names);
 	size_t i;
@@ -145,8 +145,8 @@ static const char *why_no_pause(const struct service *service)
 void on_pause(void *context, struct admin_call *call, const json_t *parameters)
 {
 	struct supervisor *supervisor = context;
-	json_t *names = named_services(supervisor, call, parameters, false);
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, false, &names))
 		return;
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		const char *name = json_string_value(json_array_get(names, i));
@@ -172,8 +172,8 @@ void on_resume(void *context, struct admin_call *call, const json_t *parameters)
 void on_wait(void *context, struct admin_call *call, const json_t *parameters)
 {
 	struct supervisor *supervisor = context;
-	json_t *names = named_services(supervisor, call, parameters, false);
-	if (names)
+	json_t *names;
+	if (named_services(supervisor, call, parameters, false, &names))
 		waits_add(supervisor, call, WAIT_UP, names);
 }
 

@@ -70,7 +70,7 @@ static json_t *acceptors(const struct supervisor *supervisor)
 	return array;
 }
 
-json_t *snapshot_daemon(const struct supervisor *supervisor)
+static json_t *describe_daemon(const struct supervisor *supervisor)
 {
 	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:o, s:b}", "version", FDSUP_VERSION, "pid",
 		(int)getpid(), "uptime_ms", (json_int_t)(clock_now_ms() - supervisor->started_ms),
@@ -150,7 +150,7 @@ static void add_score(const struct service *service, json_t *object, uint64_t no
 	add_count(object, "uncovered", score_get(score->uncovered));
 }
 
-json_t *snapshot_service(const struct service *service)
+static json_t *describe_service(const struct service *service)
 {
 	const struct service_config *config = service->config;
 	uint64_t now_ns = clock_now_ns();
@@ -182,9 +182,9 @@ json_t *snapshot_status(const struct supervisor *supervisor, const json_t *names
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < supervisor->n_services; i++)
-		if (!names || is_asked_for(names, supervisor->services[i]->config->name))
-			json_array_append_new(array, snapshot_service(supervisor->services[i]));
-	return json_pack("{s:o, s:o}", "services", array, "daemon", snapshot_daemon(supervisor));
+		if (is_asked_for(names, supervisor->services[i]->config->name))
+			json_array_append_new(array, describe_service(supervisor->services[i]));
+	return json_pack("{s:o, s:o}", "services", array, "daemon", describe_daemon(supervisor));
 }
 
 static json_t *paused_reasons(const struct service *service)

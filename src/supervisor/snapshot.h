@@ -14,9 +14,6 @@ struct supervisor;
 /* The answer to Status: of the named services, which is an array of strings; NULL: of all. */
 json_t *snapshot_status(const struct supervisor *supervisor, const json_t *names);
 
-json_t *snapshot_daemon(const struct supervisor *supervisor);
-json_t *snapshot_service(const struct service *service);
-
 /* Append the listeners, the workers of the service to an array. */
 void snapshot_add_listeners(const struct service *service, json_t *array);
 void snapshot_add_workers(const struct service *service, json_t *array);

@@ -22,14 +22,12 @@
 static void list(struct supervisor *supervisor, struct admin_call *call, const json_t *parameters,
 	const char *key, void (*add)(const struct service *service, json_t *array))
 {
-	json_t *names = named_services(supervisor, call, parameters, true);
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, true, &names))
 		return;
 	json_t *array = json_array();
-	/* All of a thousand are not looked up among a thousand names each. */
-	bool is_all = json_array_size(json_object_get(parameters, "services")) == 0;
 	for (size_t i = 0; i < supervisor->n_services; i++)
-		if (is_all || is_asked_for(names, supervisor->services[i]->config->name))
+		if (is_asked_for(names, supervisor->services[i]->config->name))
 			add(supervisor->services[i], array);
 	json_decref(names);
 	admin_reply(call, json_pack("{s:o}", key, array));
@@ -44,14 +42,9 @@ static void on_status(void *context, struct admin_call *call, const json_t *para
 		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "interval_ms"));
 		return;
 	}
-	json_t *names = named_services(supervisor, call, parameters, true);
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, true, &names))
 		return;
-	/* All of a thousand are not looked up among a thousand names each. */
-	if (json_array_size(json_object_get(parameters, "services")) == 0) {
-		json_decref(names);
-		names = NULL;
-	}
 	if (admin_call_wants_more(call)) {
 		uint64_t ms = is_number ? (uint64_t)json_integer_value(interval) : REPEAT_USUAL_MS;
 		repeats_add(supervisor, call, names, ms < REPEAT_LEAST_MS ? REPEAT_LEAST_MS : ms);

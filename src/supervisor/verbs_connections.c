@@ -133,7 +133,7 @@ static void map_services(const struct supervisor *supervisor, const struct accep
 static bool is_wanted(const struct listing *listing, const struct service *service,
 	const struct connection_row *row)
 {
-	if (listing->names && !is_asked_for(listing->names, service->config->name))
+	if (!is_asked_for(listing->names, service->config->name))
 		return false;
 	return !listing->has_source || (service->config->log_address == LOG_ADDRESS_FULL &&
 					       network_contains(&listing->source, &row->peer));
@@ -247,10 +247,10 @@ static bool read_source(struct listing *listing, const json_t *parameters)
 void on_connections(void *context, struct admin_call *call, const json_t *parameters)
 {
 	struct supervisor *supervisor = context;
-	json_t *names = named_services(supervisor, call, parameters, true);
-	struct listing *listing = names ? calloc(1, sizeof *listing) : NULL;
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, true, &names))
 		return;
+	struct listing *listing = calloc(1, sizeof *listing);
 	if (!listing) {
 		json_decref(names);
 		admin_error(call, "org.fdsup.Failed", json_pack("{s:s}", "reason", "out of memory"));
@@ -262,11 +262,6 @@ void on_connections(void *context, struct admin_call *call, const json_t *parame
 	listing->names = names;
 	ev_init(&listing->timer, on_timer);
 	listing->timer.data = listing;
-	/* All of a thousand are not looked up among a thousand names each. */
-	if (json_array_size(json_object_get(parameters, "services")) == 0) {
-		json_decref(names);
-		listing->names = NULL;
-	}
 	if (!read_source(listing, parameters)) {
 		destroy(listing);
 		return;

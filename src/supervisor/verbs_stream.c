@@ -17,14 +17,10 @@ void on_events(void *context, struct admin_call *call, const json_t *parameters)
 		admin_error(call, "ExpectedMore", NULL);
 		return;
 	}
-	json_t *names = named_services(supervisor, call, parameters, true);
-	if (!names)
+	json_t *names;
+	if (!named_services(supervisor, call, parameters, true, &names))
 		return;
 	/* Without names also what is about no service, and services that are yet to come. */
-	if (json_array_size(json_object_get(parameters, "services")) == 0) {
-		json_decref(names);
-		names = NULL;
-	}
 	streams_add(supervisor, call, STREAM_EVENTS, names);
 	admin_reply_more(call, events_begin(supervisor));
 }
