@@ -29,12 +29,18 @@ def on_term(number, frame):
     is_over = True
     if not busy:
         os._exit(0)
+# A signal right before select(2) would not be noticed until the next client: a byte wakes it.
+told, wake = socket.socketpair()
+wake.setblocking(False)
+signal.set_wakeup_fd(wake.fileno())
 signal.signal(signal.SIGTERM, on_term)
 tell(b"READY=1")
 def serve(sockets, take):
     global busy
     while not is_over:
-        for s in select.select(sockets, [], [])[0]:
+        for s in select.select(sockets + [told], [], [])[0]:
+            if s is told:
+                continue
             busy = True
             try:
                 with take(s) as connection:
