@@ -142,14 +142,20 @@ void service_log_lost(struct service *service, const struct ledger_entry *entry,
 			service_name(service), format_ends(ends, service, entry));
 }
 
+/* As one would write it: "2/10s", "30/min". */
 static const char *format_rate(char *text, size_t size, uint32_t count, uint32_t per_ms)
 {
-	if (per_ms == 1000)
-		snprintf(text, size, "%u/s", count);
-	else if (per_ms == 60000)
-		snprintf(text, size, "%u/min", count);
+	static const struct {
+		uint32_t ms;
+		const char *name;
+	} units[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "min" }, { 1000, "s" }, { 1, "ms" } };
+	size_t i = 0;
+	while (per_ms % units[i].ms)
+		i++;
+	if (per_ms == units[i].ms)
+		snprintf(text, size, "%u/%s", count, units[i].name);
 	else
-		snprintf(text, size, "%u/%ums", count, per_ms);
+		snprintf(text, size, "%u/%u%s", count, per_ms / units[i].ms, units[i].name);
 	return text;
 }
 
@@ -205,9 +211,9 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		break;
 	case EPISODE_HELD:
 		log_warning(
-			"%s: %u connections wait for max_per_source or rate_per_source: accepting "
+			"%s: %u connection%s for max_per_source or rate_per_source: accepting "
 			"pauses; raise those, lower overflow_wait, or set overflow = \"refuse\"",
-			name, service->account.n_held);
+			name, service->account.n_held, service->account.n_held == 1 ? " waits" : "s wait");
 		break;
 	case EPISODE_MAX_PER_SOURCE:
 		snprintf(limit, sizeof limit, "max_per_source=%u", limits->max_per_source);
@@ -243,30 +249,46 @@ void service_log_episode(struct service *service, enum episode_kind kind,
 		log_beginning(service, kind, entry, error);
 }
 
+/*
+ * Of what is seen only when a client comes nobody knows whether it is over; what is known is that no
+ * client met it.
+ */
+static const char *ended_text(const struct service *service, enum episode_kind kind)
+{
+	static const char *const refusing[EPISODE_KINDS] = {
+		[EPISODE_MAX_CONNECTIONS] = "nobody was refused for max_connections",
+		[EPISODE_RATE] = "nobody was refused for rate",
+		[EPISODE_MAX_PER_SOURCE] = "nobody was refused for max_per_source",
+		[EPISODE_RATE_PER_SOURCE] = "nobody was refused for rate_per_source",
+		[EPISODE_MAX_LOAD] = "nobody was refused for max_load",
+	};
+	static const char *const waiting[EPISODE_KINDS] = {
+		[EPISODE_MAX_CONNECTIONS] = "max_connections was not reached",
+		[EPISODE_RATE] = "nobody more had to wait for rate",
+		[EPISODE_QUEUE] = "the queue had room",
+		[EPISODE_HELD] = "there was room for connections that wait for their source's limits",
+		[EPISODE_MAX_PER_SOURCE] = "nobody more had to wait for max_per_source",
+		[EPISODE_RATE_PER_SOURCE] = "nobody more had to wait for rate_per_source",
+		[EPISODE_EXEC_FAILED] = "no command failed to start",
+	};
+	bool is_refusing = service->admission.limits.overflow != OVERFLOW_WAIT || !waiting[kind];
+	return is_refusing && refusing[kind] ? refusing[kind] : waiting[kind];
+}
+
 static void log_ended(
 	struct service *service, enum episode_kind kind, const struct episode *episode)
 {
-	static const char *const texts[EPISODE_KINDS] = {
-		[EPISODE_MAX_CONNECTIONS] = "max_connections no longer reached",
-		[EPISODE_RATE] = "rate no longer exceeded",
-		[EPISODE_QUEUE] = "the queue has room again",
-		[EPISODE_HELD] =
-			"there is room again for connections that wait for their source's limits",
-		[EPISODE_MAX_PER_SOURCE] = "max_per_source no longer reached",
-		[EPISODE_RATE_PER_SOURCE] = "rate_per_source no longer exceeded",
-		[EPISODE_MAX_LOAD] = "max_load no longer exceeded",
-		[EPISODE_EXEC_FAILED] = "no more failures to start the command",
-	};
-	char lasted[TEXT_DURATION_SIZE];
+	char lasted[TEXT_DURATION_SIZE], times[TEXT_DURATION_SIZE + 32], refused[64] = "";
 	text_format_duration(lasted, (episode->last_ns - episode->begin_ns) / 1000000);
-	if (kind == EPISODE_EXEC_FAILED)
-		log_notice("%s: %s; it failed %u times in %s", service_name(service), texts[kind],
-			episode->n_times, lasted);
+	if (episode->n_times == 1)
+		strcpy(times, "once");
 	else
-		log_notice("%s: %s; it happened %u times in %s, and %u connections were refused "
-			   "for it",
-			service_name(service), texts[kind], episode->n_times, lasted,
-			episode->n_refused);
+		snprintf(times, sizeof times, "%u times in %s", episode->n_times, lasted);
+	if (kind != EPISODE_EXEC_FAILED)
+		snprintf(refused, sizeof refused, ", and %u connection%s refused for it",
+			episode->n_refused, episode->n_refused == 1 ? " was" : "s were");
+	log_notice("%s: %s for %us; %s %s%s", service_name(service), ended_text(service, kind),
+		(unsigned)(EPISODE_QUIET_NS / second_ns), kind == EPISODE_EXEC_FAILED ? "it failed" : "it happened", times, refused);
 }
 
 void service_log_ended_episodes(struct service *service, uint64_t now_ns)

@@ -104,8 +104,8 @@ static void say_connections(struct explanation *explanation, const struct explan
 		say(explanation, "%u of them %s held back by a limit of %s source.", facts->held,
 			facts->held == 1 ? "is" : "are", facts->held == 1 ? "its" : "their");
 	if (about->accepted)
-		say(explanation, "%" PRIu64 " were accepted so far, %" PRIu64 " served, %" PRIu64 " lost.",
-			about->accepted, about->served, about->lost);
+		say(explanation, "%" PRIu64 " %s accepted so far, %" PRIu64 " served, %" PRIu64 " lost.",
+			about->accepted, about->accepted == 1 ? "was" : "were", about->served, about->lost);
 }
 
 static void say_refused(struct explanation *explanation, const struct explanation_facts *about)
@@ -121,11 +121,11 @@ static void say_refused(struct explanation *explanation, const struct explanatio
 static void say_last_exit(struct explanation *explanation, const struct explanation_facts *about)
 {
 	const struct health_death *death = &about->facts->death;
-	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], ago[TEXT_DURATION_SIZE];
+	char end[HEALTH_END_SIZE], ago[TEXT_DURATION_SIZE];
 	if (!about->health->is_healthy || !death->is_known || !death->was_spawned)
 		return;
-	say(explanation, "The last %s that ended by itself, %d, %s after %s, %s ago.", about->noun, death->pid,
-		health_format_status(status, death->status), text_format_duration(age, death->age_ms),
+	say(explanation, "The last %s that ended by itself, %d, %s, %s ago.", about->noun, death->pid,
+		health_format_end(end, death->status, death->age_ms, death->killing),
 		text_format_duration(ago, about->death_age_ms));
 }
 

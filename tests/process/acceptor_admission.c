@@ -263,7 +263,7 @@ Test(acceptor_admission, logs_an_episode_once_and_how_it_was)
 		rig_wait_score(&rig, 1, served, (unsigned)i + 1);
 		close(client);
 	}
-	const char *line = rig_wait_log(&rig, "no longer reached");
+	const char *line = rig_wait_log(&rig, "max_connections was not reached for 5s");
 	cr_expect(strstr(line, "it happened 10 times"), "%s", line);
 	char *first = strstr(rig.log, "max_connections=1 reached");
 	cr_assert(first);

@@ -260,8 +260,23 @@ class Admission(Test):
         for _ in range(4):
             self.read_all(self.connect(port))
         self.hang_up(served[0])
-        fdsup.wait_log(r"cat: max_connections no longer reached; it happened 4 times in \S+, and 4"
-                       " connections were refused for it")
+        fdsup.wait_log(r"cat: nobody was refused for max_connections for 5s; it happened 4 times in \S+,"
+                       " and 4 connections were refused for it")
+
+    def test_what_goes_on_is_not_said_to_be_over(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'max_connections = 1; overflow = "refuse";'))
+        self.serving(port, 1)
+        self.read_all(self.connect(port))
+        fdsup.wait_log("cat: nobody was refused for max_connections for 5s; it happened once,"
+                       " and 1 connection was refused for it")
+
+    def test_the_log_writes_a_rate_as_the_file_does(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'rate_per_source = "1/10min"; overflow = "refuse";'))
+        self.serving(port, 1)
+        self.read_all(self.connect(port))
+        fdsup.wait_log("cat: rate_per_source=1/10min reached by 127.0.0.1")
 
     def test_no_limit_is_no_limit(self):
         port = free_port()
