@@ -35,6 +35,26 @@ char *health_format_status(char text[HEALTH_STATUS_SIZE], int status)
 	return text;
 }
 
+const char *health_killing_text(enum health_killing killing)
+{
+	static const char *const texts[KILLINGS] = {
+		[KILLED_START_TIMEOUT] = "start_timeout",
+		[KILLED_WATCHDOG_SILENT] = "watchdog: it sent no WATCHDOG=1",
+		[KILLED_WATCHDOG_IDLE] = "watchdog: it took no connection",
+	};
+	return texts[killing];
+}
+
+char *health_format_end(
+	char text[HEALTH_END_SIZE], int status, uint64_t age_ms, enum health_killing killing)
+{
+	char ended[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE];
+	const char *why = health_killing_text(killing);
+	snprintf(text, HEALTH_END_SIZE, "%s after %s%s%s%s", health_format_status(ended, status),
+		text_format_duration(age, age_ms), why ? " (" : "", why ? why : "", why ? ")" : "");
+	return text;
+}
+
 static const char *ordinal_suffix(uint32_t n)
 {
 	if (n % 100 >= 11 && n % 100 <= 13)
@@ -56,7 +76,7 @@ static const char *next_try(char *text, size_t size, const struct health_facts *
 static void say_death(struct health *health, const struct health_facts *facts)
 {
 	const struct health_death *death = &facts->death;
-	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], next[64], times[32] = "";
+	char end[HEALTH_END_SIZE], next[64], times[32] = "";
 	if (!death->is_known)
 		return;
 	next_try(next, sizeof next, facts);
@@ -67,8 +87,8 @@ static void say_death(struct health *health, const struct health_facts *facts)
 			strerror(death->status), times, next);
 		return;
 	}
-	say(health, "%s %d %s after %s%s%s%s", death->program, death->pid,
-		health_format_status(status, death->status), text_format_duration(age, death->age_ms),
+	say(health, "%s %d %s%s%s%s", death->program, death->pid,
+		health_format_end(end, death->status, death->age_ms, death->killing),
 		death->was_ready ? "" : ", before it was ready", times, next);
 	if (death->was_out_of_memory)
 		say(health, "the service had used up its memory: mend it, or raise cgroup.memory_max");
@@ -297,7 +317,8 @@ void health_judge(const struct health_facts *facts, struct health *ret_health)
 		}
 		break;
 	case STATE_HUNG:
-		say(health, "connections waited and no worker took one (watchdog); the workers are restarted");
+		say(health, "connections waited and no worker took one (watchdog); the workers are ended, "
+			    "and others started");
 		say_waiting(health, facts);
 		break;
 	case STATE_DEGRADED:

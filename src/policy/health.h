@@ -11,6 +11,18 @@
 
 #include "policy/service_state.h"
 
+/* Why we killed a worker that did not end of its own. */
+enum health_killing {
+	KILLED_BY_OTHERS,      /* we did not */
+	KILLED_START_TIMEOUT,  /* it was not ready in time */
+	KILLED_WATCHDOG_SILENT, /* it did not send WATCHDOG=1 */
+	KILLED_WATCHDOG_IDLE,  /* connections waited, and it took none */
+	KILLINGS,
+};
+
+/* The key, and what it asks for: "watchdog: it took no connection"; NULL of KILLED_BY_OTHERS. */
+const char *health_killing_text(enum health_killing killing);
+
 /* How the last worker ended. */
 struct health_death {
 	bool is_known;
@@ -20,6 +32,7 @@ struct health_death {
 	const char *stage;    /* of a start that failed: "exec", "setgroups", ... */
 	int pid;
 	int status;           /* as waitpid(2) gives it; an errno if it was not started */
+	enum health_killing killing;
 	uint64_t age_ms;
 	uint32_t times;       /* early deaths in a row */
 	bool was_out_of_memory; /* killed by the kernel, since the service had used up what it may have */
@@ -79,6 +92,12 @@ void health_judge(const struct health_facts *facts, struct health *ret_health);
 
 /* A status that waitpid(2) never gives: of a process that was not ours to wait for. */
 enum { HEALTH_STATUS_SIZE = 64, HEALTH_STATUS_UNKNOWN = -1 };
+
+enum { HEALTH_END_SIZE = HEALTH_STATUS_SIZE + 80 };
+
+/* "exited 3 after 40ms", "killed by SIGKILL after 3.0s (start_timeout)". Returns text. */
+char *health_format_end(
+	char text[HEALTH_END_SIZE], int status, uint64_t age_ms, enum health_killing killing);
 
 /* "exited 3", "killed by SIGSEGV (core dumped)", "ended in an unknown way". Returns text. */
 char *health_format_status(char text[HEALTH_STATUS_SIZE], int status);

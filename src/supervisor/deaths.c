@@ -45,7 +45,23 @@ static struct backoff_verdict judge_death(
 	struct history *history = service_history(service);
 	struct backoff_verdict verdict = backoff_on_death(&history->backoff, &rule, &death);
 	history->last_death.delay_ms = verdict.delay_ms;
+	history->last_death.gave_up = verdict.give_up;
 	return verdict;
+}
+
+/* As long as others are there nothing is given up, and the next try comes sooner. */
+static void keep_others(struct service *service, struct backoff_verdict *verdict)
+{
+	if (service->n_working == 0)
+		return;
+	verdict->give_up = false;
+	service_history(service)->last_death.gave_up = false;
+}
+
+static uint64_t next_try_ms(struct service *service)
+{
+	const struct last_death *death = &service_history(service)->last_death;
+	return death->gave_up ? STATE_FAILED_RETRY_MS : death->delay_ms;
 }
 
 static void log_failed_start(struct service *service, const char *step, int error)
@@ -53,7 +69,7 @@ static void log_failed_start(struct service *service, const char *step, int erro
 	char delay[TEXT_DURATION_SIZE];
 	log_error("%s: cannot start %s: %s: %s; next try in %s", service->config->name,
 		command_line_name(service->config), step, strerror(error),
-		text_format_duration(delay, pool_next_delay_ms(service)));
+		text_format_duration(delay, next_try_ms(service)));
 }
 
 void deaths_on_failed_start(struct service *service, const char *step, int error)
@@ -67,8 +83,9 @@ void deaths_on_failed_start(struct service *service, const char *step, int error
 		.status = error,
 	};
 	struct backoff_verdict verdict = judge_death(service, 0, false, false);
+	keep_others(service, &verdict);
 	log_failed_start(service, step, error);
-	death_record_failed_start(service, step, error, verdict.delay_ms);
+	death_record_failed_start(service, step, error, next_try_ms(service));
 	if (service->n_working > 0)
 		service_raise(service, EVENT_SHORT);
 	else
@@ -101,24 +118,23 @@ static void tell_acceptor(struct service *service, int pid, int status)
 static void log_death(struct service *service, const struct backoff_verdict *verdict)
 {
 	const struct last_death *death = &service_history(service)->last_death;
-	char status[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], delay[TEXT_DURATION_SIZE];
-	health_format_status(status, death->status);
-	text_format_duration(age, death->age_ms);
+	char end[HEALTH_END_SIZE], delay[TEXT_DURATION_SIZE];
+	health_format_end(end, death->status, death->age_ms, death->killing);
 	const char *program = worker_noun(service);
 	if (death->was_out_of_memory)
 		log_warning("%s: %s %d was killed because the service had used up its memory "
 			    "(cgroup.memory_max)",
 			service->config->name, program, death->pid);
 	if (verdict->give_up)
-		log_error("%s: %s %d %s after %s: given up (give_up); tried again in 10min, or by "
+		log_error("%s: %s %d %s: given up (give_up); tried again in 10min, or by "
 			  "fdsupctl start %s",
-			service->config->name, program, death->pid, status, age, service->config->name);
+			service->config->name, program, death->pid, end, service->config->name);
 	else if (verdict->delay_ms)
-		log_warning("%s: %s %d %s after %s; next try in %s", service->config->name, program,
-			death->pid, status, age, text_format_duration(delay, verdict->delay_ms));
+		log_warning("%s: %s %d %s; next try in %s", service->config->name, program,
+			death->pid, end, text_format_duration(delay, verdict->delay_ms));
 	else
-		log_warning("%s: %s %d %s after %s; replaced at once", service->config->name, program,
-			death->pid, status, age);
+		log_warning("%s: %s %d %s; replaced at once", service->config->name, program,
+			death->pid, end);
 }
 
 static bool is_left_ended(const struct service_config *config, bool is_clean)
@@ -163,6 +179,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		.was_ready = worker->state == WORKER_READY,
 		.pid = pid,
 		.status = status,
+		.killing = worker->killing,
 		.age_ms = age_ms,
 		.at_ms = clock_now_ms(),
 		.was_out_of_memory = was_out_of_memory(service, status),
@@ -185,8 +202,9 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		clear_leftovers(service); /* the next one would be a second one */
 	struct backoff_verdict verdict =
 		judge_death(service, age_ms, was_useful, is_clean && !is_hasty);
+	keep_others(service, &verdict);
 	log_death(service, &verdict);
-	death_record_exit(service, worker, status, verdict.delay_ms);
+	death_record_exit(service, worker, status, next_try_ms(service));
 	if (service->n_working >= pool_n_wanted(service))
 		return;
 	service->n_restarts++;
@@ -199,6 +217,76 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	else /* an exec service waits for the next connection, which may be waiting already */
 		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
 }
+
+/* ---- all at once ------------------------------------------------------------------------------ */
+
+/* Good service ended when somebody had to wait: what they lived for after that counts for nothing. */
+static uint64_t age_until_needed_ms(const struct service *service)
+{
+	const struct score *score = acceptor_score(service->acceptor, service->slot);
+	uint64_t needed_ms = score_get(score->oldest_waiting_ns) / 1000000, age_ms = 0;
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker_is_working(worker) && needed_ms > worker->started_ms + age_ms)
+			age_ms = needed_ms - worker->started_ms;
+	return age_ms;
+}
+
+static void log_hung(struct service *service, const struct backoff_verdict *verdict)
+{
+	char delay[TEXT_DURATION_SIZE];
+	if (verdict->give_up)
+		log_error("%s: given up (give_up); tried again in 10min, or by fdsupctl start %s",
+			service->config->name, service->config->name);
+	else if (verdict->delay_ms)
+		log_warning("%s: others are started in %s", service->config->name,
+			text_format_duration(delay, verdict->delay_ms));
+}
+
+void deaths_on_hung(struct service *service)
+{
+	bool was_useful = false;
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker_is_working(worker)) {
+			was_useful |= service_taken(service) > worker->taken_before;
+			worker->killing = KILLED_WATCHDOG_IDLE;
+		}
+	service->n_deaths += service->n_working;
+	service->n_restarts++;
+	struct backoff_verdict verdict =
+		judge_death(service, age_until_needed_ms(service), was_useful, false);
+	log_hung(service, &verdict);
+	service_raise(service, EVENT_HUNG);
+}
+
+enum service_event deaths_verdict_on_hung(struct service *service)
+{
+	const struct last_death *death = &service_history(service)->last_death;
+	if (death->gave_up)
+		return EVENT_GAVE_UP;
+	return death->delay_ms ? EVENT_GONE_EARLY : EVENT_GONE_LATE;
+}
+
+/* It counted when they were found to hang; what is left is to tell how this one ended. */
+static void on_death_of_hung(
+	struct service *service, const struct worker *worker, int pid, int status)
+{
+	struct last_death *death = &service_history(service)->last_death;
+	death_record_exit(service, worker, status, next_try_ms(service));
+	*death = (struct last_death){
+		.is_known = true,
+		.was_spawned = true,
+		.was_ready = worker->ready_ms != 0,
+		.pid = pid,
+		.status = status,
+		.killing = worker->killing,
+		.age_ms = clock_now_ms() - worker->started_ms,
+		.at_ms = clock_now_ms(),
+		.delay_ms = death->delay_ms,
+		.gave_up = death->gave_up,
+	};
+}
+
+/* ---- one --------------------------------------------------------------------------------------- */
 
 static bool has_arrived(const struct service *service)
 {
@@ -226,11 +314,10 @@ static bool may_leave(const struct service *service, const struct worker *worker
 
 static void tell_listeners(const struct worker *worker, int status)
 {
-	char ended[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE], text[128];
+	char text[HEALTH_END_SIZE];
 	if (!worker->service->supervisor->streams)
 		return;
-	snprintf(text, sizeof text, "%s after %s", health_format_status(ended, status),
-		text_format_duration(age, clock_now_ms() - worker->started_ms));
+	health_format_end(text, status, clock_now_ms() - worker->started_ms, worker->killing);
 	events_on_worker(worker, text);
 }
 
@@ -251,8 +338,8 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 		return;
 	}
 	if (!was_working) {
-		if (service->state == STATE_HUNG) /* it counted when it was found to hang */
-			death_record_exit(service, worker, status, 0);
+		if (service->state == STATE_HUNG)
+			on_death_of_hung(service, worker, pid, status);
 		ending_check(service);
 	} else if (!is_idle_exit) {
 		on_death(service, worker, pid, status);

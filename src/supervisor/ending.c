@@ -8,6 +8,7 @@
 #include "process/cgroup.h"
 #include "process/orphans.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/deaths.h"
 #include "supervisor/pool.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
@@ -134,7 +135,9 @@ void ending_check(struct service *service)
 		if (service->has_cgroup && cgroup_remove(service->config->name) == 0)
 			service->has_cgroup = false;
 	}
-	service_raise(service, EVENT_EMPTY);
+	service->terminate_ms = 0;
+	service->is_hurried = false;
+	service_raise(service, service->state == STATE_HUNG ? deaths_verdict_on_hung(service) : EVENT_EMPTY);
 }
 
 unsigned ending_clear_leftovers(const struct service *service)

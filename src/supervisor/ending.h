@@ -9,7 +9,8 @@
 
 /*
  * Brings a service that is draining or being ended nearer to its end, and raises EVENT_EMPTY when it
- * has no process left, orphans included. Asked whenever that may have changed, and by the timer.
+ * has no process left, orphans included; of one that hung, the event that its hanging has earned.
+ * Asked whenever that may have changed, and by the timer.
  */
 void ending_check(struct service *service);
 

@@ -230,12 +230,12 @@ void roll_on_all_ready(struct service *service)
 
 static void describe_death(struct roll *roll, const struct worker *worker, int status)
 {
-	char text[HEALTH_STATUS_SIZE], age[TEXT_DURATION_SIZE];
+	char end[HEALTH_END_SIZE];
 	const char *last = capture_last_line(roll->service->capture, 0);
 	bool is_recent = capture_last_ms(roll->service->capture) >= worker->started_ms;
-	int n = snprintf(roll->reason, sizeof roll->reason, "%s %d %s after %s, before it was %s",
-		worker_noun(roll->service), worker->pid, health_format_status(text, status),
-		text_format_duration(age, clock_now_ms() - worker->started_ms),
+	int n = snprintf(roll->reason, sizeof roll->reason, "%s %d %s, before it was %s",
+		worker_noun(roll->service), worker->pid,
+		health_format_end(end, status, clock_now_ms() - worker->started_ms, worker->killing),
 		worker->state == WORKER_READY ? "steady" : "ready");
 	if (last && is_recent && n > 0 && (size_t)n < sizeof roll->reason)
 		snprintf(roll->reason + n, sizeof roll->reason - (size_t)n, " (stderr: %.100s)", last);

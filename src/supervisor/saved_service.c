@@ -256,6 +256,24 @@ static int restore_step(
 	return 0;
 }
 
+static json_t *save_killing(const void *object, struct state_fds *fds)
+{
+	(void)fds;
+	const char *text = health_killing_text(((const struct history *)object)->last_death.killing);
+	return text ? json_string(text) : NULL;
+}
+
+static int restore_killing(
+	void *object, const json_t *value, struct state_fds *fds, char error[STATE_ERROR_SIZE])
+{
+	(void)fds, (void)error;
+	struct last_death *death = &((struct history *)object)->last_death;
+	for (enum health_killing i = KILLED_BY_OTHERS + 1; i < KILLINGS; i++)
+		if (json_is_string(value) && !strcmp(json_string_value(value), health_killing_text(i)))
+			death->killing = i;
+	return 0;
+}
+
 static json_t *save_times(const void *object, struct state_fds *fds)
 {
 	(void)fds;
@@ -289,7 +307,9 @@ static const struct state_row history_rows[] = {
 	STATE_FIELD(STATE_BOOL, struct history, last_death.was_out_of_memory),
 	STATE_FIELD(STATE_UNSIGNED, struct history, n_oom_kills),
 	STATE_FIELD(STATE_UNSIGNED, struct history, last_death.delay_ms),
+	STATE_FIELD(STATE_BOOL, struct history, last_death.gave_up),
 	STATE_FIELD(STATE_UNSIGNED, struct history, renew_after_ms),
+	STATE_PAIR("killing", save_killing, restore_killing),
 	STATE_PAIR("step", save_step, restore_step),
 	STATE_PAIR("times_ms", save_times, restore_times),
 };

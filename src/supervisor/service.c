@@ -263,10 +263,6 @@ void service_raise(struct service *service, enum service_event event)
 		pool_retry_cancel(service);
 	if (step.next == STATE_STOPPED)
 		leftovers_forget(service);
-	if (event == EVENT_EMPTY) {
-		service->terminate_ms = 0;
-		service->is_hurried = false;
-	}
 	bool is_taken_down = step.next == STATE_STOPPED || (step.actions & (ACTION_TERMINATE | ACTION_DRAIN));
 	if (is_taken_down)
 		roll_cancel(service, "it was stopped or restarted before the new configuration was ready");

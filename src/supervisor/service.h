@@ -33,11 +33,13 @@ struct last_death {
 	const char *step; /* a constant */
 	int pid;
 	int status;
+	enum health_killing killing;
 	uint64_t age_ms;
 	uint64_t at_ms; /* CLOCK_MONOTONIC */
 	unsigned n_left_behind; /* processes that outlived a daemon, and were ended */
 	bool was_out_of_memory; /* of its cgroup */
 	uint64_t delay_ms; /* until the next try that it has earned */
+	bool gave_up;      /* or it was one too many */
 };
 
 /* What the past of its workers says about their future. */

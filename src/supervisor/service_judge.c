@@ -50,6 +50,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 		.stage = death->step,
 		.pid = death->pid,
 		.status = death->status,
+		.killing = death->killing,
 		.age_ms = death->age_ms,
 		.n_left_behind = death->n_left_behind,
 		.was_out_of_memory = death->was_out_of_memory,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/deaths.h"
 #include "supervisor/pool.h"
 #include "supervisor/roll.h"
 #include "supervisor/supervisor.h"
@@ -116,10 +117,9 @@ static void on_hung(struct service *service)
 {
 	char text[TEXT_DURATION_SIZE];
 	log_error("%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
-		  "restarted",
+		  "ended",
 		service->config->name, text_format_duration(text, service->config->watchdog));
-	service->n_deaths += service->n_working;
-	service_raise(service, EVENT_HUNG);
+	deaths_on_hung(service);
 }
 
 /* Until the next connection; a pool that may shrink is looked at once more when its time has come. */
@@ -153,7 +153,7 @@ void watch_look(struct service *service)
 		pool_set_timer(service, GROWTH_LOOK_MS, false);
 		break;
 	case GROWTH_FULL:
-		if (is_hung(service)) {
+		if (service_state_step(service->state, EVENT_HUNG).is_allowed && is_hung(service)) {
 			on_hung(service);
 			break;
 		}

@@ -77,6 +77,7 @@ static void on_start_timeout(struct worker *worker)
 	log_error("%s: %s %d is not ready after %s (start_timeout); it is killed",
 		worker->service->config->name, worker_noun(worker->service), worker->pid,
 		text_format_duration(text, worker->service->config->start_timeout));
+	worker->killing = KILLED_START_TIMEOUT;
 	kill(-worker->pid, SIGKILL);
 }
 
@@ -122,6 +123,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *watcher, int events)
 	log_error("%s: worker %d has not sent WATCHDOG=1 for %s (watchdog); it is killed",
 		worker->service->config->name, worker->pid,
 		text_format_duration(text, worker->service->config->watchdog));
+	worker->killing = KILLED_WATCHDOG_SILENT;
 	kill(-worker->pid, SIGKILL);
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "policy/health.h"
 #include "supervisor/children.h"
 
 struct ready_pipe;
@@ -32,6 +33,7 @@ struct worker {
 	bool is_placeless;     /* tried a new configuration, and is to replace one with the old */
 	struct worker *replaces; /* is drained as soon as this one is ready; NULL: none */
 	struct rusage usage;   /* once it has ended */
+	enum health_killing killing; /* why we kill it, before we do */
 	uint64_t started_ms;
 	uint64_t ready_ms;     /* 0: it is not */
 	uint64_t taken_before; /* connections that the service's workers had taken when it started */

@@ -58,6 +58,13 @@ class Deaths(Test):
         self.assertIn("exec: No such file or directory", death["how"])
         self.assertNotIn("pid", death)
 
+    def test_the_death_that_was_one_too_many_is_tried_again_in_ten_minutes(self):
+        fdsup = self.fdsup('a = { command = "/bin/false"; give_up = "2/1h"; };')
+        deaths = self.wait_deaths(fdsup, 2)
+        self.assertLess(deaths[0]["next_try_ms"], 600000)
+        self.assertEqual(deaths[1]["next_try_ms"], 600000)
+        self.assertIn(" 10min", fdsup.ctl("deaths")[1])
+
     def test_connections_that_a_worker_held_are_counted(self):
         port = free_port()
         fdsup = self.fdsup('a = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; workers = { max = 1; }; };' % port)

@@ -100,6 +100,7 @@ while True:
         pid = int(fdsup.wait_log(r"error s: daemon (\d+) has closed its readiness descriptor "
                                  r"\(FDSUP_READY_FD\) without a newline: .*700ms.* \(start_timeout\)").group(1))
         fdsup.wait_log(r"s: daemon %d is not ready after 700ms \(start_timeout\)" % pid)
+        fdsup.wait_log(r"s: daemon %d killed by SIGKILL after \S+ \(start_timeout\); next try in" % pid)
         fdsup.wait_state("s", "BACKOFF")
 
     def test_one_that_writes_without_end_is_told(self):

@@ -147,7 +147,7 @@ class Rolling(Test):
             fdsup, port, write = self.running(kind, keys='start_timeout = "300ms";')
             before = fdsup.worker_pids("s")
             write("never")
-            self.check_given_up(fdsup, port, before, "killed by SIGKILL")
+            self.check_given_up(fdsup, port, before, "(start_timeout), before it was ready")
             fdsup.stop()
 
     def test_a_program_that_cannot_be_executed_leaves_the_old_one_in_service(self):

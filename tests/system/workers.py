@@ -1,4 +1,5 @@
 """Processes that stay: workers on the queue, redirect, the builtin services."""
+import json
 import os
 import signal
 import socket
@@ -135,6 +136,23 @@ class Workers(Test):
         wait_until("it hangs", lambda: os.path.exists(os.path.join(fdsup.directory, "worker.py.once")))
         self.assertTrue(self.talk(port))
         fdsup.wait_log("no worker has taken one for 300ms .watchdog.")
+
+    def test_workers_that_take_nothing_are_given_up_like_any_that_die_early(self):
+        fdsup, port = self.worker('watchdog = "200ms"; give_up = "3/1h"; workers = { max = 1; };',
+                                  "time.sleep(1000)")
+        s = self.connect(port)
+        service = fdsup.wait_state("w", "FAILED")
+        self.assertEqual((service["deaths"], service["restarts"]), (3, 3))
+        self.assertRegex(service["explanation"][0],
+                         r"killed by SIGTERM after \S+ \(watchdog: it took no connection\), 3rd time; next try in")
+        self.assertIn("given up after 3 early deaths (give_up)", " ".join(service["explanation"]))
+        self.assertEqual(fdsup.count_log("no worker has taken one for 200ms .watchdog."), 3)
+        fdsup.wait_log("w: given up .give_up.; tried again in 10min")
+        deaths = json.loads(fdsup.ctl("--json", "deaths")[1])["deaths"]
+        delays = [death["next_try_ms"] for death in deaths]
+        self.assertEqual((len(delays), delays[2]), (3, 600000))
+        self.assertGreater(delays[1], delays[0])
+        s.close()
 
     def test_the_watchdog_gives_a_new_worker_its_time(self):
         # every worker hangs; each gets the whole time before it is called hung

@@ -37,6 +37,23 @@ Test(health, a_worker_that_dies_tells_what_happened_its_last_words_and_what_is_n
 	cr_expect_str_eq(health.lines[2], "7 clients are held, the oldest for 2.1s");
 }
 
+Test(health, a_worker_that_was_killed_by_a_limit_names_the_key)
+{
+	struct health_facts facts = {
+		.state = STATE_BACKOFF,
+		.is_wanted = true,
+		.death = { .is_known = true, .was_spawned = true, .program = "worker", .pid = 4711,
+			.status = SIGKILL, .age_ms = 3000, .times = 1, .killing = KILLED_START_TIMEOUT },
+	};
+	struct health health = judge(&facts);
+	cr_expect_str_eq(health.lines[0],
+		"worker 4711 killed by SIGKILL after 3.0s (start_timeout), before it was ready");
+	char text[HEALTH_END_SIZE];
+	cr_expect_str_eq(health_format_end(text, SIGKILL, 3000, KILLED_WATCHDOG_SILENT),
+		"killed by SIGKILL after 3.0s (watchdog: it sent no WATCHDOG=1)");
+	cr_expect_str_eq(health_format_end(text, 3 << 8, 40, KILLED_BY_OTHERS), "exited 3 after 40ms");
+}
+
 Test(health, a_program_that_cannot_be_started_names_the_step_and_the_error)
 {
 	struct health_facts facts = {
