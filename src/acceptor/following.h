@@ -9,8 +9,7 @@
  * connection, and says no more, has a second to do so.
  *
  * Notices may be lost, in a rush or with an acceptor. Then an inventory of what lives makes the
- * ledger true again: what is in the ledger and not alive has ended; what is alive, and can only be a
- * connection that an acceptor before us handed to a silent worker, is entered.
+ * ledger true again (inventory.h).
  */
 #ifndef FDSUP_ACCEPTOR_FOLLOWING_H
 #define FDSUP_ACCEPTOR_FOLLOWING_H
@@ -87,5 +86,12 @@ bool following_end(struct service *service, uint32_t place, uint64_t now_ns);
 
 /* Notices may have been missed. */
 void following_check(struct acceptor *acceptor);
+
+/* It has ended, as the kernel tells; `facts` is NULL where only that is known. */
+void following_entry_gone(struct following *following, uint32_t place,
+	const struct diag_facts *facts, uint64_t now_ns);
+
+/* Sets the timer for what is due first, unless it is set. */
+void following_set_timer(struct following *following, uint64_t now_ns);
 
 #endif
