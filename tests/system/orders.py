@@ -99,7 +99,8 @@ class Orders(Test):
 
     # -- drain
 
-    def test_a_drained_service_is_stopped_when_its_last_connection_has_ended(self):
+    def draining(self):
+        """A service that somebody drains while it serves us: fdsup, the port, our connection, fdsupctl."""
         port = free_port()
         fdsup = self.fdsup(self.cat("a", port))
         s = self.connect(port)
@@ -107,6 +108,10 @@ class Orders(Test):
         drain = subprocess.Popen([os.path.join(BIN, "fdsupctl"), "-s", fdsup.socket_path, "drain", "a"],
                                  stdout=subprocess.PIPE)
         fdsup.wait_state("a", "DRAINING")
+        return fdsup, port, s, drain
+
+    def test_a_drained_service_is_stopped_when_its_last_connection_has_ended(self):
+        fdsup, port, s, drain = self.draining()
         with self.assertRaises(ConnectionRefusedError):
             wait_until("the port is closed", lambda: self.connect(port).close())
         self.echo(s, b"still")
@@ -120,13 +125,7 @@ class Orders(Test):
         self.assertEqual(self.talk(port, b"again"), b"again")
 
     def test_a_drain_can_be_cut_short(self):
-        port = free_port()
-        fdsup = self.fdsup(self.cat("a", port))
-        s = self.connect(port)
-        self.echo(s, b"x")
-        drain = subprocess.Popen([os.path.join(BIN, "fdsupctl"), "-s", fdsup.socket_path, "drain", "a"],
-                                 stdout=subprocess.PIPE)
-        fdsup.wait_state("a", "DRAINING")
+        fdsup, _, s, drain = self.draining()
         fdsup.order("stop", "a")
         drain.communicate(timeout=LONG)
         self.assertEqual(drain.returncode, 0)
