@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/root.h"
 #include "config/problems.h"
+#include "config/sandbox_clash.h"
 #include "config/value.h"
 
 /* ---- limits ---------------------------------------------------------------------------------- */
@@ -147,6 +148,7 @@ static void check_sandbox(struct draft *draft)
 	if (service->sandbox == SANDBOX_STRICT) {
 		check_paths(draft, "sandbox_read", &service->sandbox_read);
 		check_paths(draft, "sandbox_write", &service->sandbox_write);
+		sandbox_clash_check(draft);
 		return;
 	}
 	for (size_t i = 0; i < sizeof of_strict / sizeof *of_strict; i++)

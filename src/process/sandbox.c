@@ -10,30 +10,20 @@
 #include "base/fd.h"
 #include "base/landlock.h"
 #include "base/root.h"
+#include "base/system_folders.h"
 #include "process/filter.h"
 #include "process/file_rules.h"
 
 /* To forbid links and renames between folders is no way to protect /etc: mail would not be delivered. */
 enum { LEVEL_OF_BASIC = 2 };
 
-/* In "/": what is not a service's to change. fdsup.conf(5), SANDBOX, has the same lists. */
-static const char *const system_folders[] = { "bin", "boot", "efi", "etc", "lib", "lib32", "lib64", "libx32",
-	"proc", "sbin", "sys", "usr" };
-
 struct rule {
 	const char *path;
 	unsigned uses;
 };
 
-/* What programs find at any host, and read. What is not there needs no rule. */
+/* What programs find at any host besides what they execute. What is not there needs no rule. */
 static const struct rule of_strict[] = {
-	{ "/usr", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/bin", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/sbin", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/lib", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/lib32", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/lib64", FILE_USE_READ | FILE_USE_EXECUTE },
-	{ "/libx32", FILE_USE_READ | FILE_USE_EXECUTE },
 	{ "/etc", FILE_USE_READ },
 	{ "/proc", FILE_USE_READ },
 	{ "/sys/devices/system/cpu", FILE_USE_READ },
@@ -79,8 +69,8 @@ static int allow_needed(int rules_fd, const char *root, const char *path, unsign
 
 static bool is_of_system(const char *name)
 {
-	for (size_t i = 0; i < sizeof system_folders / sizeof *system_folders; i++)
-		if (!strcmp(system_folders[i], name))
+	for (size_t i = 0; i < system_folders_n; i++)
+		if (!strcmp(system_folders[i].path + 1, name))
 			return true;
 	return !strcmp(name, ".") || !strcmp(name, "..");
 }
@@ -113,6 +103,9 @@ static int allow_writing(int rules_fd, const char *root)
 static int allow_common(int rules_fd, const char *root)
 {
 	int r = 0;
+	for (size_t i = 0; i < system_folders_n && r == 0; i++)
+		if (system_folders[i].has_programs)
+			r = allow(rules_fd, root, system_folders[i].path, PROGRAM_USES);
 	for (size_t i = 0; i < sizeof of_strict / sizeof *of_strict && r == 0; i++)
 		r = allow(rules_fd, root, of_strict[i].path, of_strict[i].uses);
 	return r;

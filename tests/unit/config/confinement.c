@@ -188,3 +188,51 @@ Test(confinement, a_root_that_the_user_may_write_to_is_none)
 	config_free(load_good(rooted("root", "tool", "user = 65534; groups = [ \"7\" ];")));
 	cr_assert_eq(system("rm -r root"), 0);
 }
+
+/* ---- sandbox ---------------------------------------------------------------------------------- */
+
+#define STRICT(keys) EXEC("sandbox = \"strict\"; " keys)
+
+Test(confinement, what_could_be_executed_is_not_to_be_written)
+{
+	static const char *const own[] = { "/", "/usr", "/usr/", "/usr/share", "/usr/../usr/share", "/lib", "/etc",
+		"/proc" };
+	char text[512];
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		snprintf(text, sizeof text, STRICT("sandbox_write = [ \"/tmp\", \"%s\" ];"), own[i]);
+		assert_refused(text, "services.a.sandbox_write[1]", "name the folders that it needs");
+	}
+	assert_refused(STRICT("directory = \"/usr/share\";"), "services.a.directory",
+		"\"/usr/share\" lies in /usr or holds it");
+	assert_refused(STRICT("sandbox_read = \"/var\"; sandbox_write = \"/var/tmp\";"),
+		"services.a.sandbox_write[0]", "of sandbox_read");
+	assert_refused(STRICT("sandbox_read = \"/var/tmp\"; sandbox_write = \"/var\";"),
+		"services.a.sandbox_write[0]", "of sandbox_read");
+	/* A link is where it leads. */
+	cr_assert_eq(symlink("/usr/share", "link"), 0);
+	snprintf(text, sizeof text, STRICT("sandbox_write = \"%s/link\";"), folder);
+	assert_refused(text, "services.a.sandbox_write[0]", "lies in /usr");
+}
+
+Test(confinement, what_is_elsewhere_may_be_written_or_is_a_place_that_is_meant)
+{
+	char text[512];
+	snprintf(text, sizeof text,
+		STRICT("directory = \"%s\"; sandbox_read = \"/var/tmp\"; sandbox_write = [ \"/tmp\", "
+		       "\"/etc/hosts\", \"/dev/null\" ];"),
+		folder);
+	config_free(load_good(text));
+	config_free(load_good(EXEC("sandbox = \"basic\"; directory = \"/usr/share\";")));
+}
+
+Test(confinement, the_folders_of_a_root_are_its_own)
+{
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	make_root("root");
+	cr_assert(mkdir("root/data", 0755) == 0 && mkdir("root/bin/data", 0755) == 0);
+	config_free(load_good(rooted("root", "tool", "sandbox = \"strict\"; sandbox_write = \"/data\";")));
+	assert_refused(rooted("root", "tool", "sandbox = \"strict\"; sandbox_write = \"/link/data\";"),
+		"services.a.sandbox_write[0]", "lies in /bin");
+	cr_assert_eq(system("rm -r root"), 0);
+}
