@@ -49,6 +49,10 @@ static int find(const char *word, int *ret_number, char reason[VALUE_REASON_SIZE
 		*ret_number = i;
 		return 0;
 	}
+	if (!strcmp(name, "none") || !*name) {
+		snprintf(reason, VALUE_REASON_SIZE, "none at all is an empty list; write [ ]");
+		return -EINVAL;
+	}
 	const char *closest = text_closest(name, names, N_NAMES);
 	quote(written, word);
 	if (closest)

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "config/problems.h"
 
-enum { TEXT_SIZE = 64, MAPPED_BITS = 96 };
+enum { TEXT_SIZE = 64, MAPPED_BITS = 96, LIST_SIZE = 160 };
 
 static int refuse(char reason[NETWORK_REASON_SIZE], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -47,6 +47,55 @@ static int parse_address(const char *address, const char *text, struct network *
 	return 0;
 }
 
+/*
+ * The bits before the zeros at the end, in whole parts as they are written. xinetd took the zeros of
+ * 10.0.0.0 for "any", and no host has the IPv6 address whose second half is 0 (it is that of all
+ * routers, RFC 4291 2.6.1): as one address it is hardly ever meant.
+ */
+static unsigned bits_meant(const struct network *network)
+{
+	unsigned n_bytes = bits_of(network->family) / 8;
+	unsigned part = network->family == AF_INET ? 1 : 2, n = n_bytes;
+	while (n > 0 && !network->ip[n - 1] && !network->ip[n - part])
+		n -= part;
+	bool is_network = network->family == AF_INET ? n < n_bytes : n <= n_bytes / 2;
+	return is_network ? n * 8 : n_bytes * 8;
+}
+
+/* "10.0.0.0/8, 192.168.0.0/16", which is a list in one text. */
+static bool is_several(const char *text)
+{
+	size_t first = strcspn(text, ", \t;");
+	return first > 0 && text[first + strspn(text + first, ", \t;")];
+}
+
+/* As the list that was meant. */
+static void list_words(const char *text, char *list, size_t size)
+{
+	size_t used = (size_t)snprintf(list, size, "[ ");
+	const char *between = "";
+	for (size_t n; *(text += strspn(text, ", \t;")) && used < size; text += n) {
+		n = strcspn(text, ", \t;");
+		used += (size_t)snprintf(list + used, size - used, "%s\"%.*s\"", between, (int)n, text);
+		between = ", ";
+	}
+	if (used + 3 <= size)
+		strcpy(list + used, " ]");
+	else
+		strcpy(list + size - sizeof "... ]", "... ]");
+}
+
+static int refuse_several(const char *text, char reason[NETWORK_REASON_SIZE])
+{
+	char shown[QUOTE_SIZE], list[LIST_SIZE];
+	list_words(text, list, sizeof list);
+	/* The quotes are ours; what is between them may hold anything. */
+	for (char *p = list; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return refuse(reason, "%s is more than one; write a list: %s", quote(shown, text), list);
+}
+
 /* NULL: none is written, and all bits count. */
 static int parse_prefix(const char *prefix, const char *text, struct network *network,
 	char reason[NETWORK_REASON_SIZE])
@@ -54,12 +103,12 @@ static int parse_prefix(const char *prefix, const char *text, struct network *ne
 	char shown[QUOTE_SIZE];
 	unsigned n_bits = bits_of(network->family);
 	network->prefix = (uint16_t)n_bits;
-	/* xinetd took the zeros of 192.0.2.0 for "any": as one address it is hardly ever meant. */
-	if (!prefix && network->family == AF_INET && network->ip[3] == 0)
+	unsigned meant = prefix ? n_bits : bits_meant(network);
+	if (meant < n_bits)
 		return refuse(reason,
-			"%s ends in 0: write the bits that count, \"%s/24\" for the network, or \"%s/32\" for "
-			"this address alone",
-			quote(shown, text), text, text);
+			"%s ends in 0: write the bits that count, \"%s/%u\" for the network or the number that "
+			"you mean, or \"%s/%u\" for this address alone",
+			quote(shown, text), text, meant, text, n_bits);
 	if (!prefix)
 		return 0;
 	size_t n_digits = strspn(prefix, "0123456789");
@@ -102,6 +151,8 @@ int network_parse(const char *text, struct network *ret, char reason[NETWORK_REA
 	struct network network = { 0 };
 	snprintf(address, sizeof address, "%s", text);
 	char *slash = strchr(address, '/');
+	if (is_several(text))
+		return refuse_several(text, reason);
 	if (slash)
 		*slash = 0;
 	int r = parse_address(address, text, &network, reason);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/foreign_keys.h"
 #include "config/list.h"
 #include "config/value.h"
 
@@ -145,10 +146,13 @@ static void tell_unknown(struct draft *draft, const char *name, unsigned line)
 	char path[PATH_TEXT_SIZE];
 	const char *closest = key_closest(name, draft->place);
 	const struct config_key *elsewhere = key_find(name, ~0U);
+	const char *remedy = foreign_key_remedy(name);
 	draft_path(draft, name, path);
 	if (elsewhere)
 		problem_add(draft->problems, draft->file, line, path, "is misplaced; it belongs %s",
 			place_name(elsewhere->places));
+	else if (remedy)
+		problem_add(draft->problems, draft->file, line, path, "is a key of xinetd; %s", remedy);
 	else if (closest)
 		problem_add(draft->problems, draft->file, line, path,
 			"unknown key; did you mean \"%s\"?", closest);

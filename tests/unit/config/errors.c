@@ -215,6 +215,35 @@ Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
 #define AT(address)                                                                                \
 	"services = { a = { address = \"" address "\"; command = \"/bin/cat\"; }; };"
 
+/* Who obeys a message must not open what was closed. */
+Test(errors, keys_of_xinetd_are_told_what_does_their_work)
+{
+	static const struct wrong cases[] = {
+		{ EXEC("only_from = \"10.0.0.0\";"), "services.a.only_from", "write allow = [" },
+		{ EXEC("no_access = \"10.0.0.1\";"), "services.a.no_access", "write deny = [" },
+		{ EXEC("access_times = \"8:00-18:00\";"), "services.a.access_times", "write hours = " },
+		{ EXEC("per_source = 5;"), "services.a.per_source", "write max_per_source = " },
+		{ EXEC("instances = 5;"), "services.a.instances", "write max_connections = " },
+		{ EXEC("cps = \"25 30\";"), "services.a.cps", "write rate = " },
+		{ EXEC("server = \"/bin/cat\";"), "services.a.server", "write command = [" },
+		{ EXEC("server_args = \"-n\";"), "services.a.server_args", "into command = [" },
+		{ EXEC("wait = true;"), "services.a.wait", "type = \"listen\" and inetd = true" },
+		{ EXEC("bind = \"::1\";"), "services.a.bind", "write address = " },
+		{ EXEC("flags = \"KEEPALIVE\";"), "services.a.flags", "write keepalive = true" },
+		{ EXEC("socket_type = \"dgram\";"), "services.a.socket_type", "protocol = \"udp\"" },
+		{ EXEC("log_on_success = \"PID\";"), "services.a.log_on_success", "write log = [" },
+		{ EXEC("log_type = \"SYSLOG\";"), "services.a.log_type", "write log = {" },
+		{ EXEC("disable = true;"), "services.a.disable", "write enabled = false" },
+		{ EXEC("Only_From = \"10.0.0.0\";"), "services.a.Only_From", "write allow = [" },
+		{ "defaults = { only_from = \"10.0.0.0\"; }; services = { };", "defaults.only_from",
+			"is a key of xinetd; write allow" },
+		{ "includedir = \"/etc/xinetd.d\"; services = { };", "includedir", "write include = " },
+		{ EXEC("capabilities = \"none\";"), "services.a.capabilities", "write [ ]" },
+		{ EXEC("capabilities = \"\";"), "services.a.capabilities", "write [ ]" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+}
+
 Test(errors, of_unix_sockets_say_what_to_write)
 {
 	static const struct wrong cases[] = {
