@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "config/hours.h"
+#include "config/list.h"
 #include "config/networks.h"
 
 static void parse_networks(struct draft *draft, const char *key, const struct text_list *list,
@@ -29,10 +30,38 @@ static void check_kernel_networks(struct draft *draft)
 			n, KERNEL_NETWORKS_MAX);
 }
 
+/* What is handed over at a worker_socket may have come from anywhere. */
+static bool has_clients_with_addresses(const struct service_config *service)
+{
+	for (size_t i = 0; i < service->n_listen; i++)
+		if (!service->listen[i].path || service->listen[i].is_entrance)
+			return true;
+	return service->n_listen == 0;
+}
+
+/* Whom they were to shut out would be let in. What defaults = { } say holds for others. */
+static void drop_networks(struct draft *draft)
+{
+	struct service_written *written = ((struct service_config *)draft->fields)->written;
+	static const char told[] =
+		"means nothing for a Unix socket, whose clients have no address: its permissions decide; "
+		"write socket_mode, socket_user and socket_group instead, or add an IP address";
+	if (draft_has_own(draft, "allow"))
+		draft_problem(draft, "allow", "%s", told);
+	if (draft_has_own(draft, "deny") && written->deny.n > 0)
+		draft_problem(draft, "deny", "%s", told);
+	text_list_fini(&written->allow);
+	text_list_fini(&written->deny);
+}
+
 static void find_networks(struct draft *draft)
 {
 	struct service_config *service = draft->fields;
 	const struct service_written *written = service->written;
+	if (!has_clients_with_addresses(service)) {
+		drop_networks(draft);
+		return;
+	}
 	service->has_allow = draft_has(draft, "allow") &&
 			     key_fits(key_find("allow", PLACE_SERVICE), service);
 	if (written->allow.n + written->deny.n == 0)

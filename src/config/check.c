@@ -330,6 +330,11 @@ static void check_texts(struct draft *draft)
 				"%zu bytes are more than %d, which is what every client takes without being "
 				"waited for; shorten it, or let the command send it",
 				length, CLIENT_TEXT_MAX);
+		else if (length > 0 && texts[i].text[0] == '/' && !draft->is_trusting &&
+			 access(texts[i].text, F_OK) == 0)
+			draft_problem(draft, texts[i].key,
+				"is the path of a file, and would be sent as it is; write the text itself, "
+				"or \\n behind it if it is meant");
 	}
 	if (service->refuse_message && *service->refuse_message &&
 		service->overflow == OVERFLOW_RESET && draft_has_own(draft, "refuse_message"))

@@ -242,6 +242,11 @@ int parse_flags(const struct config_key *key, const struct literal *literal, voi
 	struct text_list words = { 0 };
 	const char *ignored;
 	uint32_t flags = 0;
+	char names[128];
+	if (literal->type != LITERAL_LIST && !literal->text[strspn(literal->text, " \t\r\n")]) {
+		list_names(key->names, names, sizeof names);
+		return refuse(reason, "the text is empty; write [ ] for none of them, or a list of %s", names);
+	}
 	int r = literal->type == LITERAL_LIST ? text_list_copy(&words, literal->items, literal->n)
 					      : words_split(literal->text, &words, &ignored);
 	for (size_t i = 0; i < words.n && r == 0; i++) {

@@ -215,6 +215,41 @@ Test(errors, an_address_that_cannot_be_bound_is_told_the_remedy)
 #define AT(address)                                                                                \
 	"services = { a = { address = \"" address "\"; command = \"/bin/cat\"; }; };"
 
+Test(errors, what_looks_like_a_lock_and_is_none)
+{
+	static const struct wrong cases[] = {
+		{ UNIX("allow = [ ];"), "services.a.allow", "permissions decide; write socket_mode" },
+		{ UNIX("deny = \"0.0.0.0/0\";"), "services.a.deny", "permissions decide" },
+		{ UNIX("type = \"listen\"; allow = \"::1\";"), "services.a.allow", "permissions decide" },
+		{ EXEC("log = \"\";"), "services.a.log", "write [ ] for none of them" },
+		{ EXEC("log = \" \";"), "services.a.log", "\"start\", \"end\", \"refuse\"" },
+		{ EXEC("banner = \"/etc/passwd\";"), "services.a.banner", "write the text itself" },
+		{ EXEC("refuse_message = \"/etc/passwd\";"), "services.a.refuse_message",
+			"the path of a file" },
+	};
+	ASSERT_ALL_REFUSED(cases);
+	/* Where one of them does lock something, or is said for all services. */
+	config_free(load_good("services = { a = { address = [ \"unix:/run/x\", \"::1\" ]; port = 7777; "
+			      "command = \"/bin/cat\"; allow = [ ]; }; };"));
+	config_free(load_good("services = { a = { worker_socket = \"/run/x\"; command = \"/bin/cat\"; "
+			      "allow = \"::1\"; }; };"));
+	struct config *config =
+		load_good("defaults = { allow = \"::1\"; deny = \"10.0.0.0/8\"; }; " UNIX(""));
+	cr_expect_not(config->services[0]->has_allow);
+	cr_expect_eq(config->services[0]->n_deny, 0);
+	config_free(config);
+	config_free(load_good(UNIX("deny = [ ];")));
+	config_free(load_good(EXEC("log = [ ]; banner = \"/no/such/file: hello\";")));
+	config_free(load_good(EXEC("banner = \"/etc/passwd\\n\"; refuse_message = \"\";")));
+}
+
+Test(errors, a_backslash_before_another_letter_stays_one)
+{
+	struct config *config = load_good(EXEC("banner = \"a\\qb\\\\c\\r\\n\";"));
+	cr_expect_str_eq(config->services[0]->banner, "a\\qb\\c\r\n");
+	config_free(config);
+}
+
 /* Who obeys a message must not open what was closed. */
 Test(errors, keys_of_xinetd_are_told_what_does_their_work)
 {
