@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "ctl/render.h"
 #include "ctl/reply.h"
 
 /* A family whose sample is a number of each service: of `field`, or of a member of it. */
@@ -31,9 +32,6 @@ static const struct family families[] = {
 	{ "fdsup_service_deaths", "counter", NULL, "workers that died, starts that failed", "deaths" },
 	{ "fdsup_service_restarts", "counter", NULL, "workers started again", "restarts" },
 };
-
-static const char *const states[] = { "STARTING", "UP", "DEGRADED", "BACKOFF", "HUNG", "PAUSED", "DRAINING",
-	"ON-DEMAND", "STOPPED", "FAILED" };
 
 static void print_head(
 	FILE *out, const char *name, const char *type, const char *unit, const char *help)
@@ -98,11 +96,12 @@ static void print_family(FILE *out, const struct family *family, const json_t *s
 
 static void print_states(FILE *out, const json_t *services)
 {
+	const char *const *states = table_status.states;
 	print_head(out, "fdsup_service_state", "stateset", NULL, "the state of the service");
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		const json_t *service = json_array_get(services, i);
 		const char *name = reply_text(service, "name"), *state = reply_text(service, "state");
-		for (size_t k = 0; name && state && k < sizeof states / sizeof *states; k++) {
+		for (size_t k = 0; name && state && states[k]; k++) {
 			print_label(out, "fdsup_service_state", "service", name);
 			fprintf(out, ",fdsup_service_state=\"%s\"} %d\n", states[k],
 				!strcmp(state, states[k]));

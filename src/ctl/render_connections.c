@@ -40,7 +40,12 @@ static const struct table_column columns[] = {
 	{ "ID", 13, .field = "id", .format = reply_print_text },
 };
 
+/* As netstat has them, and then the stages. */
+static const char *const states[] = { "ESTABLISHED", "FIN_WAIT1", "FIN_WAIT2", "CLOSE", "CLOSE_WAIT",
+	"LAST_ACK", "CLOSING", "CONNECTED", "held", "queued", "taken", "started", NULL };
+
 const struct table table_connections = {
 	.columns = columns,
+	.states = states,
 	.n_columns = sizeof columns / sizeof *columns,
 };

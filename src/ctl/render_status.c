@@ -79,7 +79,11 @@ static const struct table_column columns[] = {
 	{ "SINCE", 1, .field = "since_ms", .format = reply_print_duration },
 };
 
+static const char *const states[] = { "STARTING", "UP", "DEGRADED", "BACKOFF", "HUNG", "PAUSED", "DRAINING",
+	"ON-DEMAND", "STOPPED", "FAILED", NULL };
+
 const struct table table_status = {
+	.states = states,
 	.columns = columns,
 	.n_columns = sizeof columns / sizeof *columns,
 	.symbol = symbol_of,

@@ -13,7 +13,10 @@ static const struct table_column columns[] = {
 	{ "COMMAND", 3, .is_elastic = true, .field = "command", .format = reply_print_text },
 };
 
+static const char *const states[] = { "STARTING", "READY", "DRAINING", "STOPPING", NULL };
+
 const struct table table_workers = {
 	.columns = columns,
+	.states = states,
 	.n_columns = sizeof columns / sizeof *columns,
 };

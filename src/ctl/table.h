@@ -32,6 +32,7 @@ struct table_column {
 struct table {
 	const struct table_column *columns;
 	size_t n_columns;
+	const char *const *states; /* those that --state takes, up to a NULL; or NULL */
 	const char *(*symbol)(const json_t *row, bool is_utf8); /* before each row; or NULL */
 	enum tone (*symbol_tone)(const json_t *row);
 	void (*notes)(FILE *out, const json_t *row,

@@ -1,8 +1,10 @@
 #include "ctl/view.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "ctl/complaint.h"
 #include "ctl/options.h"
 #include "ctl/reply.h"
@@ -62,7 +64,7 @@ static const char *column_name(const struct ctl *ctl)
 	return ctl->sort + (*ctl->sort == '-');
 }
 
-bool view_check(const struct ctl *ctl, const struct table *table)
+static bool check_sort(const struct ctl *ctl, const struct table *table)
 {
 	if (!ctl->sort || table_find(table, column_name(ctl)))
 		return true;
@@ -71,6 +73,61 @@ bool view_check(const struct ctl *ctl, const struct table *table)
 		names ? names : "");
 	free(names);
 	return false;
+}
+
+enum { STATE_SIZE = 32 };
+
+/* The state that was meant, however its letters were written; NULL: none is close. */
+static const char *closest_state(const char *const *states, size_t n, const char *word)
+{
+	int (*const cases[])(int) = { toupper, tolower };
+	const char *closest = NULL;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases && !closest; i++) {
+		char changed[STATE_SIZE] = "";
+		for (size_t k = 0; word[k]; k++)
+			changed[k] = (char)cases[i]((unsigned char)word[k]);
+		closest = text_closest(changed, states, n);
+	}
+	return closest;
+}
+
+static void refuse_state(const char *const *states, const char *word)
+{
+	char *names = NULL;
+	size_t size, n = 0;
+	FILE *list = open_memstream(&names, &size);
+	for (; states[n]; n++)
+		if (list)
+			fprintf(list, "%s%s", n ? " " : "", states[n]);
+	if (list)
+		fclose(list);
+	const char *closest = closest_state(states, n, word);
+	complain("--state: there is no state \"%s\"; there are: %s%s%s%s", word, names ? names : "",
+		closest ? "; did you mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+	free(names);
+}
+
+static bool check_states(const struct ctl *ctl, const struct table *table)
+{
+	const char *list = ctl->states;
+	while (list && table->states) {
+		char word[STATE_SIZE];
+		size_t length = strcspn(list, ","), i = 0;
+		snprintf(word, sizeof word, "%.*s", (int)length, list);
+		while (table->states[i] && strcasecmp(table->states[i], word))
+			i++;
+		if (!table->states[i]) {
+			refuse_state(table->states, word);
+			return false;
+		}
+		list = list[length] ? list + length + 1 : NULL;
+	}
+	return true;
+}
+
+bool view_check(const struct ctl *ctl, const struct table *table)
+{
+	return check_sort(ctl, table) && check_states(ctl, table);
 }
 
 struct ordered {

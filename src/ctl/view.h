@@ -11,7 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
-/* Whether --sort names a column; if not, that was said. */
+/* Whether --sort names a column, and --state states that there are; if not, that was said. */
 bool view_check(const struct ctl *ctl, const struct table *table);
 
 /* Puts the array `rows` of the reply in order, without what is not wanted. */

@@ -2,10 +2,12 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl/options.h"
 #include "ctl/render.h"
 #include "ctl/reply.h"
+#include "policy/service_state.h"
 
 #define ROWS                                                                                       \
 	"{'services':["                                                                            \
@@ -31,6 +33,38 @@ static const char *order(struct ctl *ctl)
 	json_decref(reply);
 	free(text);
 	return names;
+}
+
+Test(view, every_state_of_a_service_may_be_asked_for)
+{
+	for (int state = 0; state < STATE_COUNT; state++) {
+		struct ctl ctl = { .states = service_state_name((enum service_state)state) };
+		cr_expect(view_check(&ctl, &table_status), "%s", ctl.states);
+	}
+}
+
+Test(view, a_state_that_there_is_not_is_told_with_those_that_there_are)
+{
+	char told[512] = "";
+	struct ctl ctl = { .states = "ready,RAEDY" };
+	int ends[2], before = dup(2);
+	cr_assert_eq(pipe(ends), 0);
+	dup2(ends[1], 2);
+	cr_expect_not(view_check(&ctl, &table_workers));
+	ctl.states = "Started,bogus-or-longer-than-any-of-them-would-ever-be";
+	cr_expect_not(view_check(&ctl, &table_connections));
+	ctl.states = "UP,";
+	cr_expect_not(view_check(&ctl, &table_status));
+	ctl.states = "anything"; /* a listing without states */
+	cr_expect(view_check(&ctl, &table_deaths));
+	fflush(stderr);
+	dup2(before, 2);
+	cr_assert_gt(read(ends[0], told, sizeof told - 1), 0);
+	cr_expect(strstr(told, "no state \"RAEDY\"; there are: STARTING READY DRAINING STOPPING; "
+				   "did you mean \"READY\"?"), "%s", told);
+	cr_expect(strstr(told, "no state \"bogus"), "%s", told);
+	cr_expect(strstr(told, "queued taken started"), "%s", told);
+	cr_expect(strstr(told, "no state \"\""), "%s", told);
 }
 
 Test(view, without_a_wish_all_stay_as_they_came)
