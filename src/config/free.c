@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/account.h"
+#include "config/list.h"
 #include "config/pack.h"
 #include "config/value.h"
 
@@ -56,6 +57,7 @@ void config_free(struct config *config)
 		free(config->texts[i].text);
 	}
 	free(config->texts);
+	text_list_fini(&config->warnings);
 	fields_fini(config, PLACE_GLOBAL);
 	account_fini(&config->acceptor_account);
 	free(config->file);

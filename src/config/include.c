@@ -131,7 +131,7 @@ static void open_included(int folder, const char *path, const char *name, struct
 		read_file(context, path, fd_take(&fd));
 }
 
-void include_folder(const char *folder, const char *from, unsigned line, struct seen *seen,
+int include_folder(const char *folder, const char *from, unsigned line, struct seen *seen,
 	struct problems *problems, void (*read_file)(void *context, const char *path, int fd),
 	void *context)
 {
@@ -139,10 +139,10 @@ void include_folder(const char *folder, const char *from, unsigned line, struct 
 	struct text_list names = { 0 };
 	if (!path) {
 		problems->is_out_of_memory = true;
-		return;
+		return -1;
 	}
 	fd_auto int fd = open_folder(path, from, line, seen, problems);
-	int r = fd < 0 ? 0 : list_folder(fd_copy(fd), &names);
+	int n_files = -1, r = fd < 0 ? 0 : list_folder(fd_copy(fd), &names);
 	if (r == -ENOMEM)
 		problems->is_out_of_memory = true;
 	else if (r == -E2BIG)
@@ -151,6 +151,8 @@ void include_folder(const char *folder, const char *from, unsigned line, struct 
 	else if (r < 0)
 		problem_add(problems, from, line, "include",
 			"the folder cannot be listed: %s; make it readable", strerror(-r));
+	if (fd >= 0 && r == 0)
+		n_files = (int)names.n;
 	for (size_t i = 0; i < names.n; i++) {
 		char *file;
 		if (asprintf(&file, "%s/%s", path, names.items[i]) < 0) {
@@ -162,4 +164,5 @@ void include_folder(const char *folder, const char *from, unsigned line, struct 
 	}
 	text_list_fini(&names);
 	free(path);
+	return n_files;
 }

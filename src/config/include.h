@@ -26,9 +26,9 @@ void seen_fini(struct seen *seen);
 /*
  * Calls `read_file` for each file of the folder with a path to call it by and an open descriptor,
  * which it takes. A relative folder is relative to that of the file `from`, where the key stands in
- * `line`. Problems are added.
+ * `line`. Problems are added. How many files there were; -1: the folder could not be read.
  */
-void include_folder(const char *folder, const char *from, unsigned line, struct seen *seen,
+int include_folder(const char *folder, const char *from, unsigned line, struct seen *seen,
 	struct problems *problems, void (*read_file)(void *context, const char *path, int fd),
 	void *context);
 

@@ -204,6 +204,19 @@ static void load_included_texts(struct loader *loader)
 	}
 }
 
+/* No error: services may come later. But "a.con" is not read either. */
+static void warn_of_empty(struct loader *loader, const char *folder, unsigned line)
+{
+	char shown[QUOTE_SIZE], *text;
+	if (asprintf(&text,
+		    "%s:%u: include: no file of the folder %s is read: none has a name that ends in "
+		    "\".conf\"",
+		    loader->config->file, line, quote(shown, folder)) < 0)
+		text = NULL;
+	if (text_list_take(&loader->config->warnings, text) < 0)
+		loader->problems.is_out_of_memory = true;
+}
+
 static void load_includes(struct loader *loader, const config_t *tree)
 {
 	const config_setting_t *setting = config_lookup(tree, "include");
@@ -211,10 +224,12 @@ static void load_includes(struct loader *loader, const config_t *tree)
 	/* What is no list of texts was told by settings_read. */
 	if (setting && settings_strings(setting, &folders) == -ENOMEM)
 		loader->problems.is_out_of_memory = true;
-	for (size_t i = 0; i < folders.n; i++)
-		include_folder(folders.items[i], loader->config->file,
-			config_setting_source_line(setting), &loader->seen, &loader->problems,
-			load_included, loader);
+	for (size_t i = 0; i < folders.n; i++) {
+		unsigned line = config_setting_source_line(setting);
+		if (include_folder(folders.items[i], loader->config->file, line, &loader->seen,
+			    &loader->problems, load_included, loader) == 0)
+			warn_of_empty(loader, folders.items[i], line);
+	}
 	text_list_fini(&folders);
 }
 

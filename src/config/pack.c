@@ -216,6 +216,7 @@ static struct config *put_globals(struct filling *filling, const struct config *
 	config.texts = put_file_texts(filling, config.texts, config.n_texts);
 	config.services =
 		put_aligned(filling, config.services, config.n_services * sizeof *config.services);
+	config.warnings = (struct text_list){ 0 };
 	config.pack = filling->pack;
 	if (filling->base && placed)
 		*placed = config;

@@ -167,6 +167,8 @@ int main(int argc, char **argv)
 	}
 	if (options.mode == MODE_SHOW_CONFIG)
 		config_show(config, print, NULL);
+	for (size_t i = 0; options.mode == MODE_CHECK && i < config->warnings.n; i++)
+		fprintf(stderr, "fdsup: warning: %s\n", config->warnings.items[i]);
 	if (options.mode == MODE_CHECK)
 		printf("%s: %zu service%s, no errors\n", options.config_path, config->n_services,
 			config->n_services == 1 ? "" : "s");

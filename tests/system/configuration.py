@@ -53,6 +53,16 @@ class Configuration(Test):
         self.assertEqual((code, output, error), (0, "%s: 2 services, no errors\n" % self.path, ""))
         self.assertFalse(os.path.exists(os.path.join(self.directory, "run")))
 
+    def test_check_warns_of_a_folder_of_which_nothing_is_read(self):
+        os.mkdir(os.path.join(self.directory, "conf.d"))
+        with open(os.path.join(self.directory, "conf.d", "a.con"), "w") as f:
+            f.write("services = { a = { command = \"/bin/cat\"; }; };\n")
+        self.file('include = "conf.d";\n')
+        code, output, error = self.check("--check")
+        self.assertEqual((code, output), (0, "%s: 0 services, no errors\n" % self.path))
+        self.assertEqual(error, "fdsup: warning: %s:1: include: no file of the folder \"conf.d\" is read: none has "
+                         "a name that ends in \".conf\"\n" % self.path)
+
     def test_what_show_config_shows_loads_and_shows_itself(self):
         port = free_port()
         self.file(r'''

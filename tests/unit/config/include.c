@@ -31,7 +31,25 @@ Test(include, reads_the_conf_files_of_a_folder_beside_the_main_file)
 Test(include, may_find_an_empty_folder)
 {
 	mkdir("d", 0755);
-	config_free(load_good("include = \"d\";"));
+	struct config *config = load_good("\ninclude = \"d\";");
+	cr_assert_eq(config->warnings.n, 1);
+	cr_expect(strstr(config->warnings.items[0], "main.conf:2: include: no file of the folder \"d\""));
+	cr_expect(strstr(config->warnings.items[0], "\".conf\""));
+	config_free(config);
+}
+
+Test(include, warns_of_a_folder_whose_files_have_other_names)
+{
+	mkdir("d", 0755);
+	write_file("d/a.con", SERVICE("a"));
+	struct config *config = load_good("include = \"d\";");
+	cr_expect_eq(config->n_services, 0);
+	cr_expect_eq(config->warnings.n, 1);
+	config_free(config);
+	write_file("d/a.conf", SERVICE("a"));
+	config = load_good("include = \"d\";");
+	cr_expect_eq(config->warnings.n, 0);
+	config_free(config);
 }
 
 Test(include, allows_services_and_nothing_else)
