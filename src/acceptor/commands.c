@@ -12,6 +12,7 @@
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
+#include "acceptor/toll.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -260,8 +261,10 @@ static void on_child_ended(struct acceptor *acceptor, const union control_messag
 		struct ending ending = {
 			.duration_us = (now_ns - entry->accepted_ns) / 1000,
 			.cpu_us = process->cpu_us,
+			.max_rss_kib = (uint32_t)process->max_rss_kib,
 			.status = process->status,
 		};
+		toll_orphan(service, entry->worker);
 		reports_end(service, place, &ending, now_ns);
 		service_settle(service, now_ns);
 	}

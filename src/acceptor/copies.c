@@ -10,6 +10,7 @@
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
+#include "acceptor/toll.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "net/untouched.h"
@@ -296,6 +297,7 @@ static void give_up(struct service *service, uint32_t place, pid_t worker, uint6
 		endpoint_format_client(
 			peer, &entry_at(service, place)->peer, service->log_address),
 		(unsigned long long)entry_at(service, place)->id, COPIES_DEATHS_MAX, (int)worker);
+	toll_given_up(service, entry_at(service, place));
 	losses_lose(service, place, worker, now_ns);
 }
 
@@ -313,6 +315,7 @@ static bool queue_again(struct service *service, uint32_t place, const struct sl
 	copies->n_due++;
 	ledger_set_state(&service->acceptor->ledger, &service->account, place, LEDGER_HELD);
 	score_add(service->score->redelivered, 1);
+	toll_redelivered(service);
 	return true;
 }
 
@@ -374,6 +377,7 @@ static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_
 static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
 {
 	score_add(service->score->lost, 1);
+	toll_lost(service);
 	log_warning("%s: LOST id=%016llx: worker %d died holding it, and the acceptor that had handed it "
 		    "off died before",
 		service_name(service), (unsigned long long)id, (int)worker);

@@ -8,6 +8,7 @@
 #include "acceptor/acceptor.h"
 #include "acceptor/following.h"
 #include "acceptor/reports.h"
+#include "acceptor/toll.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "wire/descriptor.h"
@@ -62,6 +63,7 @@ uint32_t losses_n_out_of_queue(const struct service *service)
 void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
 {
 	score_add(service->score->lost, 1);
+	toll_lost(service);
 	service_log_lost(service, ledger_at(&service->acceptor->ledger, place), worker);
 	service->adoptable++; /* should somebody have it after all */
 	reports_drop(service, place, now_ns);
@@ -73,8 +75,10 @@ static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns
 	for (uint32_t place = service->account.oldest; place;) {
 		const struct ledger_entry *entry = ledger_at(ledger, place);
 		uint32_t newer = entry->newer;
-		if (entry->state == LEDGER_TAKEN && entry->worker == worker)
+		if (entry->worker == worker && entry->state == LEDGER_TAKEN)
 			losses_lose(service, place, worker, now_ns);
+		else if (entry->worker == worker)
+			toll_lives_on(service);
 		place = newer;
 	}
 }
@@ -99,9 +103,12 @@ static void suspect(struct service *service, uint64_t now_ns)
 void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	/* What it said before it died counts. */
+	struct control_toll toll;
 	reports_drain(service, REPORTS_AT_ONCE, now_ns);
+	toll_begin(service, &toll, worker);
 	lose_taken_by(service, worker, now_ns);
 	copies_worker_gone(service, worker, now_ns);
+	toll_end(service);
 	if (service->has_reports)
 		suspect(service, now_ns);
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "acceptor/acceptor.h"
+#include "acceptor/casualties.h"
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
 #include "base/clock.h"
@@ -49,6 +50,8 @@ void reports_end(
 		score_add(score->failed, 1);
 		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
 			ending->duration_us, now_ns);
+		if (entry->pid != entry->worker) /* else it is what a worker says that lives on */
+			casualties_add(service, entry, ending, now_ns);
 	} else if (entry->pid) {
 		score_set(score->failures_in_row, 0);
 	}
@@ -156,6 +159,7 @@ static void set_ended(
 	struct ending ending = {
 		.duration_us = report->duration_us,
 		.cpu_us = report->cpu_us,
+		.max_rss_kib = report->max_rss_kib,
 		.status = report->status,
 		.has_bytes = report->bytes_in || report->bytes_out,
 		.bytes_in = report->bytes_in,

@@ -97,6 +97,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
 	service->deaf_ns = service->ask_ns = service->copies_ns = NEVER_NS;
+	service->casualties.due_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
 	if (apply_limits(service, settings, now_ns) < 0) {
 		free(service);
@@ -356,6 +357,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->deaf_ns);
 	earlier(&due_ns, service->ask_ns);
 	earlier(&due_ns, service->copies_ns);
+	earlier(&due_ns, service->casualties.due_ns);
 	earlier(&due_ns, service_log_refused_ns(service));
 	earlier(&due_ns, episodes_check_ns(&service->episodes));
 	if (due_ns >= service->timer_ns)
@@ -406,6 +408,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		losses_judge_silence(service, now_ns);
 	if (service->copies_ns <= now_ns)
 		copies_look(service, now_ns);
+	if (service->casualties.due_ns <= now_ns)
+		casualties_tell_rest(service);
 	if (service->deaf_ns <= now_ns)
 		reports_say_deaf(service);
 	if (service->ask_ns <= now_ns)

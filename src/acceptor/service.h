@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "acceptor/casualties.h"
 #include "acceptor/copies.h"
 #include "acceptor/episode.h"
 #include "acceptor/ledger.h"
@@ -86,6 +87,12 @@ struct service {
 	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
 	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */
 	uint64_t suspects_ns; /* when connections that nobody reported are lost */
+	struct casualties casualties;
+	struct { /* commands that outlived their worker and have ended, of the last such worker */
+		pid_t worker;
+		uint32_t n;
+	} orphans;
+	struct control_toll *toll; /* a worker has died, and its connections are being judged; else NULL */
 	bool is_unfollowed;   /* it has been logged that its workers do not report */
 	uint64_t deaf_ns; /* when to say that the queue's other end is gone */
 	uint64_t silent_ns;   /* when to give up waiting for a first report */

@@ -19,6 +19,7 @@ void service_log_start(struct service *service, const struct ledger_entry *entry
 struct ending {
 	uint64_t duration_us;
 	uint64_t cpu_us;
+	uint32_t max_rss_kib; /* 0: not known */
 	int32_t status; /* as waitpid(2) gives it */
 	bool is_by_kernel; /* no process has said that it ended: neither its usage nor status is known */
 	bool has_bytes;    /* the worker has said these; the kernel's word, in the entry, goes first */

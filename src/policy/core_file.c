@@ -5,8 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Whether the signal is one for which the kernel writes a core file. */
-static bool core_is_expected(int status)
+bool core_is_expected(int status)
 {
 	static const int signals[] = { SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU,
 		SIGXFSZ, SIGSYS };

@@ -22,6 +22,9 @@ struct core_facts {
 
 enum { CORE_TEXT_SIZE = 512 };
 
+/* Whether the signal is one for which the kernel writes a core file. */
+bool core_is_expected(int status);
+
 /*
  * True: `text` says where it is; false: why there is none. Empty where nobody would expect one. What the
  * pattern says of time and host is left as it stands there.

@@ -17,6 +17,8 @@
 #include "process/spawn.h"
 #include "supervisor/capture.h"
 #include "supervisor/connections.h"
+#include "supervisor/death_command.h"
+#include "supervisor/death_record.h"
 #include "supervisor/ending.h"
 #include "supervisor/pulse.h"
 #include "supervisor/notices.h"
@@ -86,6 +88,20 @@ static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
 			worker_on_worn(worker);
 }
 
+static void on_toll(struct acceptor *acceptor, const struct control_toll *toll)
+{
+	const struct service *service = find_service(acceptor, toll->service);
+	if (service)
+		death_record_toll(service, toll);
+}
+
+static void on_command_died(struct acceptor *acceptor, const struct control_command *command)
+{
+	const struct service *service = find_service(acceptor, command->service);
+	if (service)
+		death_command_record(service, command);
+}
+
 static void on_ready(struct acceptor *acceptor, const struct confinement *confinement)
 {
 	char missing[CONFINEMENT_TEXT_SIZE];
@@ -112,6 +128,10 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		connections_on_listed(acceptor, message->number.number, fd);
 	else if (message->kind == CONTROL_WORKER_WORN)
 		on_worn(acceptor, message->process.service, message->process.pid);
+	else if (message->kind == CONTROL_TOLL)
+		on_toll(acceptor, &message->toll);
+	else if (message->kind == CONTROL_COMMAND_DIED)
+		on_command_died(acceptor, &message->command);
 	else
 		on_nonsense(acceptor, "unknown message on its control channel");
 }

@@ -61,6 +61,65 @@ json_t *death_list_last(const struct death_list *list, const char *service, size
 	return array;
 }
 
+/* The number of deaths in the list: not found. */
+static size_t find(
+	const struct death_list *list, const char *service, const char *field, json_int_t number)
+{
+	size_t n = json_array_size(list->all);
+	for (size_t i = n; i-- > 0;) {
+		const json_t *death = json_array_get(list->all, i);
+		const json_t *value = field ? json_object_get(death, field) : NULL;
+		bool is_it = !field || (json_is_integer(value) && json_integer_value(value) == number);
+		if (is_it && is_of(death, service))
+			return i;
+	}
+	return n;
+}
+
+json_t *death_list_find(
+	const struct death_list *list, const char *service, const char *field, json_int_t number)
+{
+	return json_array_get(list->all, find(list, service, field, number));
+}
+
+json_t *death_list_newest(const struct death_list *list, const char *service)
+{
+	return death_list_find(list, service, NULL, 0);
+}
+
+json_t *death_list_take(
+	struct death_list *list, const char *service, const char *field, json_int_t number)
+{
+	size_t i = find(list, service, field, number);
+	json_t *death = json_incref(json_array_get(list->all, i));
+	if (death)
+		json_array_remove(list->all, i);
+	return death;
+}
+
+static json_int_t time_of(const json_t *death)
+{
+	return json_integer_value(json_object_get(death, "at"));
+}
+
+json_t *death_list_last_of_both(const struct death_list *one, const struct death_list *other,
+	const char *service, size_t n)
+{
+	json_t *deaths = death_list_last(one, service, n), *more = death_list_last(other, service, n);
+	size_t i, place = 0;
+	json_t *death;
+	json_array_foreach(more, i, death) {
+		while (place < json_array_size(deaths) &&
+			time_of(json_array_get(deaths, place)) <= time_of(death))
+			place++;
+		json_array_insert(deaths, place, death);
+	}
+	json_decref(more);
+	while (json_array_size(deaths) > n)
+		json_array_remove(deaths, 0);
+	return deaths;
+}
+
 void death_list_fini(struct death_list *list)
 {
 	json_decref(list->all);

@@ -2,6 +2,8 @@
  * The deaths of workers and daemons, remembered for `fdsupctl deaths`: the last hundred of a service,
  * and so many in all that a thousand services which crash in turn cost a few megabytes.
  *
+ * Those of commands are in a list of the same kind beside it.
+ *
  * They outlive the service: one that a reload has removed is still spoken of.
  */
 #ifndef FDSUP_SUPERVISOR_DEATH_LIST_H
@@ -21,6 +23,19 @@ void death_list_add(struct death_list *list, json_t *death);
 
 /* The last `n`, the oldest first, of one service, or of all where the name is NULL. A new array. */
 json_t *death_list_last(const struct death_list *list, const char *service, size_t n);
+
+/* The newest of a service, and the newest of those with this number in a field. Borrowed; or NULL. */
+json_t *death_list_newest(const struct death_list *list, const char *service);
+json_t *death_list_find(
+	const struct death_list *list, const char *service, const char *field, json_int_t number);
+
+/* The same, out of the list and the caller's. */
+json_t *death_list_take(
+	struct death_list *list, const char *service, const char *field, json_int_t number);
+
+/* As death_list_last, of both together in the order of their times ("at"). */
+json_t *death_list_last_of_both(const struct death_list *one, const struct death_list *other,
+	const char *service, size_t n);
 
 void death_list_fini(struct death_list *list);
 

@@ -4,8 +4,10 @@
 #ifndef FDSUP_SUPERVISOR_DEATH_RECORD_H
 #define FDSUP_SUPERVISOR_DEATH_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct control_toll;
 struct service;
 struct worker;
 
@@ -13,8 +15,11 @@ struct worker;
 void death_record_exit(
 	const struct service *service, const struct worker *worker, int status, uint64_t next_ms);
 
-/* It could not even be started: the step that failed, and the errno. */
+/* It could not even be started: the step that failed, and the errno; maybe of one that a reload tries. */
 void death_record_failed_start(
-	const struct service *service, const char *step, int error, uint64_t next_ms);
+	const struct service *service, const char *step, int error, uint64_t next_ms, bool is_trial);
+
+/* What it has cost, which the acceptor says a little later: into the record, if there is one. */
+void death_record_toll(const struct service *service, const struct control_toll *toll);
 
 #endif

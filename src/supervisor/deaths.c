@@ -85,7 +85,7 @@ void deaths_on_failed_start(struct service *service, const char *step, int error
 	struct backoff_verdict verdict = judge_death(service, 0, false, false);
 	keep_others(service, &verdict);
 	log_failed_start(service, step, error);
-	death_record_failed_start(service, step, error, next_try_ms(service));
+	death_record_failed_start(service, step, error, next_try_ms(service), roll_has_daemon(service));
 	if (service->n_working > 0)
 		service_raise(service, EVENT_SHORT);
 	else

@@ -85,17 +85,26 @@ void events_on_state(const struct service *service, enum service_state before)
 	tell(service->supervisor, name, object);
 }
 
-void events_on_worker(const struct worker *worker, const char *what)
+static void tell_of_worker(const struct service *service, int pid, const char *what)
 {
-	const struct service *service = worker->service;
 	const char *name = service->config->name;
 	if (!streams_want(service->supervisor, STREAM_EVENTS, name))
 		return;
 	json_t *object = event("worker", name,
-		json_sprintf("%s %d %s", worker_noun(service), worker->pid, what));
+		json_sprintf("%s %d %s", worker_noun(service), pid, what));
 	if (object)
-		json_object_set_new(object, "pid", json_integer(worker->pid));
+		json_object_set_new(object, "pid", json_integer(pid));
 	tell(service->supervisor, name, object);
+}
+
+void events_on_worker(const struct worker *worker, const char *what)
+{
+	tell_of_worker(worker->service, worker->pid, what);
+}
+
+void events_on_toll(const struct service *service, int pid, const char *what)
+{
+	tell_of_worker(service, pid, what);
 }
 
 json_t *events_begin(struct supervisor *supervisor)

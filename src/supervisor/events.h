@@ -23,6 +23,9 @@ void events_on_state(const struct service *service, enum service_state before);
 /* "started", "ready", "exited 3 after 2s". */
 void events_on_worker(const struct worker *worker, const char *what);
 
+/* What the death of a worker has cost: "had 3 connections: 2 redelivered, 1 lost". */
+void events_on_toll(const struct service *service, int pid, const char *what);
+
 /* A LogLine. */
 json_t *events_line(const struct kept_line *line);
 

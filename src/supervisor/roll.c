@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "policy/health.h"
 #include "supervisor/capture.h"
+#include "supervisor/death_record.h"
 #include "supervisor/pool.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
@@ -161,6 +162,20 @@ static int start_worker(struct roll *roll, const char **ret_step)
 	return r;
 }
 
+static uint64_t delay_after(const struct service *service, unsigned n_failures)
+{
+	uint64_t delay_ms = service->config->restart_delay << (n_failures - 1);
+	uint64_t delay_max_ms = service->config->restart_delay_max;
+	return delay_ms < delay_max_ms ? delay_ms : delay_max_ms;
+}
+
+/* Should it fail now; 0: then it is given up. */
+static uint64_t next_delay_ms(const struct roll *roll)
+{
+	unsigned n_failures = roll->n_failures + 1;
+	return n_failures < ROLL_TRIES ? delay_after(roll->service, n_failures) : 0;
+}
+
 static void on_failure(struct roll *roll)
 {
 	struct service *service = roll->service;
@@ -170,9 +185,7 @@ static void on_failure(struct roll *roll)
 		fail(roll);
 		return;
 	}
-	uint64_t delay_ms = service->config->restart_delay << (roll->n_failures - 1);
-	if (delay_ms > service->config->restart_delay_max)
-		delay_ms = service->config->restart_delay_max;
+	uint64_t delay_ms = delay_after(service, roll->n_failures);
 	log_warning("%s: reload: with the new configuration, %s; those with the old one go on, tried "
 		    "again in %s",
 		service->config->name, roll->reason, text_format_duration(delay, delay_ms));
@@ -186,6 +199,7 @@ static void try_worker(struct roll *roll)
 	if (r < 0) {
 		snprintf(roll->reason, sizeof roll->reason, "a worker cannot be started: %s: %s", step,
 			strerror(-r));
+		death_record_failed_start(roll->service, step, -r, next_delay_ms(roll), true);
 		on_failure(roll);
 		return;
 	}
@@ -241,12 +255,17 @@ static void describe_death(struct roll *roll, const struct worker *worker, int s
 		snprintf(roll->reason + n, sizeof roll->reason - (size_t)n, " (stderr: %.100s)", last);
 }
 
+static bool is_last_try(const struct roll *roll)
+{
+	return roll->n_failures + 1 >= ROLL_TRIES || roll->service->config->restart == RESTART_NEVER;
+}
+
 /* Whether the return was made; otherwise it is tried again as after any death. */
 static bool on_daemon_failure(struct roll *roll)
 {
 	ev_timer_stop(roll->service->supervisor->loop, &roll->timer);
-	bool is_last = ++roll->n_failures >= ROLL_TRIES ||
-		       roll->service->config->restart == RESTART_NEVER;
+	bool is_last = is_last_try(roll);
+	roll->n_failures++;
 	if (is_last)
 		fail(roll);
 	return is_last;
@@ -268,6 +287,10 @@ static bool on_daemon_death(struct roll *roll, const struct worker *worker, int 
 		return false;
 	hear_last_words(service);
 	describe_death(roll, worker, status);
+	if (is_last_try(roll)) { /* of the others deaths.c makes one */
+		service->n_deaths++;
+		death_record_exit(service, worker, status, 0);
+	}
 	return on_daemon_failure(roll);
 }
 
@@ -282,6 +305,7 @@ bool roll_on_death(struct service *service, const struct worker *worker, int sta
 	hear_last_words(service);
 	describe_death(roll, worker, status);
 	service->n_deaths++;
+	death_record_exit(service, worker, status, next_delay_ms(roll));
 	on_failure(roll);
 	return true;
 }
@@ -293,6 +317,8 @@ bool roll_on_failed_start(struct service *service, const char *step, int error)
 		return false;
 	snprintf(roll->reason, sizeof roll->reason, "the daemon cannot be started: %s: %s", step,
 		strerror(error));
+	if (is_last_try(roll))
+		death_record_failed_start(service, step, error, 0, true);
 	return on_daemon_failure(roll);
 }
 
@@ -424,6 +450,11 @@ uint32_t roll_listeners(const struct service *service, const struct listener **r
 		return 0;
 	*ret_listeners = service->roll->opened;
 	return service->roll->n_opened;
+}
+
+bool roll_has_daemon(const struct service *service)
+{
+	return service->roll && service->roll->is_daemon;
 }
 
 bool roll_is_trial(const struct worker *worker)

@@ -56,6 +56,9 @@ uint32_t roll_listeners(const struct service *service, const struct listener **r
 /* Whether the worker is the one that is being tried, which counts for nothing until it is ready. */
 bool roll_is_trial(const struct worker *worker);
 
+/* Whether it has a new configuration which it gives back if its daemon does not come up with it. */
+bool roll_has_daemon(const struct service *service);
+
 /* The worker has said that it is ready. */
 void roll_on_ready(struct worker *worker);
 

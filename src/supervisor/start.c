@@ -391,6 +391,7 @@ void start_undo(struct supervisor *supervisor)
 	if (supervisor->config)
 		runtime_dir_clear(supervisor->config);
 	death_list_fini(&supervisor->deaths);
+	death_list_fini(&supervisor->command_deaths);
 	free(supervisor->services);
 	free(supervisor->acceptors);
 	free(supervisor->program_path);

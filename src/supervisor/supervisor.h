@@ -44,7 +44,7 @@ struct supervisor {
 	struct admin_server *admin;
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
-	struct death_list deaths;
+	struct death_list deaths, command_deaths;
 	struct connections_round *connections; /* being asked for; made when first needed */
 	struct repeat *repeats;     /* list: admin calls that are answered again and again */
 	struct stream *streams;     /* list: admin calls that are told what happens */

@@ -65,7 +65,8 @@ static void on_deaths(void *context, struct admin_call *call, const json_t *para
 		admin_error(call, "InvalidParameter", json_pack("{s:s}", "parameter", "limit"));
 		return;
 	}
-	json_t *deaths = death_list_last(&supervisor->deaths, name, (size_t)n);
+	json_t *deaths = death_list_last_of_both(
+		&supervisor->deaths, &supervisor->command_deaths, name, (size_t)n);
 	if (name && !json_array_size(deaths) && !supervisor_find(supervisor, name)) {
 		json_decref(deaths);
 		refuse_unknown(supervisor, call, name);

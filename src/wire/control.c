@@ -27,6 +27,10 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_CHILD_ENDED:
 	case CONTROL_WORKER_WORN:
 		return sizeof(struct control_process);
+	case CONTROL_TOLL:
+		return sizeof(struct control_toll);
+	case CONTROL_COMMAND_DIED:
+		return sizeof(struct control_command);
 	case CONTROL_PAUSE:
 	case CONTROL_RESUME:
 	case CONTROL_FORGET:

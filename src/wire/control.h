@@ -12,9 +12,11 @@
 #include <stdint.h>
 
 #include "wire/confinement.h"
+#include "wire/endpoint.h"
 #include "wire/hours.h"
 
-enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 3, CONTROL_UIDS = 2 };
+enum { CONTROL_VERSION = 1, CONTROL_NAME_SIZE = 64, CONTROL_FDS_MAX = 3, CONTROL_UIDS = 2,
+	CONTROL_CLIENTS = 4 };
 
 enum control_kind {
 	/* supervisor to acceptor */
@@ -46,6 +48,10 @@ enum control_kind {
 	CONTROL_LISTED,         /* struct control_number; one descriptor: the live connections, as
 	                           wire/connections.h has them, or none: that failed */
 	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
+	CONTROL_TOLL,           /* struct control_toll: what CONTROL_WORKER_GONE has cost, said once for
+	                           each, unless the workers of the service tell nothing */
+	CONTROL_COMMAND_DIED,   /* struct control_command: a command that did not end with status 0; of
+	                           many in a short time only some, with the number of the others */
 };
 
 /* Every message begins with its kind. */
@@ -125,6 +131,36 @@ struct control_process {
 	uint64_t max_rss_kib;
 };
 
+struct control_client {
+	uint64_t connection;
+	struct endpoint peer;
+};
+
+struct control_toll {
+	uint32_t kind;
+	uint32_t service;
+	int32_t pid;              /* of the worker */
+	uint32_t n_held;          /* connections that it had */
+	uint32_t n_redelivered;   /* of these: they go to another worker */
+	uint32_t n_lost;          /* of these: nobody will serve them */
+	uint32_t n_given_up;      /* of those lost: too many workers had died with them */
+	uint32_t zero;
+	struct control_client given_up[CONTROL_CLIENTS]; /* the first of them */
+};
+
+struct control_command {
+	uint32_t kind;
+	uint32_t service;
+	int32_t pid;
+	int32_t status;           /* as waitpid(2) gives it */
+	uint32_t n_untold;        /* others since the last message; in one with pid 0 they are all there is */
+	uint32_t max_rss_kib;
+	uint64_t accepted_ns;     /* CLOCK_MONOTONIC, when its connection was accepted */
+	uint64_t duration_us;
+	uint64_t cpu_us;
+	struct control_client client;
+};
+
 union control_message {
 	uint32_t kind;
 	struct control_number number;
@@ -134,6 +170,8 @@ union control_message {
 	struct control_zone zone;
 	struct control_listener listener;
 	struct control_process process;
+	struct control_toll toll;
+	struct control_command command;
 };
 
 /* The size of the file that comes with CONTROL_ACCESS. */

@@ -48,7 +48,83 @@ Test(acceptor_losses, names_the_connection_that_a_worker_had_taken)
 	const char *line = rig_wait_log(&rig, "LOST");
 	cr_expect(strstr(line, expected), "%s", line);
 	cr_expect(strstr(line, "peer=127.0.0.1:"), "%s", line);
+	cr_expect_eq(rig.toll.pid, getpid());
+	cr_expect_eq(rig.toll.n_held, 1);
+	cr_expect_eq(rig.toll.n_lost, 1);
 	close(client);
+}
+
+Test(acceptor_losses, nothing_is_told_of_workers_that_tell_nothing)
+{
+	struct handoff record;
+	struct control_service settings = rig_settings(1);
+	settings.may_be_silent = 1;
+	int client = rig_connect(rig_serve(&rig, &settings), NULL);
+	close(rig_take(&rig, 1, &record));
+	worker_gone(9999);
+	cr_expect_eq(rig.toll.kind, 0);
+	close(client);
+}
+
+Test(acceptor_losses, a_command_whose_end_is_told_before_that_of_its_worker_was_his)
+{
+	struct handoff record;
+	int client = rig_connect(serve(), NULL);
+	close(rig_take(&rig, 1, &record));
+	rig_report(&rig, 1, &record, REPORT_STARTED, 4712, 0);
+	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, 4712, W_EXITCODE(0, SIGKILL));
+	worker_gone(getpid());
+	cr_expect_eq(rig.toll.n_held, 1);
+	cr_expect_eq(rig.toll.n_lost, 0);
+	cr_expect_eq(rig.command.pid, 4712);
+	close(client);
+}
+
+/* ---- commands that do not end well ------------------------------------------------------------- */
+
+static void run_command(uint16_t port, int pid, int status, struct handoff *ret_record)
+{
+	int client = rig_connect(port, NULL);
+	close(rig_take(&rig, 1, ret_record));
+	rig_report(&rig, 1, ret_record, REPORT_STARTED, pid, 0);
+	rig_report(&rig, 1, ret_record, REPORT_ENDED, pid, status);
+	close(client);
+}
+
+Test(acceptor_losses, a_command_that_ends_badly_is_told_and_no_other)
+{
+	struct handoff record;
+	uint16_t port = serve();
+	run_command(port, 4712, 0, &record);
+	rig_wait_score(&rig, 1, served, 1u);
+	rig_sync(&rig);
+	cr_expect_eq(rig.n_commands, 0);
+	run_command(port, 4713, W_EXITCODE(0, SIGSEGV), &record);
+	rig_wait_score(&rig, 1, served, 2u);
+	rig_sync(&rig);
+	cr_expect_eq(rig.n_commands, 1);
+	cr_expect_eq(rig.command.service, 1);
+	cr_expect_eq(rig.command.pid, 4713);
+	cr_expect_eq(rig.command.status, W_EXITCODE(0, SIGSEGV));
+	cr_expect_eq(rig.command.client.connection, record.connection);
+	cr_expect_eq(rig.command.client.peer.port, record.peer.port);
+}
+
+Test(acceptor_losses, of_many_commands_that_end_badly_a_few_are_told_and_the_others_counted)
+{
+	enum { N = 200 };
+	struct handoff record;
+	uint16_t port = serve();
+	for (int i = 0; i < N; i++)
+		run_command(port, 5000 + i, W_EXITCODE(1, 0), &record);
+	rig_wait_score(&rig, 1, failed, (unsigned)N);
+	do {
+		rig_sync(&rig);
+		usleep(1000);
+	} while (rig.n_commands + rig.n_commands_untold < N);
+	cr_expect_eq(rig.n_commands + rig.n_commands_untold, N);
+	cr_expect_geq(rig.n_commands, 20);
+	cr_expect_gt(rig.n_commands_untold, 0);
 }
 
 Test(acceptor_losses, does_not_lose_what_still_waits_in_the_queue)
@@ -154,6 +230,7 @@ Test(acceptor_losses, the_next_acceptor_goes_on_with_queue_totals_and_running_co
 	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
 	close(rig_take(&rig, 1, &running));
 	rig_report(&rig, 1, &running, REPORT_STARTED, 4712, 0);
+	rig_wait_score(&rig, 1, accepted, 2u);
 	rig_wait_score(&rig, 1, waiting, 1u);
 	rig_replace(&rig);
 	cr_expect_eq(rig_score(&rig, 1, accepted), 2);

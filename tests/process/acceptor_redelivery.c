@@ -69,6 +69,18 @@ static void expect_counts(uint64_t redelivered, uint64_t lost, uint32_t live)
 	cr_expect_eq(rig_score(&rig, 1, live), live);
 }
 
+/* What the supervisor is told that a death has cost. */
+static void expect_toll(pid_t pid, uint32_t held, uint32_t redelivered, uint32_t lost)
+{
+	const struct control_toll *toll = &rig.toll;
+	cr_expect_eq(toll->kind, CONTROL_TOLL, "nothing was told");
+	cr_expect_eq(toll->service, 1);
+	cr_expect_eq(toll->pid, pid);
+	cr_expect_eq(toll->n_held, held, "%u", toll->n_held);
+	cr_expect_eq(toll->n_redelivered, redelivered, "%u", toll->n_redelivered);
+	cr_expect_eq(toll->n_lost, lost, "%u", toll->n_lost);
+}
+
 /* It is the client's connection, with all that he sent. */
 static void expect_served(int client, int connection, const char *request)
 {
@@ -87,6 +99,8 @@ Test(acceptor_redelivery, a_connection_that_a_dead_worker_had_claimed_goes_to_an
 	cr_assert_eq(send(client, "request", 7, 0), 7);
 	close(take_and_claim(&first, DEAD, &old));
 	worker_gone(DEAD);
+	expect_toll(DEAD, 1, 1, 0);
+	cr_expect_eq(rig.toll.n_given_up, 0);
 	int connection = take_and_claim(&second, ALIVE, &new);
 	cr_expect_eq(second.connection, first.connection);
 	cr_expect_not(slot_begin(&old, COMMAND), "a child of the dead one still begins");
@@ -130,6 +144,7 @@ Test(acceptor_redelivery, nobody_loses_what_waits_or_what_another_worker_has)
 	cr_expect_eq(handoff_queue_depth(rig.services[1].queue[1]), 1);
 	cr_expect(slot_begin(&claimed, COMMAND));
 	expect_counts(0, 0, 2);
+	expect_toll(DEAD, 0, 0, 0);
 	close(one);
 	close(two);
 }
@@ -195,6 +210,10 @@ Test(acceptor_redelivery, a_connection_that_takes_three_workers_with_it_goes_to_
 	}
 	cr_expect(rig_queue_is_empty(&rig, 1));
 	expect_counts(2, 1, 0);
+	expect_toll(DEAD + 2, 1, 0, 1);
+	cr_expect_eq(rig.toll.n_given_up, 1);
+	cr_expect_eq(rig.toll.given_up[0].connection, record.connection);
+	cr_expect_eq(rig.toll.given_up[0].peer.port, record.peer.port);
 	const char *line = rig_wait_log(&rig, "3 workers as they died");
 	cr_expect(strstr(line, "the connection of 127.0.0.1:"), "%s", line);
 	cr_expect_eq(rig_client_end(client), 0);

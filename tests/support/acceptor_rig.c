@@ -40,15 +40,32 @@ static _Noreturn void run_acceptor(int control, int scoreboard, int log)
 	_exit(127);
 }
 
+/* What it says unasked is kept. */
+static bool is_news(struct rig *rig, const union control_message *message)
+{
+	if (message->kind == CONTROL_TOLL) {
+		rig->toll = message->toll;
+	} else if (message->kind == CONTROL_COMMAND_DIED) {
+		rig->command = message->command;
+		rig->n_commands += message->command.pid != 0;
+		rig->n_commands_untold += message->command.n_untold;
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void receive_number(struct rig *rig, enum control_kind kind, uint32_t number)
 {
-	struct control_number answer;
-	struct descriptor_message message = { .bytes = &answer, .size = sizeof answer };
-	wait_readable(rig->control, "answer");
-	cr_assert_eq(descriptor_receive(rig->control, &message), 1);
-	cr_assert_eq(message.length, sizeof answer);
+	union control_message answer;
+	do {
+		struct descriptor_message message = { .bytes = &answer, .size = sizeof answer };
+		wait_readable(rig->control, "answer");
+		cr_assert_eq(descriptor_receive(rig->control, &message), 1);
+		cr_assert_eq(message.length, control_size(answer.kind));
+	} while (is_news(rig, &answer));
 	cr_assert_eq(answer.kind, kind);
-	cr_assert_eq(answer.number, number);
+	cr_assert_eq(answer.number.number, number);
 }
 
 static void receive_ready(struct rig *rig)

@@ -31,6 +31,9 @@ struct rig {
 	size_t log_seen; /* where rig_wait_log goes on */
 	char log[RIG_LOG_SIZE];
 	uint32_t n_syncs;
+	struct control_toll toll;       /* the last one heard; kind 0: none */
+	struct control_command command; /* the same */
+	uint32_t n_commands, n_commands_untold;
 	struct rig_service {
 		int queue[2];
 		int slots_fd; /* if its settings have_slots */

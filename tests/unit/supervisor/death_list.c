@@ -72,3 +72,48 @@ Test(death_list, who_crashes_all_the_time_does_not_make_the_others_forgotten)
 	cr_expect_eq(count(&list, "quiet"), 5);
 	death_list_fini(&list);
 }
+
+/* ---- two lists, and what is in them -------------------------------------------------------------- */
+
+static void add_at(struct death_list *list, int at, int pid)
+{
+	death_list_add(list, json_pack("{s:s, s:i, s:i}", "service", "a", "at", at, "pid", pid));
+}
+
+Test(death_list, the_newest_that_fits_is_found_and_can_be_taken)
+{
+	struct death_list list = { 0 };
+	cr_expect_null(death_list_find(&list, "a", "pid", 1));
+	cr_expect_null(death_list_newest(&list, "a"));
+	cr_expect_null(death_list_take(&list, "a", "pid", 1));
+	add_at(&list, 10, 1);
+	add_at(&list, 20, 1);
+	add_at(&list, 30, 2);
+	add(&list, "b", 1);
+	cr_expect_eq(json_integer_value(json_object_get(death_list_find(&list, "a", "pid", 1), "at")), 20);
+	cr_expect_null(death_list_find(&list, "a", "pid", 3));
+	cr_expect_eq(json_integer_value(json_object_get(death_list_newest(&list, "a"), "pid")), 2);
+	json_t *taken = death_list_take(&list, "a", "pid", 1);
+	cr_expect_eq(json_integer_value(json_object_get(taken, "at")), 20);
+	json_decref(taken);
+	cr_expect_eq(count(&list, NULL), 3);
+	death_list_fini(&list);
+}
+
+Test(death_list, two_are_one_in_the_order_of_time)
+{
+	static const int expected[] = { 2, 3, 4, 5 };
+	struct death_list one = { 0 }, other = { 0 };
+	add_at(&one, 1, 1), add_at(&one, 3, 3), add_at(&one, 5, 5);
+	add_at(&other, 2, 2), add_at(&other, 4, 4);
+	json_t *deaths = death_list_last_of_both(&one, &other, "a", 4);
+	cr_assert_eq(json_array_size(deaths), 4);
+	for (size_t i = 0; i < 4; i++)
+		cr_expect_eq(json_integer_value(json_object_get(json_array_get(deaths, i), "at")), expected[i]);
+	json_decref(deaths);
+	deaths = death_list_last_of_both(&one, &other, "a", 0);
+	cr_expect_eq(json_array_size(deaths), 0);
+	json_decref(deaths);
+	death_list_fini(&one);
+	death_list_fini(&other);
+}
