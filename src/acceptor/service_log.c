@@ -234,7 +234,7 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		break;
 	case EPISODE_EXEC_FAILED:
 		log_error("%s: the command could not be started: %s; the client was dropped; "
-			  "check command, user, directory and chroot",
+			  "check command, user, directory, chroot and sandbox",
 			name, strerror(error));
 		break;
 	case EPISODE_KINDS:

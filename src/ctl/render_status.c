@@ -7,7 +7,7 @@
 #include "ctl/number.h"
 #include "ctl/reply.h"
 
-enum { NOTES_MAX = 3 };
+enum { NOTES_MAX = 5 };
 
 /* How a service is, at a glance: the symbol, and the colour of symbol and state. */
 enum mood { MOOD_UP, MOOD_TROUBLED, MOOD_FAILED, MOOD_STOPPED };

@@ -38,6 +38,20 @@ static void say_state(struct explanation *explanation, const struct explanation_
 			about->config_file, about->service);
 }
 
+static void say_acceptor(struct explanation *explanation, const struct explanation_facts *about)
+{
+	const struct health_facts *facts = about->facts;
+	const char *key = health_refusing_key(facts);
+	char what[64] = "accepts";
+	if (facts->state == STATE_PAUSED)
+		snprintf(what, sizeof what, "accepts nothing while it is paused");
+	else if (facts->paused)
+		snprintf(what, sizeof what, "accepts nothing at the moment");
+	else if (key)
+		snprintf(what, sizeof what, "refuses every new client at the moment (%s)", key);
+	say(explanation, "Acceptor %u (pid %d) %s.", about->acceptor, about->acceptor_pid, what);
+}
+
 static void say_sockets(struct explanation *explanation, const struct explanation_facts *about)
 {
 	if (!*about->addresses) {
@@ -52,7 +66,7 @@ static void say_sockets(struct explanation *explanation, const struct explanatio
 	if (about->acceptance == ACCEPTED_BY_PROGRAM)
 		say(explanation, "Its program has the sockets and accepts by itself.");
 	else if (about->acceptor_pid)
-		say(explanation, "Acceptor %u (pid %d) accepts.", about->acceptor, about->acceptor_pid);
+		say_acceptor(explanation, about);
 }
 
 static void say_workers(struct explanation *explanation, const struct explanation_facts *about)
@@ -75,12 +89,18 @@ static void say_workers(struct explanation *explanation, const struct explanatio
 			n_ending == 1 ? "is" : "are");
 }
 
+/* "max_connections is reached": it stays as it is written in the file. */
+static bool begins_with_key(const char *line)
+{
+	return memchr(line, '_', strcspn(line, " ")) != NULL;
+}
+
 /* The judgement has lines; here they become sentences. */
 static void say_judgement(struct explanation *explanation, const struct health *health)
 {
 	for (size_t i = 0; i < health->n_lines; i++) {
 		const char *line = health->lines[i];
-		if (*line >= 'a' && *line <= 'z')
+		if (*line >= 'a' && *line <= 'z' && !begins_with_key(line))
 			say(explanation, "%c%s.", *line - 'a' + 'A', line + 1);
 		else
 			say(explanation, "%s.", line);

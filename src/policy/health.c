@@ -1,5 +1,6 @@
 #include "policy/health.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,37 @@ static const char *next_try(char *text, size_t size, const struct health_facts *
 	return text;
 }
 
+/* So soon ends who could not do what every start of it does. */
+enum { SANDBOX_SOON_MS = 1000, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };
+
+static const char *sandbox_hint(enum sandbox sandbox)
+{
+	static const char *const texts[] = {
+		[SANDBOX_BASIC] = "it runs with sandbox = \"basic\", which keeps system calls and files of the "
+				  "system from it: see whether it needs \"none\"",
+		[SANDBOX_STRICT] = "it runs with sandbox = \"strict\": sandbox_read, sandbox_write and "
+				   "sandbox_network give it what it may lack",
+	};
+	return texts[sandbox];
+}
+
+const char *health_sandbox_hint(
+	enum sandbox sandbox, int status, uint64_t age_ms, bool was_ready, enum health_killing killing)
+{
+	bool is_clean = status != HEALTH_STATUS_UNKNOWN && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool is_shells = status != HEALTH_STATUS_UNKNOWN && WIFEXITED(status) &&
+			 (WEXITSTATUS(status) == STATUS_NOT_EXECUTABLE || WEXITSTATUS(status) == STATUS_NOT_FOUND);
+	bool is_its_own = killing == KILLED_BY_OTHERS && !is_clean;
+	return is_its_own && (is_shells || !was_ready || age_ms < SANDBOX_SOON_MS) ? sandbox_hint(sandbox)
+										   : NULL;
+}
+
+static void say_hint(struct health *health, const char *hint)
+{
+	if (hint)
+		say(health, "%s", hint);
+}
+
 static void say_death(struct health *health, const struct health_facts *facts)
 {
 	const struct health_death *death = &facts->death;
@@ -85,6 +117,8 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	if (!death->was_spawned) {
 		say(health, "%s cannot be started: %s: %s%s%s", facts->command, death->stage,
 			strerror(death->status), times, next);
+		if (death->status == EACCES || death->status == EPERM)
+			say_hint(health, sandbox_hint(facts->sandbox));
 		return;
 	}
 	say(health, "%s %d %s%s%s%s", death->program, death->pid,
@@ -95,6 +129,9 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	if (death->n_left_behind)
 		say(health, "it went into the background: it must stay in the foreground, find its option "
 			    "for that");
+	if (!death->was_out_of_memory && !death->n_left_behind)
+		say_hint(health, health_sandbox_hint(facts->sandbox, death->status, death->age_ms,
+					 death->was_ready, death->killing));
 }
 
 static void say_last_words(struct health *health, const struct health_facts *facts)
@@ -124,6 +161,8 @@ static bool say_failing_commands(struct health *health, const struct health_fact
 		say(health, "%s cannot be executed: %s (%s ago, %u in a row); clients are disconnected",
 			facts->command, strerror(facts->failure_status), age, facts->failures_in_row);
 		say(health, "each connection tries again; repair the command, or correct the key command");
+		if (facts->failure_status == EACCES)
+			say_hint(health, sandbox_hint(facts->sandbox));
 		return true;
 	}
 	bool is_failing = facts->failure_kind == SCORE_FAILURE_STATUS &&
@@ -140,6 +179,8 @@ static bool say_failing_commands(struct health *health, const struct health_fact
 			facts->failures_in_row, facts->failure_pid,
 			health_format_status(status, facts->failure_status),
 			text_format_duration(took, facts->failure_duration_ms), age);
+		say_hint(health, health_sandbox_hint(facts->sandbox, facts->failure_status,
+					 facts->failure_duration_ms, true, KILLED_BY_OTHERS));
 		say_last_words(health, facts);
 		say(health, "each connection still starts %s", facts->command);
 		return true;
@@ -167,14 +208,57 @@ static void say_places(struct health *health, const struct health_facts *facts)
 		facts->max_connections, text_format_duration(age, facts->oldest_ms), facts->oldest_pid);
 }
 
+static bool is_full(const struct health_facts *facts)
+{
+	return facts->max_connections && facts->live >= facts->max_connections;
+}
+
+static bool is_overloaded(const struct health_facts *facts)
+{
+	return facts->max_load_centi && facts->load_centi > facts->max_load_centi;
+}
+
+const char *health_refusing_key(const struct health_facts *facts)
+{
+	if (facts->is_closed)
+		return "hours";
+	if (is_overloaded(facts))
+		return "max_load";
+	return is_full(facts) && facts->refuses ? "max_connections" : NULL;
+}
+
+/* As the administrator wants it, and so no illness. */
+static void say_closed(struct health *health, const struct health_facts *facts)
+{
+	char duration[TEXT_DURATION_SIZE];
+	if (!facts->is_closed)
+		return;
+	if (facts->opens_in_ms)
+		say(health, "closed by hours, for another %s: new clients are refused",
+			text_format_duration(duration, facts->opens_in_ms));
+	else
+		say(health, "closed by hours: new clients are refused");
+}
+
+static bool say_overload(struct health *health, const struct health_facts *facts)
+{
+	if (!is_overloaded(facts) || facts->is_closed)
+		return false;
+	say(health, "the load average is %.2f, above max_load=%.9g: new clients are refused until it is "
+		    "lower",
+		facts->load_centi / 100.0, facts->max_load_centi / 100.0);
+	return true;
+}
+
 /* A service at the end of what it may use. */
 static bool say_exhausted(struct health *health, const struct health_facts *facts)
 {
 	char age[TEXT_DURATION_SIZE];
 	const char *reason = pause_reason(facts->paused);
-	bool is_full = facts->max_connections && facts->live >= facts->max_connections;
-	if (facts->state == STATE_PAUSED || (!reason && !(is_full && facts->refuses)))
+	if (facts->state == STATE_PAUSED)
 		return false;
+	if (!reason && !(is_full(facts) && facts->refuses))
+		return say_overload(health, facts);
 	if (!reason) {
 		say(health, "max_connections is reached: new clients are refused (overflow)");
 		say_places(health, facts);
@@ -276,6 +360,7 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		say_pause(health, facts);
 	else if (!is_ill)
 		say_near_limits(health, facts);
+	say_closed(health, facts);
 	if (is_ill && facts->state != STATE_PAUSED)
 		health->state = STATE_DEGRADED;
 	health->is_healthy = !is_ill;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "policy/service_state.h"
 
 /* Why we killed a worker that did not end of its own. */
@@ -46,6 +47,11 @@ struct health_facts {
 	bool is_acceptor_missing;
 	bool runs_commands;        /* a command for each connection, which has a status of its own */
 	const char *command;       /* argv[0], for sentences */
+	enum sandbox sandbox;
+	bool is_closed;            /* by hours */
+	uint64_t opens_in_ms;      /* 0: not known, or never */
+	uint32_t load_centi;       /* the load average of a minute, where there is a max_load */
+	uint32_t max_load_centi;   /* 0: none */
 	struct health_death death;
 	uint64_t next_try_ms;      /* 0: none is planned */
 	const char *last_words;    /* NULL: none */
@@ -76,7 +82,7 @@ struct health_facts {
 	const char *reload_failure; /* why a new configuration is not in force; NULL: it is */
 };
 
-enum { HEALTH_LINES = 4, HEALTH_LINE_SIZE = 256 };
+enum { HEALTH_LINES = 6, HEALTH_LINE_SIZE = 256 };
 
 struct health {
 	enum service_state state; /* as shown: DEGRADED where the table of states cannot know it */
@@ -87,6 +93,13 @@ struct health {
 
 /* So many commands that ended badly, one after the other, make a service that is not well. */
 enum { HEALTH_FAILURES = 3 };
+
+/* The key by which every new client is refused at the moment; NULL: none does so. */
+const char *health_refusing_key(const struct health_facts *facts);
+
+/* What a program may lack that ends so, in its sandbox, and the keys for that; NULL: not because of it. */
+const char *health_sandbox_hint(
+	enum sandbox sandbox, int status, uint64_t age_ms, bool was_ready, enum health_killing killing);
 
 void health_judge(const struct health_facts *facts, struct health *ret_health);
 

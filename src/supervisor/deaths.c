@@ -137,6 +137,17 @@ static void log_death(struct service *service, const struct backoff_verdict *ver
 			death->pid, end);
 }
 
+/* Once for deaths in a row: the others are no news. */
+static void log_sandbox(struct service *service)
+{
+	const struct history *history = service_history(service);
+	const struct last_death *death = &history->last_death;
+	const char *hint = health_sandbox_hint(service->config->sandbox, death->status, death->age_ms,
+		death->was_ready, death->killing);
+	if (hint && history->backoff.early_deaths <= 1)
+		log_notice("%s: %s", service->config->name, hint);
+}
+
 static bool is_left_ended(const struct service_config *config, bool is_clean)
 {
 	return !service_type_is_ours(config->type) &&
@@ -204,6 +215,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		judge_death(service, age_ms, was_useful, is_clean && !is_hasty);
 	keep_others(service, &verdict);
 	log_death(service, &verdict);
+	log_sandbox(service);
 	death_record_exit(service, worker, status, next_try_ms(service));
 	if (service->n_working >= pool_n_wanted(service))
 		return;

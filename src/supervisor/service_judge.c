@@ -4,11 +4,15 @@
  */
 #include "supervisor/service.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
+#include "policy/hours.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/sequence.h"
+#include "supervisor/supervisor.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
 {
@@ -58,6 +62,26 @@ static void add_death(const struct service *service, struct health_facts *facts)
 	};
 }
 
+static void add_conditions(const struct service *service, struct health_facts *facts)
+{
+	const struct service_config *config = service->config;
+	const struct zone *zone = &service->supervisor->zone;
+	double load;
+	if (config->n_windows && zone->n) {
+		int64_t wall_ms = (int64_t)clock_wall_ms();
+		int64_t opens_s = hours_next_change(config->windows, config->n_windows, zone, wall_ms / 1000);
+		facts->is_closed =
+			!hours_are_open(config->windows, config->n_windows, zone, wall_ms / 1000);
+		if (facts->is_closed && opens_s != INT64_MAX)
+			facts->opens_in_ms = (uint64_t)(opens_s * 1000 - wall_ms);
+	}
+	/* The load is a file to read, which only who asked for it pays for. */
+	if (config->max_load > 0 && getloadavg(&load, 1) == 1) {
+		facts->max_load_centi = (uint32_t)(config->max_load * 100 + 0.5);
+		facts->load_centi = (uint32_t)(load * 100);
+	}
+}
+
 struct health_facts service_facts(const struct service *service)
 {
 	uint64_t now_ns = clock_now_ns();
@@ -68,6 +92,7 @@ struct health_facts service_facts(const struct service *service)
 		.in_state_ms = now_ms - service->state_since_ms,
 		.runs_commands = service->config->type == SERVICE_EXEC,
 		.command = command_line_name(service->config),
+		.sandbox = service->config->sandbox,
 		.max_connections = service->config->max_connections,
 		.queue_limit = service->config->queue,
 		.n_working = service->n_working,
@@ -84,8 +109,10 @@ struct health_facts service_facts(const struct service *service)
 	const struct service *awaited = sequence_awaited(service);
 	facts.awaited = awaited ? awaited->config->name : NULL;
 	add_death(service, &facts);
-	if (service->acceptor)
+	if (service->acceptor) {
 		add_score(service, now_ns, &facts);
+		add_conditions(service, &facts);
+	}
 	return facts;
 }
 

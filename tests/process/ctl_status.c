@@ -30,7 +30,8 @@ TestSuite(ctl_status, .init = make_directory, .fini = remove_directory, .timeout
 		"'worker 4711 exited 3 after 40ms, before it was ready, 6th time; next try in "    \
 		"3.2s',"                                                                           \
 		"'stderr: open /etc/identd.key: Permission denied',"                               \
-		"'7 clients held, the oldest for 2.1s; refused from 10s on', 'a fourth line']")
+		"'7 clients held, the oldest for 2.1s; refused from 10s on', 'a fourth line',"                \
+		"'a fifth line', 'a sixth line']")
 #define OFF SERVICE("off", "STOPPED", "true", "false", "14000", "'listen': [], 'explanation': []")
 #define BROKEN                                                                                     \
 	SERVICE("broken", "FAILED", "false", "true", "14000",                                      \
@@ -58,7 +59,7 @@ Test(ctl_status, a_healthy_daemon_exits_0)
 	cr_expect_str_eq(run->err, "");
 }
 
-Test(ctl_status, explains_what_is_unwell_in_three_lines_and_exits_150)
+Test(ctl_status, explains_what_is_unwell_in_five_lines_and_exits_150)
 {
 	start_daemon(STATUS(ACCEPTORS, POP3 "," IDENT));
 	struct run *run = run_ctl("status");
@@ -68,6 +69,8 @@ Test(ctl_status, explains_what_is_unwell_in_three_lines_and_exits_150)
 				 "time; next try in 3.2s\n"
 				 "    stderr: open /etc/identd.key: Permission denied\n"
 				 "    7 clients held, the oldest for 2.1s; refused from 10s on\n"
+				 "    a fourth line\n"
+				 "    a fifth line\n"
 				 "1 of 2 services is not well\n"),
 		"%s", run->out);
 }

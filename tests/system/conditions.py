@@ -56,6 +56,11 @@ class Conditions(Test):
         fdsup.wait_log("s: REFUSED id=[0-9a-f]{16} peer=127.0.0.1:[0-9]+ local=127.0.0.1:%d reason=hours" % port)
         service = fdsup.status("s")
         self.assertEqual((service["served"], service["refused"], service["lost"]), (0, 1, 0))
+        self.assertTrue(service["healthy"])
+        self.assertRegex(fdsup.order("status", "s"), r"\n    closed by hours, for another \S+: new clients are refused\n")
+        told = " ".join(fdsup.order("explain", "s").split())
+        self.assertRegex(told, r"Acceptor 1 \(pid \d+\) refuses every new client at the moment \(hours\)\.")
+        self.assertNotIn("Nothing is to be done", told)
         self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor"])
 
     def test_on_one_of_their_days(self):
@@ -114,6 +119,10 @@ class Conditions(Test):
         self.assertFalse(self.is_served(port))
         fdsup.wait_log(r"s: max_load=0.01 exceeded, the load average is [0-9.]+: connections are refused until")
         fdsup.wait_log("REFUSED .* reason=max_load")
+        self.assertEqual(fdsup.status("s")["state"], "DEGRADED")
+        told = " ".join(fdsup.ctl("explain", "s")[1].split())
+        self.assertRegex(told, r"The load average is [0-9.]+, above max_load=0\.01: new clients are refused")
+        self.assertRegex(told, r"refuses every new client at the moment \(max_load\)\.")
         self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor"])
         fdsup.write(self.service(port, "max_load = 100000;"))
         fdsup.order("reload")

@@ -388,6 +388,35 @@ class Sandbox(Confined):
         self.assertEqual(self.talk(port), b"it\n")
 
     @needs_landlock
+    def test_who_dies_at_once_in_it_is_told_which_keys_widen_it(self):
+        fdsup = self.unstarted()
+        path = os.path.join(fdsup.directory, "script")
+        with open(path, "w") as f:
+            f.write("sleep 1000\n")
+        service = 'd = { command = [ "/bin/sh", "%s" ]; %s };'
+        fdsup = self.fdsup(service % (path, self.keys("strict")))
+        hint = "sandbox_read, sandbox_write and sandbox_network give it what it may lack"
+        fdsup.wait_log("d: it runs with sandbox = \"strict\": " + hint)
+        fdsup.wait_status("d", lambda s: any(hint in line for line in s["explanation"]), "the hint")
+        self.assertIn(hint, fdsup.ctl("status")[1])
+        self.assertIn(hint, " ".join(fdsup.ctl("explain", "d")[1].split()))
+        fdsup.wait_status("d", lambda s: s["deaths"] >= 2, "two deaths")
+        self.assertEqual(fdsup.count_log(hint), 1)
+        fdsup.write(service % (path, self.keys("strict", 'sandbox_read = "%s";' % path)))
+        fdsup.order("reload")
+        fdsup.wait_state("d", "UP")
+
+    @needs_landlock
+    def test_commands_that_die_at_once_in_it_are_told_of_in_status(self):
+        port = free_port()
+        fdsup = self.fdsup('s = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "/tmp/absent" ]; %s };'
+                           % (port, self.keys("strict")))
+        for _ in range(3):
+            self.talk(port)
+        service = fdsup.wait_status("s", lambda s: not s["healthy"], "DEGRADED")
+        self.assertIn("sandbox_read, sandbox_write and sandbox_network", service["explanation"][1])
+
+    @needs_landlock
     def test_a_folder_that_is_gone_starts_nothing_and_says_the_key(self):
         data = os.path.join(self.unstarted().directory, "data")
         os.mkdir(data)

@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "wire/scoreboard.h"
+
 static char text[8192];
 
 static const char *explain(struct explanation_facts *facts, const struct health_facts *known)
@@ -55,6 +57,30 @@ Test(explanation, of_a_healthy_service_leads_from_its_sockets_to_its_work)
 		"30 were accepted so far, 18 served, 0 lost.\n"
 		"Nothing is to be done.\n",
 		"%s", text);
+}
+
+Test(explanation, says_whether_the_acceptor_lets_anybody_in)
+{
+	struct explanation_facts facts = a_service();
+	struct health_facts known = { .state = STATE_UP, .is_wanted = true, .command = "x",
+		.n_working = 1, .workers_max = 1, .is_closed = true };
+	explain(&facts, &known);
+	cr_expect(strstr(text, "Acceptor 1 (pid 17) refuses every new client at the moment (hours).\n"),
+		"%s", text);
+	cr_expect(strstr(text, "Closed by hours: new clients are refused.\n"), "%s", text);
+	cr_expect_null(strstr(text, "Nothing is to be done"), "%s", text);
+	known.is_closed = false;
+	known.max_connections = known.live = 3;
+	known.refuses = true;
+	explain(&facts, &known);
+	cr_expect(strstr(text, "refuses every new client at the moment (max_connections).\n"), "%s", text);
+	known.refuses = false;
+	known.paused = SCORE_PAUSED_FULL;
+	explain(&facts, &known);
+	cr_expect(strstr(text, "Acceptor 1 (pid 17) accepts nothing at the moment.\n"), "%s", text);
+	known.state = STATE_PAUSED;
+	explain(&facts, &known);
+	cr_expect(strstr(text, "Acceptor 1 (pid 17) accepts nothing while it is paused.\n"), "%s", text);
 }
 
 Test(explanation, names_the_rule_that_refuses_and_who_ended_last)

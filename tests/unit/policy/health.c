@@ -54,6 +54,87 @@ Test(health, a_worker_that_was_killed_by_a_limit_names_the_key)
 	cr_expect_str_eq(health_format_end(text, 3 << 8, 40, KILLED_BY_OTHERS), "exited 3 after 40ms");
 }
 
+Test(health, a_death_that_a_sandbox_may_be_the_cause_of_names_the_keys_that_widen_it)
+{
+	struct health_facts facts = {
+		.state = STATE_BACKOFF,
+		.is_wanted = true,
+		.sandbox = SANDBOX_STRICT,
+		.death = { .is_known = true, .was_spawned = true, .program = "daemon", .pid = 1,
+			.status = 1 << 8, .age_ms = 40, .was_ready = true, .times = 1 },
+	};
+	struct health health = judge(&facts);
+	cr_assert_eq(health.n_lines, 2);
+	cr_expect(strstr(health.lines[1],
+		"sandbox = \"strict\": sandbox_read, sandbox_write and sandbox_network"));
+	facts.sandbox = SANDBOX_BASIC;
+	health = judge(&facts);
+	cr_expect(strstr(health.lines[1], "sandbox = \"basic\""));
+	facts.death.age_ms = 5000; /* it ran */
+	cr_expect_eq(judge(&facts).n_lines, 1);
+	facts.death.status = 126 << 8; /* but could not start something else */
+	cr_expect_eq(judge(&facts).n_lines, 2);
+	facts.death.was_ready = false;
+	facts.death.status = 1 << 8;
+	cr_expect_eq(judge(&facts).n_lines, 2);
+	facts.death.killing = KILLED_START_TIMEOUT;
+	cr_expect_eq(judge(&facts).n_lines, 1);
+	facts.death.killing = KILLED_BY_OTHERS;
+	facts.sandbox = SANDBOX_NONE;
+	cr_expect_eq(judge(&facts).n_lines, 1);
+}
+
+Test(health, commands_that_fail_at_once_in_a_sandbox_name_the_keys_too)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.runs_commands = true,
+		.sandbox = SANDBOX_STRICT,
+		.command = "/bin/false",
+		.failures_in_row = HEALTH_FAILURES,
+		.failure_kind = SCORE_FAILURE_STATUS,
+		.failure_status = 1 << 8,
+		.failure_duration_ms = 20,
+	};
+	cr_expect(strstr(judge(&facts).lines[1], "sandbox_read"));
+	facts.failure_duration_ms = 20000;
+	cr_expect_null(strstr(judge(&facts).lines[1], "sandbox_read"));
+}
+
+Test(health, what_is_closed_by_hours_says_so_and_is_well)
+{
+	struct health_facts facts = {
+		.state = STATE_ON_DEMAND,
+		.is_wanted = true,
+		.is_closed = true,
+		.opens_in_ms = 7200000,
+	};
+	struct health health = judge(&facts);
+	cr_expect(health.is_healthy);
+	cr_expect_eq(health.state, STATE_ON_DEMAND);
+	cr_assert_eq(health.n_lines, 1);
+	cr_expect_str_eq(health.lines[0], "closed by hours, for another 2h: new clients are refused");
+	cr_expect_str_eq(health_refusing_key(&facts), "hours");
+}
+
+Test(health, what_refuses_everybody_for_the_load_is_degraded)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.max_load_centi = 400,
+		.load_centi = 400,
+	};
+	cr_expect(judge(&facts).is_healthy);
+	facts.load_centi = 520;
+	struct health health = judge(&facts);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_expect_str_eq(health.lines[0],
+		"the load average is 5.20, above max_load=4: new clients are refused until it is lower");
+	cr_expect_str_eq(health_refusing_key(&facts), "max_load");
+}
+
 Test(health, a_program_that_cannot_be_started_names_the_step_and_the_error)
 {
 	struct health_facts facts = {
