@@ -120,7 +120,8 @@ void supervisor_on_change(struct supervisor *supervisor, struct service *service
 void supervisor_stop(struct supervisor *supervisor)
 {
 	if (!supervisor->is_stopping) {
-		log_notice("stopping %zu services", supervisor->n_services);
+		log_notice("stopping %zu service%s", supervisor->n_services,
+			supervisor->n_services == 1 ? "" : "s");
 		notify_send("STOPPING=1");
 	} else {
 		log_notice("stopping at once");

@@ -92,7 +92,7 @@ class Stopping(Test):
         fdsup.start()
         fdsup.wait_log(r"a: stderr: (\d+)$")
         fdsup.signal(signal.SIGTERM)
-        fdsup.wait_log("stopping 1 services")
+        fdsup.wait_log("stopping 1 service$")
         fdsup.signal(signal.SIGTERM)
         self.assertEqual(fdsup.wait(), 0)
         self.assertEqual(children(), {})
