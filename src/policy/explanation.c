@@ -107,6 +107,25 @@ static void say_judgement(struct explanation *explanation, const struct health *
 	}
 }
 
+/* Who must become free before the next one is served, and what it has that long. */
+static void say_awaited(struct explanation *explanation, const struct explanation_facts *about)
+{
+	const struct health_facts *facts = about->facts;
+	char age[TEXT_DURATION_SIZE], server[32] = "";
+	bool is_serving = facts->live > facts->waiting + facts->held;
+	if (!facts->waiting || !about->only_worker)
+		return;
+	if (is_serving && facts->oldest_pid)
+		snprintf(server, sizeof server, ", served by process %d", facts->oldest_pid);
+	if (is_serving)
+		say(explanation,
+			"The only %s, %d, must take the next one; its oldest connection is there for %s%s.",
+			about->noun, about->only_worker, text_format_duration(age, facts->oldest_ms), server);
+	else
+		say(explanation, "The only %s, %d, must take the next one, and has none.", about->noun,
+			about->only_worker);
+}
+
 static void say_connections(struct explanation *explanation, const struct explanation_facts *about)
 {
 	const struct health_facts *facts = about->facts;
@@ -120,6 +139,7 @@ static void say_connections(struct explanation *explanation, const struct explan
 		say(explanation, "%u of them wait%s for a worker, the oldest for %s.", facts->waiting,
 			facts->waiting == 1 ? "s" : "",
 			text_format_duration(age, facts->oldest_waiting_ms));
+	say_awaited(explanation, about);
 	if (facts->held)
 		say(explanation, "%u of them %s held back by a limit of %s source.", facts->held,
 			facts->held == 1 ? "is" : "are", facts->held == 1 ? "its" : "their");

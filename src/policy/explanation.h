@@ -24,6 +24,7 @@ struct explanation_facts {
 	unsigned acceptor;            /* its number, from 1 */
 	int acceptor_pid;             /* 0: it does not run */
 	uint32_t n_workers;           /* those that finish or end included */
+	int only_worker;              /* the one that serves, where there may be no other; 0: not known */
 	const char *noun;             /* "worker" or "daemon" */
 	const char *user;             /* NULL: whoever started fdsup */
 	bool is_on_demand;

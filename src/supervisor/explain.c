@@ -42,6 +42,13 @@ static void add_score(const struct service *service, struct explanation_facts *f
 	facts->refused_age_ms = refused_ns < now_ns ? (now_ns - refused_ns) / 1000000 : 0;
 }
 
+static int only_worker(const struct service *service)
+{
+	const struct worker *worker = service->workers;
+	bool is_only = service->n_workers == 1 && service->config->workers_max == 1;
+	return is_only && worker->state == WORKER_READY ? worker->pid : 0;
+}
+
 static void explain(const struct service *service, const char *addresses, struct health *health,
 	struct explanation *ret)
 {
@@ -58,6 +65,7 @@ static void explain(const struct service *service, const char *addresses, struct
 		.is_bound = service->n_listeners > 0,
 		.acceptance = service->config->n_listen ? ACCEPTED_BY_PROGRAM : ACCEPTED_BY_NOBODY,
 		.n_workers = service->n_workers,
+		.only_worker = only_worker(service),
 		.noun = worker_noun(service),
 		.user = worker_account(service) ? worker_account(service)->user : NULL,
 		.is_on_demand = service->config->workers_min == 0,

@@ -251,6 +251,15 @@ class Deaths(Test):
         self.assertIn("Nobody wants it", text)
         self.assertIn("Its sockets are closed", text)
 
+    def test_explain_names_the_worker_that_a_client_waits_for(self):
+        port = free_port()
+        fdsup = self.fdsup('a = { address = "127.0.0.1"; port = %d; type = "worker"; workers = { min = 1; max = 1; };'
+                           ' command = [ "sleep", "1000" ]; };' % port)
+        self.connect(port)
+        fdsup.wait_status("a", lambda status: status["queue"]["used"] == 1, "one that waits")
+        self.assertIn("The only worker, %d, must take the next one, and has none." % fdsup.worker_pids("a")[0],
+                      " ".join(json.loads(fdsup.ctl("--json", "explain", "a")[1])["sentences"]))
+
     def test_explain_traces_the_cause(self):
         fdsup = self.fdsup('a = { command = [ "/bin/sh", "-c", "echo no database >&2; exit 7" ];'
                            ' restart_delay = "1h"; restart_delay_max = "1h"; };')

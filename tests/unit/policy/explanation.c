@@ -103,6 +103,28 @@ Test(explanation, names_the_rule_that_refuses_and_who_ended_last)
 		"%s", text);
 }
 
+Test(explanation, names_the_worker_that_a_client_waits_for)
+{
+	struct explanation_facts facts = a_service();
+	struct health_facts known = { .state = STATE_UP, .is_wanted = true, .command = "x", .n_working = 1,
+		.workers_max = 1, .live = 3, .waiting = 1, .oldest_waiting_ms = 100, .oldest_ms = 60000,
+		.oldest_pid = 4712 };
+	facts.acceptance = ACCEPTED_BY_ACCEPTOR;
+	explain(&facts, &known);
+	cr_expect_null(strstr(text, "must take the next one"), "several workers may: %s", text);
+	facts.only_worker = 4711;
+	explain(&facts, &known);
+	cr_expect(strstr(text, "The only worker, 4711, must take the next one; its oldest connection is there "
+			       "for 60s, served by process 4712.\n"),
+		"%s", text);
+	known.live = 1;
+	explain(&facts, &known);
+	cr_expect(strstr(text, "The only worker, 4711, must take the next one, and has none.\n"), "%s", text);
+	known.waiting = 0;
+	explain(&facts, &known);
+	cr_expect_null(strstr(text, "must take the next one"), "%s", text);
+}
+
 Test(explanation, of_an_ill_service_begins_with_the_cause)
 {
 	struct explanation_facts facts = a_service();
