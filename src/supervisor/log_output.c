@@ -21,6 +21,7 @@
 static struct {
 	int fd; /* of the file or of the socket to syslog */
 	bool is_started; /* until then, errors are said on standard error as well */
+	bool is_stderr;
 	bool is_cut;     /* the last line was: the next one begins anew */
 	char *path;
 	unsigned long n_dropped;
@@ -235,6 +236,7 @@ int log_output_open(const struct config *config)
 		output.fd = fd < 0 ? -1 : fd;
 	}
 	log_set_level(config->log_level);
+	output.is_stderr = config->log_target == LOG_TO_STDERR && !is_journal;
 	log_set_sink(is_journal ? to_journal : sinks[config->log_target]);
 	return 0;
 }
@@ -249,6 +251,11 @@ int log_output_reopen(void)
 	fd_close(&output.fd);
 	output.fd = fd;
 	return 0;
+}
+
+bool log_output_is_stderr(void)
+{
+	return output.is_stderr;
 }
 
 void log_output_started(void)

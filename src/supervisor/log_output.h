@@ -24,6 +24,9 @@ const char *log_output_explain(int error);
 /* A file: opens it anew (it was rotated). Others: nothing. 0 or -errno, the old one in force. */
 int log_output_reopen(void);
 
+/* Whether it goes to standard error as such, which is not so where that is systemd's journal. */
+bool log_output_is_stderr(void);
+
 /* From now on errors go to the target alone; until then they are said on standard error as well. */
 void log_output_started(void);
 

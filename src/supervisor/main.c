@@ -112,6 +112,10 @@ static int run(const struct options *options, struct config *config, char **argu
 		config->edition = ++supervisor.last_edition;
 	if ((config ? start(&supervisor) : start_over(&supervisor)) == 0) {
 		log_output_started();
+		if (config && options->is_background && log_output_is_stderr())
+			fputs("fdsup: warning: log.to is \"stderr\", which the background has not: from now on "
+			      "nothing is logged; write log = { to = \"syslog\"; } or the path of a file\n",
+				stderr);
 		background_ready();
 		notify_send("READY=1");
 		unblock_signals();

@@ -49,6 +49,16 @@ class Background(Test):
         self.assertFalse(os.path.exists(self.pid_file))
         self.assertEqual(os.listdir(self.one.runtime_dir), [])
 
+    def test_a_log_that_ends_there_is_told_and_another_is_not(self):
+        for log, is_told in (("", True), ('log = { to = "%s/log"; };' % self.directory, False)):
+            self.one.write(self.cat(), log)
+            code, output, error = self.start()
+            self.assertEqual((code, output), (0, ""), error)
+            self.assertEqual('warning: log.to is "stderr"' in error, is_told, error)
+            pid = self.pid()
+            os.kill(pid, signal.SIGTERM)
+            self.reap(pid)
+
     def test_it_lets_go_of_terminal_session_and_descriptors(self):
         self.one.write(self.cat())
         self.assertEqual(self.start()[0], 0)
