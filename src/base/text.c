@@ -71,6 +71,8 @@ int text_parse_size(const char *text, uint64_t *ret_bytes)
 		{ "MiB", 1048576 },
 		{ "G", 1073741824 },
 		{ "GiB", 1073741824 },
+		{ "T", 1099511627776 },
+		{ "TiB", 1099511627776 },
 		{ NULL, 0 },
 	};
 	double bytes;

@@ -14,13 +14,15 @@ enum { PART_SIZE = 32, MS = 1000 };
 
 static const char unlimited[] = "unlimited";
 
-/* A part of a second is one more. */
+/* -EDOM: a part of a second, which the kernel does not count. */
 static int parse_seconds(const char *text, uint64_t *ret)
 {
 	uint64_t ms;
 	int r = text_parse_duration(text, &ms);
+	if (r == 0 && ms % MS)
+		return -EDOM;
 	if (r == 0)
-		*ret = (ms + MS - 1) / MS;
+		*ret = ms / MS;
 	return r;
 }
 
@@ -48,7 +50,7 @@ static int parse_part(const struct config_key *key, const char *text, size_t len
 
 static void format_part(const struct config_key *key, uint64_t number, FILE *out)
 {
-	static const char *const units[] = { "", "K", "M", "G" };
+	static const char *const units[] = { "", "K", "M", "G", "T" };
 	size_t unit = 0;
 	if (number == LIMIT_UNLIMITED) {
 		fputs(unlimited, out);
@@ -78,6 +80,13 @@ int parse_limit(const struct config_key *key, const struct literal *literal, voi
 		snprintf(reason, VALUE_REASON_SIZE,
 			"%s is out of range; write at least %lld, or \"unlimited\"",
 			quote(written, text), (long long)key->min);
+		return -EINVAL;
+	}
+	if (r == -EDOM) {
+		snprintf(reason, VALUE_REASON_SIZE,
+			"%s is no whole number of seconds, and the kernel counts no others; write one, as "
+			"\"1s\"",
+			quote(written, text));
 		return -EINVAL;
 	}
 	if (r < 0)

@@ -53,7 +53,7 @@ void format_duration(const struct config_key *key, const void *field, FILE *out)
 void format_size(const struct config_key *key, const void *field, FILE *out)
 {
 	(void)key;
-	static const char *const units[] = { "", "K", "M", "G" };
+	static const char *const units[] = { "", "K", "M", "G", "T" };
 	unsigned long long number = *(const uint64_t *)field;
 	size_t unit = 0;
 	while (number && number % 1024 == 0 && unit + 1 < sizeof units / sizeof *units) {

@@ -39,6 +39,10 @@ Test(size, counts_in_powers_of_1024)
 	cr_expect_eq(bytes, 1048576);
 	cr_expect_eq(text_parse_size("17", &bytes), 0);
 	cr_expect_eq(bytes, 17);
+	cr_expect_eq(text_parse_size("2T", &bytes), 0);
+	cr_expect_eq(bytes, 2ULL << 40);
+	cr_expect_eq(text_parse_size("1TiB", &bytes), 0);
+	cr_expect_eq(bytes, 1ULL << 40);
 	cr_expect_eq(text_parse_size("1X", &bytes), -EINVAL);
 }
 

@@ -27,8 +27,8 @@ static void expect_limit(struct resource_limit limit, uint64_t soft, uint64_t ha
 Test(confinement, limits_are_numbers_sizes_and_times)
 {
 	struct config *config = load_good(EXEC("limits = { nofile = 100; nproc = \"5:10\"; "
-					       "as = \"1G\"; cpu = \"1500ms:1min\"; core = 0; "
-					       "data = \"64M:128M\"; fsize = \"1K\"; memlock = \"0:4K\"; };"));
+					       "as = \"1G\"; cpu = \"2:1min\"; core = 0; "
+					       "data = \"64M:128M\"; fsize = \"1K:1T\"; memlock = \"0:4K\"; };"));
 	const struct resource_limit *limits = limits_of(config);
 	expect_limit(limits[LIMIT_NOFILE], 100, 100);
 	expect_limit(limits[LIMIT_NPROC], 5, 10);
@@ -36,7 +36,7 @@ Test(confinement, limits_are_numbers_sizes_and_times)
 	expect_limit(limits[LIMIT_CPU], 2, 60);
 	expect_limit(limits[LIMIT_CORE], 0, 0);
 	expect_limit(limits[LIMIT_DATA], 64 << 20, 128 << 20);
-	expect_limit(limits[LIMIT_FSIZE], 1024, 1024);
+	expect_limit(limits[LIMIT_FSIZE], 1024, 1ULL << 40);
 	expect_limit(limits[LIMIT_MEMLOCK], 0, 4096);
 	cr_expect_not(limits[LIMIT_STACK].is_given);
 	config_free(config);
