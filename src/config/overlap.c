@@ -99,6 +99,9 @@ static bool overlaps(const struct claim *wide, const struct claim *claim)
 static void tell(const struct claim *first, const struct claim *second, struct problems *problems)
 {
 	char path[256], written[2][QUOTE_SIZE];
+	/* One service that is there twice, which is told as such. */
+	if (first->service != second->service && !strcmp(first->service->name, second->service->name))
+		return;
 	bool is_unix = second->listen->path;
 	const char *unix_key = second->listen->is_entrance ? "worker_socket" : "address";
 	snprintf(path, sizeof path, "services.%s.%s", second->service->name,

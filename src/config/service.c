@@ -122,6 +122,21 @@ static void tell_result(struct draft *draft, const char *key, int r, const char 
 		draft->problems->is_out_of_memory = true;
 }
 
+/* A user that is not there is no reason to be silent about its groups. */
+static void check_other_parts(struct draft *draft, struct lookups *lookups,
+	const struct account_request *request, enum account_part wrong)
+{
+	char reason[ACCOUNT_REASON_SIZE];
+	gid_t gid;
+	if (wrong < ACCOUNT_GROUP && request->group)
+		tell_result(draft, "group",
+			account_find_gid(&lookups->accounts, request->group, &gid, reason), reason);
+	for (size_t i = 0; wrong < ACCOUNT_GROUPS && request->groups && i < request->groups->n; i++)
+		tell_result(draft, "groups",
+			account_find_gid(&lookups->accounts, request->groups->items[i], &gid, reason),
+			reason);
+}
+
 static void find_account(struct draft *draft, struct lookups *lookups)
 {
 	static const char *const keys[] = {
@@ -145,6 +160,8 @@ static void find_account(struct draft *draft, struct lookups *lookups)
 	}
 	int r = account_find(&lookups->accounts, &request, service->account, &part, reason);
 	tell_result(draft, keys[part], r, reason);
+	if (r == -EINVAL)
+		check_other_parts(draft, lookups, &request, part);
 }
 
 static void find_program(struct draft *draft, struct lookups *lookups)

@@ -47,6 +47,29 @@ Test(errors, are_all_told_in_one_run_in_the_order_of_the_lines)
 	config_errors_free(&errors);
 }
 
+Test(errors, of_a_user_and_its_groups_are_all_told)
+{
+	write_file("main.conf", EXEC("user = \"nosuch-u\"; group = \"nosuch-g\"; groups = [ \"nosuch-h\" ];"));
+	struct config_errors errors = load_bad_file();
+	cr_expect_eq(errors.n, 3);
+	assert_error_of(&errors, "services.a.user", "no user \"nosuch-u\"", NULL);
+	assert_error_of(&errors, "services.a.group", "no group \"nosuch-g\"", NULL);
+	assert_error_of(&errors, "services.a.groups", "no group \"nosuch-h\"", NULL);
+	config_errors_free(&errors);
+}
+
+Test(errors, of_a_service_that_is_there_twice_are_not_those_of_its_address)
+{
+	mkdir("d", 0755);
+	write_file("d/1.conf", EXEC(""));
+	write_file("d/2.conf", EXEC("address = [ \"127.0.0.1\", \"::1\" ];"));
+	write_file("main.conf", "include = \"d\";");
+	struct config_errors errors = load_bad_file();
+	cr_expect_eq(errors.n, 1);
+	assert_error_of(&errors, "d/2.conf:1: services.a:", "is declared in d/1.conf:1 as well", NULL);
+	config_errors_free(&errors);
+}
+
 Test(errors, of_defaults_are_told_once)
 {
 	write_file("main.conf", "defaults = { user = \"nobody-has-this-name\"; };\n"
@@ -384,6 +407,9 @@ Test(errors, what_is_not_supported_is_checked_all_the_same)
 		{ EXEC("limits = { nofile = \"20:10\"; };"), "services.a.limits.nofile",
 			"write the smaller one first" },
 		{ EXEC("limits = { core = \"1M:\"; };"), "services.a.limits.core", "64M:1G" },
+		{ EXEC("limits = { cpu = \"500ms\"; };"), "services.a.limits.cpu", "whole number of seconds" },
+		{ EXEC("limits = { cpu = \"1s:1500ms\"; };"), "services.a.limits.cpu", "whole number" },
+		{ EXEC("limits = { cpu = 1.5; };"), "services.a.limits.cpu", "whole number" },
 		{ EXEC("limits = { cpu = \"soon\"; };"), "services.a.limits.cpu", "30s:35s" },
 		{ EXEC("limits = { cpu = \"unlimited:30s\"; };"), "services.a.limits.cpu", "above" },
 		{ EXEC("limits = { nofile = \"unlimited\"; };"), "services.a.limits.nofile",
