@@ -177,7 +177,7 @@ class Deaths(Test):
         self.wait_commands(fdsup, lambda c: len(c) == 2)
 
     def test_commands_that_end_alike_are_one_line_and_push_nothing_out(self):
-        fdsup, port = self.run_commands("exit 7\n", 150)
+        fdsup, port = self.run_commands("exit 7\n", 150, "workers = { max = 1; };")
         worker, = fdsup.worker_pids("c")
         death = self.wait_commands(fdsup, lambda c: c and c[0]["times"] + c[0]["others"] == 150)
         self.assertEqual([(d["how"], d["status"]) for d in death], [("exited 7", 7 << 8)])
