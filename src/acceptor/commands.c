@@ -203,8 +203,9 @@ static void on_forget(struct acceptor *acceptor, const union control_message *me
 		nonsense(acceptor, "an unknown service", message->kind);
 		return;
 	}
-	acceptor->services[message->number.number] = NULL;
+	/* Until it is closed it is found by its row: what has ended meanwhile is still its own. */
 	service_close(service);
+	acceptor->services[message->number.number] = NULL;
 }
 
 static void on_worker_gone(struct acceptor *acceptor, const union control_message *message, int fds[])

@@ -91,8 +91,9 @@ static int compare_pids(const void *a, const void *b)
 /* Marks our children, then their children, until nothing is added. */
 static void mark_descendants(struct processes *all, pid_t self)
 {
-	bool is_changed = true;
-	qsort(all->items, all->n, sizeof *all->items, compare_pids);
+	bool is_changed = all->n > 0; /* without a descriptor nothing can be read */
+	if (is_changed)
+		qsort(all->items, all->n, sizeof *all->items, compare_pids);
 	while (is_changed) {
 		is_changed = false;
 		for (size_t i = 0; i < all->n; i++) {

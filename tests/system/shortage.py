@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from support import (IS_ROOT, LONG, Load, Test, count_descriptors, free_port, is_running, main, needs_root,
+from support import (IS_ROOT, IS_SANITIZED, LONG, Load, Test, count_descriptors, free_port, is_running, main, needs_root,
                      wait_until)
 
 USER = 54321  # nobody else runs as this one, so that its processes can be counted
@@ -164,12 +164,13 @@ class Shortage(Test):
         fdsup.order("reload")
 
     def test_one_that_writes_without_end_to_its_log(self):
-        """200 MB of lines to standard error, and as much without a newline."""
+        """200 MB of lines to standard error, and as much without a newline; less with sanitizers, which are slow."""
+        size = 20000000 if IS_SANITIZED else 200000000
         text, (other,) = self.services("builtin1")
-        fdsup = self.fdsup(text + '\nlines = { command = [ "/bin/sh", "-c", "yes talk | head -c 200000000 >&2;'
+        fdsup = self.fdsup(text + '\nlines = { command = [ "/bin/sh", "-c", "yes talk | head -c %d >&2;'
                            ' echo over; exec sleep 1000" ]; };'
-                           '\nbytes = { command = [ "/bin/sh", "-c", "head -c 200000000 /dev/zero | tr \'\\\\0\' x >&2;'
-                           ' echo; echo over; exec sleep 1000" ]; };')
+                           '\nbytes = { command = [ "/bin/sh", "-c", "head -c %d /dev/zero | tr \'\\\\0\' x >&2;'
+                           ' echo; echo over; exec sleep 1000" ]; };' % (size, size))
         with Load(other) as load:
             load.wait_served(100)
             for name in ("lines", "bytes"):

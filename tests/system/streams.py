@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 
-from support import BIN, LONG, Test, free_port, is_sanitized, main, needs_root, as_nobody, wait_until
+from support import BIN, IS_SANITIZED, LONG, Test, free_port, main, needs_root, as_nobody, wait_until
 from varlink_client import Client
 
 
@@ -226,7 +226,7 @@ class Streams(Test):
         before = fdsup_rss()
         # Error is the level: that it was dropped is seen by the connection alone.
         wait_until("it is dropped", lambda: self.is_closed(deaf))
-        if not is_sanitized():
+        if not IS_SANITIZED:
             self.assertLess(fdsup_rss() - before, 8 * 1024)
         self.assertEqual(fdsup.ctl("status", "a")[0], 0)
 

@@ -113,12 +113,6 @@ def count_descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
 
-def is_sanitized():
-    """A sanitized program keeps what it has freed: its memory says nothing."""
-    with open(os.path.join(BIN, "fdsup"), "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def run(program, *arguments, prefix=(), environment=None):
     """Runs one of the programs to its end; returns (exit code, output, error output)."""
     done = subprocess.run(

@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from support import LONG, Test, as_nobody, free_port, is_sanitized, main, needs_root, wait_until
+from support import IS_SANITIZED, LONG, Test, as_nobody, free_port, main, needs_root, wait_until
 from varlink_client import Client
 
 SOURCE = os.environ["FDSUP_SOURCE"]
@@ -79,7 +79,7 @@ class Varlink(Test):
             return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
     def check_memory(self, fdsup, before, kib):
-        if not is_sanitized():
+        if not IS_SANITIZED:
             self.assertLess(self.rss(fdsup) - before, kib)
 
     def answered_in_ms(self, fdsup):
