@@ -97,6 +97,31 @@ verbs() {
 	done <"$work/verbs"
 }
 
+# synopsis VERB: what stands there for one verb.
+synopsis() {
+	sed -n '/^\.Sh SYNOPSIS/,/^\.Sh DESCRIPTION/p' fdsupctl.8 | awk -v verb="$1" '
+		function tell() { if (block ~ "[.]Cm ([a-z ]*[|] )*" verb "( |\n)") printf "%s", block }
+		/^\.Nm/ { tell(); block = "" }
+		{ block = block $0 "\n" }
+		END { tell() }'
+}
+
+# The options that help says are of some verbs alone: "-v, --verbose  more (status, top)".
+synopses() {
+	while read -r verb; do
+		[ -n "$(synopsis "$verb")" ] || fail "the SYNOPSIS of fdsupctl(8) lacks the verb $verb"
+	done <"$work/verbs"
+	"$FDSUP_BIN/fdsupctl" help | sed -En 's/^ *(-([a-z]), )?--([a-z-]+).*\(([a-z, ]+)\)$/\2:\3:\4/p' \
+		>"$work/options"
+	at_least 8 "$work/options"
+	while IFS=: read -r letter option names; do
+		for verb in $(echo "$names" | tr -d ,); do
+			synopsis "$verb" | grep -Eq -- "Fl (${letter:-none}|-$option)( |\$)" ||
+				fail "the SYNOPSIS of fdsupctl(8) lacks --$option for $verb"
+		done
+	done <"$work/options"
+}
+
 long_options() {
 	for program in fdsup fdsupctl fdsup-acceptor fdsup-worker fdsup-redirect fdsup-builtin fdsup-relay; do
 		"$FDSUP_BIN/$program" --help | grep -Eo -- '--[a-z][a-z-]*' |
@@ -113,6 +138,7 @@ lint
 shown_keys
 known_keys
 verbs
+synopses
 long_options
 [ "$failures" -eq 0 ] && echo "the manual is complete"
 [ "$failures" -eq 0 ]

@@ -14,8 +14,8 @@
 
 const struct ctl_option ctl_options[OPTION_COUNT] = {
 	[OPTION_SOCKET] = { "socket", 's', "SOCKET", 0,
-		"the admin socket; else $FDSUP_SOCKET, else\n/run/fdsup/admin.sock, else\n"
-		"$XDG_RUNTIME_DIR/fdsup/admin.sock" },
+		"the admin socket; else $FDSUP_SOCKET, else\n$XDG_RUNTIME_DIR/fdsup/admin.sock if it is "
+		"there\n(not for root), else /run/fdsup/admin.sock" },
 	[OPTION_JSON] = { "json", 'j', NULL, 0, "the answer as JSON" },
 	[OPTION_COLUMNS] = { "columns", 'o', "COLUMN,...", VERB_TAKES_COLUMNS,
 		"these columns in this order" },
