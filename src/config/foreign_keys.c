@@ -43,9 +43,9 @@ static const struct {
 	{ "rpc_version", "services of the portmapper are not supported; give it a fixed port" },
 	{ "server", "write command = [ \"/path/of/program\", \"argument\" ] instead" },
 	{ "server_args", "write them into command = [ \"/path/of/program\", \"argument\" ] instead" },
-	{ "socket_type", "stream is what there is anyway; instead of dgram write protocol = \"udp\"" },
-	{ "wait", "instead of wait = yes write type = \"listen\" and inetd = true; no is what there is "
-		  "anyway" },
+	{ "socket_type", "remove stream, which is what there is anyway; instead of dgram write protocol = \"udp\"" },
+	{ "wait", "instead of wait = yes write type = \"listen\" and inetd = true; remove wait = no, "
+		  "which is what there is anyway" },
 };
 /* clang-format on */
 
