@@ -210,6 +210,8 @@ static void start_watchers(struct acceptor *acceptor)
 	ev_prepare_init(&acceptor->turn, on_turn);
 	ev_init(&acceptor->shortage_timer, on_shortage_timer);
 	acceptor->control_io.data = acceptor->turn.data = acceptor->shortage_timer.data = acceptor;
+	/* Why a connection is ended is known before its end is. */
+	ev_set_priority(&acceptor->control_io, EV_MAXPRI);
 	ev_io_start(acceptor->loop, &acceptor->control_io);
 	ev_prepare_start(acceptor->loop, &acceptor->turn);
 }
@@ -271,6 +273,7 @@ static int start(
 	}
 	acceptor->queue_unit = (unsigned)r;
 	open_ledger(acceptor, fd_take(&notices_fd));
+	lapse_open(acceptor);
 	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
 	/* What needs a file or a new socket has it by now; no stranger has been heard yet. */
@@ -284,6 +287,8 @@ static void finish(struct acceptor *acceptor)
 	for (uint32_t row = 0; row < acceptor->n_rows; row++)
 		if (acceptor->services[row])
 			service_abandon(acceptor->services[row]);
+	if (acceptor->loop)
+		lapse_close(acceptor);
 	following_close(acceptor->following);
 	survey_close(&acceptor->survey);
 	listing_end(acceptor);

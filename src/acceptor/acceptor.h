@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "acceptor/lapse.h"
 #include "acceptor/ledger.h"
 #include "acceptor/load.h"
 #include "acceptor/survey.h"
@@ -34,6 +35,7 @@ struct acceptor {
 	struct survey survey;
 	struct listing *listing; /* under way; NULL: none is */
 	struct following *following; /* NULL: only workers say what becomes of connections */
+	struct lapse_watch lapses;
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
 	struct zone zone;    /* the local time */

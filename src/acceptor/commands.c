@@ -295,6 +295,14 @@ static void on_sync(struct acceptor *acceptor, const union control_message *mess
 	acceptor_tell_supervisor(acceptor, &answer, sizeof answer);
 }
 
+static void on_severed(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	struct service *service = find(acceptor, message->connection.service);
+	if (service)
+		lapse_on_severed(service, &message->connection);
+}
+
 static const struct command {
 	void (*handle)(struct acceptor *acceptor, const union control_message *message, int fds[]);
 	size_t n_fds; /* at most */
@@ -313,6 +321,7 @@ static const struct command {
 	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },
 	[CONTROL_LIST] = { on_list },
+	[CONTROL_SEVERED] = { on_severed },
 };
 
 static void dispatch(struct acceptor *acceptor, const union control_message *message, size_t length,

@@ -111,6 +111,8 @@ void farewell_say(struct farewells *farewells, struct service *service,
 
 static void add_bytes(struct line *line, const struct diag_facts *facts)
 {
+	if (line->entry.severance && !facts->has_bytes)
+		return; /* it was reset by us, and its counters are lost: what was known before stays */
 	line->entry.has_bytes = facts->has_bytes;
 	line->entry.bytes_in = facts->bytes_in;
 	line->entry.bytes_out = facts->bytes_out;

@@ -103,7 +103,8 @@ void following_entry_gone(struct following *following, uint32_t place,
 		return;
 	entry->is_gone = true;
 	entry->gone_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
-	if (facts) {
+	/* A connection that was reset by us has lost its counters: what was known before stays. */
+	if (facts && (facts->has_bytes || !entry->severance)) {
 		entry->has_bytes = facts->has_bytes;
 		entry->bytes_in = facts->bytes_in;
 		entry->bytes_out = facts->bytes_out;

@@ -46,7 +46,10 @@ void reports_end(
 	struct score *score = service->score;
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
 	score_add(score->served, 1);
-	if (entry->pid && ending->status) {
+	if (entry->severance && entry->severance != SEVERANCE_ORDER)
+		score_add(score->lapsed, 1);
+	/* A command that we have ended has not failed. */
+	if (entry->pid && ending->status && !entry->severance) {
 		score_add(score->failed, 1);
 		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
 			ending->duration_us, now_ns);

@@ -47,6 +47,7 @@ static int apply_limits(
 								    : HELD_PLACES_MIN,
 	};
 	service->overflow_wait_ms = settings->overflow_wait_ms;
+	lapse_set_limits(service, settings);
 	service->log_events = settings->log_events;
 	service->log_address = (enum log_address)settings->log_address;
 	service->max_uses = settings->max_uses;
@@ -379,6 +380,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 	service_log_fullness(service, now_ns);
 	publish(service);
 	schedule(service, now_ns);
+	lapse_expect(service, now_ns);
 }
 
 /* A pause that goes on keeps its episode alive. */

@@ -18,6 +18,7 @@
 #include "acceptor/ledger.h"
 #include "acceptor/uses.h"
 #include "policy/admission.h"
+#include "policy/lapse.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
 
@@ -46,6 +47,7 @@ struct service {
 		uint32_t source_rate_count, source_rate_per_ms;
 		uint32_t queue_depth;
 	} written;
+	struct lapse_limits lapses; /* how long connections may last */
 	struct score *score;
 	uint64_t opened_ns;
 	struct access *access;    /* owned; NULL: everybody may connect, unless */

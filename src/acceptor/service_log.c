@@ -91,11 +91,12 @@ void service_log_end(
 	if (!(service->log_events & LOG_EVENT_END))
 		return;
 	format_status(status, sizeof status, entry, ending);
-	log_info("%s: END %s %s duration=%s cpu=%s %s %s", service_name(service),
+	const char *reason = severance_name(entry->severance);
+	log_info("%s: END %s %s duration=%s cpu=%s %s %s%s%s", service_name(service),
 		format_ends(ends, service, entry), format_pid(pid, entry),
 		format_seconds(duration, ending->duration_us),
 		ending->is_by_kernel ? "-" : format_seconds(cpu, ending->cpu_us), status,
-		format_bytes(bytes, entry, ending));
+		format_bytes(bytes, entry, ending), reason ? " reason=" : "", reason ? reason : "");
 }
 
 void service_log_refused_rest(struct service *service, uint64_t now_ns)

@@ -343,8 +343,47 @@ static void check_texts(struct draft *draft)
 			"this key");
 }
 
+/*
+ * What passes over a Unix socket nobody counts, and one that a program of somebody's has cannot be ended
+ * from outside. Of others the kernel ends it, which takes root; a command can be told to end.
+ */
+static void check_lapses(struct draft *draft)
+{
+	const struct service_config *service = draft->fields;
+	const struct {
+		const char *key;
+		uint64_t ms;
+		bool needs_traffic;
+	} keys[] = {
+		{ "first_byte_timeout", service->first_byte_timeout, true },
+		{ "silence_timeout", service->silence_timeout, true },
+		{ "max_duration", service->max_duration, false },
+	};
+	bool is_exec = service->type == SERVICE_EXEC, has_unix = false;
+	for (size_t i = 0; i < service->n_listen; i++)
+		has_unix = has_unix || service->listen[i].path;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		if (!keys[i].ms)
+			continue;
+		if (has_unix && keys[i].needs_traffic)
+			draft_problem(draft, keys[i].key,
+				"the kernel does not tell what passes over a Unix socket; write 0, or "
+				"max_duration for a command (type \"exec\"), or use an IP address");
+		else if (has_unix && !is_exec)
+			draft_problem(draft, keys[i].key,
+				"only a command (type \"exec\") can be told to end a connection over a Unix "
+				"socket; write 0, or use an IP address");
+		else if (!is_exec && geteuid() != 0)
+			draft_problem(draft, keys[i].key,
+				"only root can end a connection that type \"%s\" serves; start fdsup as root, "
+				"or write 0",
+				service_type_name(service->type));
+	}
+}
+
 void check_service(struct draft *draft)
 {
+	check_lapses(draft);
 	check_protocol(draft);
 	check_unix(draft);
 	check_listen_pool(draft);

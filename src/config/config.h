@@ -213,6 +213,11 @@ struct service_config {
 	uint64_t overflow_wait;
 	enum redeliver_rule redeliver;
 
+	/* how long; 0: as long as it takes */
+	uint64_t first_byte_timeout;
+	uint64_t silence_timeout;
+	uint64_t max_duration;
+
 	/* supervision */
 	enum restart_rule restart;
 	enum ready_rule ready;

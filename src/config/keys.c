@@ -297,12 +297,12 @@ const struct config_key config_keys[] = {
 	  .help = "whether a connection whose worker died goes to another" },
 
 	/* how long */
-	{ "first_byte_timeout", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, DAY),
-	  .help = "a client that has sent nothing by then is disconnected" },
-	{ "silence_timeout", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 365 * DAY),
-	  .help = "a connection without traffic for so long is ended" },
-	{ "max_duration", KEY_DURATION, SHARED, ADMITS, NOT_YET, APPLY, RANGE(0, 365 * DAY),
-	  .help = "a connection that lasts longer is ended" },
+	{ "first_byte_timeout", KEY_DURATION, SHARED, ADMITS, "0", SERVICE(first_byte_timeout), APPLY, RANGE(0, DAY),
+	  .help = "a client that has sent nothing by then is disconnected; 0: never" },
+	{ "silence_timeout", KEY_DURATION, SHARED, ADMITS, "0", SERVICE(silence_timeout), APPLY, RANGE(0, 365 * DAY),
+	  .help = "a connection without traffic for so long is ended; 0: never" },
+	{ "max_duration", KEY_DURATION, SHARED, ADMITS, "0", SERVICE(max_duration), APPLY, RANGE(0, 365 * DAY),
+	  .help = "a connection that lasts longer is ended; 0: never" },
 
 	/* supervision */
 	{ "restart", KEY_ENUM, SHARED, STAYS, "always", SERVICE(restart), APPLY, .names = restart_names,

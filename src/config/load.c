@@ -327,6 +327,23 @@ static void check_builtin_ports(struct loader *loader)
 	}
 }
 
+/* Workers' reports say nothing of traffic. */
+static void check_lapses(struct loader *loader)
+{
+	const struct config *config = loader->config;
+	for (size_t i = 0; i < config->n_services && config->ledger == LEDGER_BY_REPORTS; i++) {
+		const struct service_config *service = config->services[i];
+		const char *key = service->silence_timeout ? "silence_timeout"
+				  : service->first_byte_timeout ? "first_byte_timeout" : NULL;
+		char path[CONTROL_NAME_SIZE + 40];
+		if (!key)
+			continue;
+		snprintf(path, sizeof path, "services.%s.%s", service->name, key);
+		problem_add(&loader->problems, service->file, service->line, path,
+			"ledger = \"reports\" knows nothing of traffic; write ledger = \"kernel\", or 0 here");
+	}
+}
+
 static void load_all(struct loader *loader)
 {
 	struct config *config = loader->config;
@@ -338,6 +355,7 @@ static void load_all(struct loader *loader)
 	overlap_check(config, &loader->problems);
 	sequence_check(config, &loader->problems);
 	check_builtin_ports(loader);
+	check_lapses(loader);
 }
 
 static int loader_init(struct loader *loader, const char *path)

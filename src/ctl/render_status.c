@@ -194,6 +194,21 @@ static void print_redelivered(FILE *out, const json_t *services, const struct lo
 	}
 }
 
+/* For -v: whose time was over. */
+static void print_lapsed(FILE *out, const json_t *services, const struct look *look)
+{
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		const json_t *service = json_array_get(services, i);
+		const char *name = reply_text(service, "name");
+		json_int_t n;
+		if (reply_integer(service, "lapsed", &n) && n > 0)
+			look_print_line(out, look, TONE_PLAIN,
+				"%s: %" JSON_INTEGER_FORMAT
+				" connection%s ended by first_byte_timeout, silence_timeout or max_duration",
+				name ? name : "-", n, n == 1 ? " was" : "s were");
+	}
+}
+
 void render_status(FILE *out, const json_t *parameters, const struct table_choice *choice,
 	bool is_verbose, const struct look *look)
 {
@@ -210,7 +225,9 @@ void render_status(FILE *out, const json_t *parameters, const struct table_choic
 	if (is_verbose)
 		table.notes = print_all_notes;
 	table_print(out, &table, choice, services, look);
-	if (is_verbose)
+	if (is_verbose) {
 		print_redelivered(out, services, look);
+		print_lapsed(out, services, look);
+	}
 	print_sum(out, services, look);
 }

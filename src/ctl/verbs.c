@@ -131,6 +131,9 @@ const struct verb verbs[] = {
 		run_pause, NULL },
 	{ "resume", "SERVICE...", "accept again what was paused", CHANGE, run_resume, NULL },
 	{ "drain", "SERVICE...", "stop when the last connection has ended", CHANGE, run_drain, NULL },
+	{ "kill-connection", "ID... | [SERVICE...]", "end connections: these, or those selected by options",
+		VERB_TAKES_NAMES | VERB_TAKES_STATE | VERB_TAKES_WORKER | VERB_TAKES_SOURCE,
+		run_kill_connection, NULL },
 	{ "reload", "[--dry-run] [-v]",
 		"read the configuration again; --dry-run only shows the plan",
 		VERB_TAKES_DRY_RUN | VERB_TAKES_VERBOSE, run_reload, NULL },
@@ -241,7 +244,7 @@ void verbs_print_help(FILE *out)
 {
 	fputs("usage: fdsupctl [OPTION...] VERB ...\n\n", out);
 	for (size_t i = 0; i < N_VERBS; i++)
-		fprintf(out, "  %-11s %-31s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+		fprintf(out, "  %-15s %-27s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	fputc('\n', out);
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (is_used(&ctl_options[i]))

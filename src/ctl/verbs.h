@@ -31,11 +31,16 @@ int run_explain(struct ctl *ctl);
 /* verb_top.c */
 int run_top(struct ctl *ctl);
 
-/* verb_stream.c */
+/* verb_connections.c */
 int run_connections(struct ctl *ctl);
 
 /* The same file: appends all connections that are asked for to an array. */
 int gather_connections(struct ctl *ctl, json_t *rows);
+
+/* verb_kill.c */
+int run_kill_connection(struct ctl *ctl);
+
+/* verb_stream.c */
 int run_logs(struct ctl *ctl);
 int run_events(struct ctl *ctl);
 

@@ -11,6 +11,8 @@
 
 #include "base/fd.h"
 
+enum { ENVIRONMENT_MAX = 128 * 1024 };
+
 struct process {
 	pid_t pid;
 	pid_t parent;
@@ -121,7 +123,6 @@ static const char *service_of(pid_t pid, char *text, size_t size)
 
 int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), void *context)
 {
-	enum { ENVIRONMENT_MAX = 128 * 1024 };
 	struct processes all = { 0 };
 	char *text = malloc(ENVIRONMENT_MAX);
 	int r = text ? read_all(&all) : -ENOMEM;
@@ -135,4 +136,19 @@ int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), v
 	free(all.items);
 	free(text);
 	return r;
+}
+
+pid_t process_parent(pid_t pid)
+{
+	struct process process;
+	return read_process(pid, &process) && !process.is_zombie ? process.parent : 0;
+}
+
+bool process_is_of(pid_t pid, const char *service)
+{
+	char *text = malloc(ENVIRONMENT_MAX);
+	const char *named = text ? service_of(pid, text, ENVIRONMENT_MAX) : NULL;
+	bool is_of = named && !strcmp(named, service);
+	free(text);
+	return is_of;
 }

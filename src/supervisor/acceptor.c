@@ -25,6 +25,7 @@
 #include "supervisor/helpers.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
+#include "supervisor/severing.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/zone.h"
 
@@ -102,6 +103,13 @@ static void on_command_died(struct acceptor *acceptor, const struct control_comm
 		death_command_record(service, command);
 }
 
+static void on_lapsed(struct acceptor *acceptor, const struct control_connection *connection)
+{
+	struct service *service = find_service(acceptor, connection->service);
+	if (service)
+		severing_on_lapsed(service, connection);
+}
+
 static void on_ready(struct acceptor *acceptor, const struct confinement *confinement)
 {
 	char missing[CONFINEMENT_TEXT_SIZE];
@@ -132,6 +140,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		on_toll(acceptor, &message->toll);
 	else if (message->kind == CONTROL_COMMAND_DIED)
 		on_command_died(acceptor, &message->command);
+	else if (message->kind == CONTROL_LAPSED)
+		on_lapsed(acceptor, &message->connection);
 	else
 		on_nonsense(acceptor, "unknown message on its control channel");
 }

@@ -85,6 +85,7 @@ struct service {
 	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
 	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
 	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
+	bool has_said_severing;        /* that a connection cannot be ended whose time is over */
 	bool is_hurried;               /* it was told so twice: without grace */
 	struct roll *roll;             /* a new configuration that is being tried; NULL: none is */
 	char *reload_failure;          /* why the last one that was tried is not in force; NULL: it is */

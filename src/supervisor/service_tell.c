@@ -72,6 +72,9 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 		.has_queue = is_new && service->queue[0] >= 0,
 		.has_slots = is_new && service->slots_fd >= 0,
 		.listener = first ? first->id : 0,
+		.first_byte_ms = config->first_byte_timeout,
+		.silence_ms = config->silence_timeout,
+		.duration_ms = config->max_duration,
 	};
 	int fds[CONTROL_FDS_MAX];
 	size_t n_fds = 0;

@@ -147,6 +147,7 @@ static void add_score(const struct service *service, json_t *object, uint64_t no
 	add_count(object, "refused", score_get(score->refused));
 	add_count(object, "lost", score_get(score->lost));
 	add_count(object, "redelivered", score_get(score->redelivered));
+	add_count(object, "lapsed", score_get(score->lapsed));
 	add_count(object, "uncovered", score_get(score->uncovered));
 }
 

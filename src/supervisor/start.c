@@ -30,6 +30,7 @@
 #include "supervisor/sequence.h"
 #include "supervisor/saved.h"
 #include "supervisor/service.h"
+#include "supervisor/severing.h"
 #include "supervisor/streams.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
@@ -373,6 +374,7 @@ void start_undo(struct supervisor *supervisor)
 		reload_end(supervisor);
 		events_follow(NULL);
 		connections_end(supervisor);
+		severing_forget(supervisor);
 		streams_end(supervisor);
 		repeats_end(supervisor);
 	}

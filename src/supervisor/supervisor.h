@@ -45,6 +45,7 @@ struct supervisor {
 	struct readiness *readiness;
 	struct wait *waits;         /* list: admin calls that wait for services */
 	struct death_list deaths, command_deaths;
+	struct severing *severings; /* commands that have been told to end; list */
 	struct connections_round *connections; /* being asked for; made when first needed */
 	struct repeat *repeats;     /* list: admin calls that are answered again and again */
 	struct stream *streams;     /* list: admin calls that are told what happens */

@@ -13,6 +13,7 @@
 #include "supervisor/snapshot.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs_connections.h"
+#include "supervisor/verbs_kill.h"
 #include "supervisor/verbs_stream.h"
 
 /*
@@ -101,6 +102,7 @@ const struct admin_verb verbs_table[] = {
 	{ "Drain", ADMIN_ROLE_CONTROL, on_drain },
 	{ "Pause", ADMIN_ROLE_CONTROL, on_pause },
 	{ "Resume", ADMIN_ROLE_CONTROL, on_resume },
+	{ "KillConnection", ADMIN_ROLE_CONTROL, on_kill_connection },
 	{ "Reload", ADMIN_ROLE_CONTROL, on_reload },
 	{ "Upgrade", ADMIN_ROLE_CONTROL, on_upgrade },
 };

@@ -31,6 +31,9 @@ unsigned control_size(uint32_t kind)
 		return sizeof(struct control_toll);
 	case CONTROL_COMMAND_DIED:
 		return sizeof(struct control_command);
+	case CONTROL_SEVERED:
+	case CONTROL_LAPSED:
+		return sizeof(struct control_connection);
 	case CONTROL_PAUSE:
 	case CONTROL_RESUME:
 	case CONTROL_FORGET:
@@ -45,4 +48,15 @@ unsigned control_size(uint32_t kind)
 		return sizeof(struct control_number);
 	}
 	return 0;
+}
+
+const char *severance_name(uint32_t reason)
+{
+	static const char *const names[SEVERANCES] = {
+		[SEVERANCE_FIRST_BYTE] = "first_byte_timeout",
+		[SEVERANCE_SILENCE] = "silence_timeout",
+		[SEVERANCE_DURATION] = "max_duration",
+		[SEVERANCE_ORDER] = "kill-connection",
+	};
+	return reason < SEVERANCES ? names[reason] : NULL;
 }

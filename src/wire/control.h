@@ -40,6 +40,8 @@ enum control_kind {
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	CONTROL_LIST,           /* struct control_number: answer CONTROL_LISTED with the same number */
+	CONTROL_SEVERED,        /* struct control_connection: it is being ended by order, `reason` says
+	                           by whose; 0: it could not be, and goes on */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_ready; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
@@ -52,6 +54,7 @@ enum control_kind {
 	                           each, unless the workers of the service tell nothing */
 	CONTROL_COMMAND_DIED,   /* struct control_command: a command that did not end with status 0; of
 	                           many in a short time only some, with the number of the others */
+	CONTROL_LAPSED,         /* struct control_connection: its time is over, end it */
 };
 
 /* Every message begins with its kind. */
@@ -111,6 +114,9 @@ struct control_service {
 	uint32_t has_queue;       /* of a new one: its end of the queue comes along, */
 	uint32_t has_slots;       /* and then the slots: wire/slots.h; */
 	uint32_t listener;        /* then a listener, whose id this is; 0: none */
+	uint64_t first_byte_ms;   /* how long connections may last, and how long be silent */
+	uint64_t silence_ms;
+	uint64_t duration_ms;
 };
 
 struct control_listener {
@@ -161,6 +167,26 @@ struct control_command {
 	struct control_client client;
 };
 
+/* Why a connection is ended that neither side has ended: in the log as severance_name() has it. */
+enum severance {
+	SEVERANCE_NONE,
+	SEVERANCE_FIRST_BYTE, /* first_byte_timeout */
+	SEVERANCE_SILENCE,    /* silence_timeout */
+	SEVERANCE_DURATION,   /* max_duration */
+	SEVERANCE_ORDER,      /* kill-connection */
+	SEVERANCES,
+};
+
+/* One connection. The process is what a worker has reported: who ends it looks for himself. */
+struct control_connection {
+	uint32_t kind;
+	uint32_t service;
+	uint64_t id;
+	struct endpoint peer, local;
+	int32_t pid;              /* serves it; 0: unknown */
+	uint32_t reason;          /* enum severance */
+};
+
 union control_message {
 	uint32_t kind;
 	struct control_number number;
@@ -172,7 +198,11 @@ union control_message {
 	struct control_process process;
 	struct control_toll toll;
 	struct control_command command;
+	struct control_connection connection;
 };
+
+/* "silence_timeout"; NULL for what is none. */
+const char *severance_name(uint32_t reason);
 
 /* The size of the file that comes with CONTROL_ACCESS. */
 size_t control_access_size(const struct control_access *message);

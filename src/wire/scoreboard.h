@@ -56,6 +56,8 @@ struct score {
 	_Atomic uint64_t failure_duration_us;
 	_Atomic uint64_t redelivered;   /* handed off once more, since the worker that had one died */
 	_Atomic uint64_t uncovered;     /* handed off without a slot or a copy: all were in use */
+	_Atomic uint64_t lapsed;        /* of those served: ended by first_byte_timeout, silence_timeout or
+	                                   max_duration */
 	_Atomic uint64_t rate_ns;       /* when rate_milli was last brought up to date */
 	_Atomic uint64_t rate_milli;    /* connections in 1000 s, decaying with a time constant of 10 s */
 	_Atomic uint64_t rate_full_ns;  /* when all tokens of `rate` will have come back: policy/bucket.h */

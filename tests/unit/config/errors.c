@@ -385,9 +385,7 @@ Test(errors, a_key_that_means_nothing_for_the_type_is_refused)
 
 Test(errors, what_this_version_does_not_support_is_refused_never_ignored)
 {
-	static const char *const keys[] = { "spares = 2;", "first_byte_timeout = 5;",
-		"silence_timeout = 5;", "max_duration = 5;",
-	};
+	static const char *const keys[] = { "spares = 2;" };
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		char text[256];
 		snprintf(text, sizeof text,
