@@ -90,7 +90,7 @@ class Site:
     def write(self):
         """Every second version has another environment (workers roll) and another limit (told)."""
         n = self.n_reloads % 2
-        common = ('log = ""; max_connections = %d; environment = [ "CHAOS=%d" ];'
+        common = ('log = [ ]; max_connections = %d; environment = [ "CHAOS=%d" ];'
                   ' workers = { min = 2; max = 2; };' % (1000 + n, n))
         plain = common.replace('environment = [ "CHAOS=%d" ];' % n, "")
         where = {name: 'address = "127.0.0.1"; port = %d;' % port for name, port in self.ports.items()}
