@@ -44,7 +44,7 @@ class ManyConnections(Fdsup):
         self.nofile = (1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         path = self.write("fdsup.conf", (
             'runtime_dir = "%s/run";\nlog = { to = "%s/fdsup.log"; };\n'
-            'defaults = { user = "%s"; max_connections = 0; log = ""; };\nservices = {\n%s};\n') % (
+            'defaults = { user = "%s"; max_connections = 0; log = [ ]; };\nservices = {\n%s};\n') % (
                 self.directory, self.directory, whoami(), self.services % (self.ports[0], self.command[0])))
         return [os.path.join(RELEASE, "bin/fdsup"), "-c", path]
 

@@ -31,7 +31,7 @@ EXPECTED = "killed by SIGKILL after|: LOST id="     # what the log says of every
 def configuration(port, workers):
     program = os.path.normpath(os.path.join(BIN, os.pardir, "examples", "worker-http"))
     return ('http = { address = "127.0.0.1"; port = %d; type = "worker"; command = [ "%s" ]; ready = "notify";\n'
-            ' log = ""; workers = { min = %d; max = %d; }; };' % (port, program, workers, workers))
+            ' log = [ ]; workers = { min = %d; max = %d; }; };' % (port, program, workers, workers))
 
 
 def kill_one(fdsup, chance):
