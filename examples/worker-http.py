@@ -21,10 +21,12 @@ requests = {}  # what each connection has sent so far
 
 def take(queue):
     """Takes one connection without waiting: another worker may have been faster."""
-    byte, descriptors, flags, _ = socket.recv_fds(queue, 1, 1, socket.MSG_DONTWAIT)
+    # Not recv_fds, which in Python 3.11 forgets its flags, and would wait.
+    byte, messages, _, _ = queue.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)
     if not byte:
         stop(queue)
-    for descriptor in descriptors:
+    for _, _, data in messages:
+        descriptor = int.from_bytes(data[:4], sys.byteorder)
         os.set_inheritable(descriptor, False)
         connection = socket.socket(fileno=descriptor)
         connection.setblocking(False)

@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import sys
 import time
 
 import admin
@@ -131,12 +132,14 @@ class Page:
 
     def on_queue(self, _):
         try:
-            byte, descriptors, _, _ = socket.recv_fds(self.queue, 1, 1, socket.MSG_DONTWAIT)
+            # Not recv_fds, which in Python 3.11 forgets its flags, and would wait.
+            byte, messages, _, _ = self.queue.recvmsg(1, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         if not byte:
             self.stop()
-        for descriptor in descriptors:
+        for _, _, data in messages:
+            descriptor = int.from_bytes(data[:4], sys.byteorder)
             os.set_inheritable(descriptor, False)
             connection = socket.socket(fileno=descriptor)
             connection.setblocking(False)

@@ -169,7 +169,7 @@ while select.select([s], [], [], .3)[0]:
         def is_served():
             try:
                 return self.talk(port, b"new") == b"new"
-            except ConnectionResetError: # the old one had it when it was killed
+            except OSError: # the old one had it when it was killed
                 return False
         wait_until("the new one serves alone", is_served)
 

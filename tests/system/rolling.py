@@ -52,8 +52,10 @@ def accept(listener):
     connection = listener.accept()[0]
     connection.setblocking(True)
     return connection
+# socket.recv_fds of Python 3.11 forgets its flags: it waits when another worker was faster.
 def receive(queue):
-    return socket.socket(fileno=socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)[1][0])
+    messages = queue.recvmsg(200, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)[1]
+    return socket.socket(fileno=int.from_bytes(messages[0][2][:4], sys.byteorder))
 if "LISTEN_FDS" in os.environ:
     listeners = [socket.socket(fileno=3 + n) for n in range(int(os.environ["LISTEN_FDS"]))]
     for s in listeners:
