@@ -173,7 +173,7 @@ struct service_config {
 	struct text_list pass_environment; /* names */
 	enum stderr_target stderr_target;
 	bool has_no_new_privileges;
-	struct resource_limit limits[LIMIT_KINDS];
+	struct resource_limit *limits; /* LIMIT_KINDS of them; in a pack once for all that are alike */
 	enum sandbox sandbox;
 	struct text_list sandbox_read;     /* absolute paths, below chroot */
 	struct text_list sandbox_write;

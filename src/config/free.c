@@ -24,9 +24,10 @@ void service_config_free(struct service_config *service)
 		pack_release(service->pack);
 		return;
 	}
-	if (service->written)
+	if (service->written && service->limits)
 		fields_fini(service, PLACE_SERVICE);
 	free(service->written);
+	free(service->limits);
 	if (service->account)
 		account_fini(service->account);
 	free(service->account);

@@ -92,7 +92,9 @@ static const struct key_name log_level_names[] = {
 #define WRITTEN(field)                                                                          \
 	.has_field = true, .is_supported = true, .is_resolved = true,                           \
 	.offset = offsetof(struct service_written, field)
-#define LIMIT(kind) SERVICE(limits[LIMIT_##kind])
+#define LIMIT(kind)                                                                             \
+	.has_field = true, .is_supported = true, .is_limit = true,                              \
+	.offset = LIMIT_##kind * sizeof(struct resource_limit)
 #define GLOBAL(field) .has_field = true, .offset = offsetof(struct config, field)
 #define NOT_YET       .is_supported = false
 /* A key whose only supported value is what happens anyway: nothing to store. */

@@ -67,8 +67,9 @@ struct config_key {
 	bool has_field;
 	bool reads_future; /* future names are read, and refused once the other keys were seen */
 	bool is_resolved;  /* what it resolves to is compared, not how it is written */
-	size_t offset;     /* in struct service_config, struct service_written if it is resolved, or,
-	                      for PLACE_GLOBAL, struct config */
+	bool is_limit;     /* of the group limits */
+	size_t offset;     /* in struct service_config, struct service_written if it is resolved, the
+	                      limits if it is one, or, for PLACE_GLOBAL, struct config */
 	enum config_change change;    /* what a running service needs when it differs */
 	int64_t min, max;             /* of integers, durations, sizes; both 0: any */
 	const struct key_name *names; /* of KEY_ENUM and KEY_FLAGS; ends with a NULL */
@@ -100,6 +101,8 @@ static inline void *key_field(const struct config_key *key, const void *fields)
 {
 	if (key->is_resolved)
 		fields = ((const struct service_config *)fields)->written;
+	if (key->is_limit)
+		fields = ((const struct service_config *)fields)->limits;
 	return (char *)(uintptr_t)fields + key->offset;
 }
 

@@ -30,6 +30,8 @@ struct filling {
 	size_t n_texts;
 	struct common accounts[COMMON_MAX];
 	size_t n_accounts;
+	struct common limits[COMMON_MAX];
+	size_t n_limits;
 };
 
 /* ---- bytes and texts ------------------------------------------------------------------------- */
@@ -137,6 +139,18 @@ static struct account *put_common_account(struct filling *filling, const struct 
 	return placed;
 }
 
+static struct resource_limit *put_common_limits(
+	struct filling *filling, const struct resource_limit *source)
+{
+	const size_t size = LIMIT_KINDS * sizeof *source;
+	for (size_t i = 0; source && i < filling->n_limits; i++)
+		if (!memcmp(filling->limits[i].source, source, size))
+			return filling->limits[i].placed;
+	struct resource_limit *placed = put_aligned(filling, source, size);
+	remember(filling->limits, &filling->n_limits, source, placed);
+	return placed;
+}
+
 static struct listen_address *put_listen(
 	struct filling *filling, const struct listen_address *listen, size_t n)
 {
@@ -158,6 +172,7 @@ static struct service_config *put_service(
 	put_keys(filling, &service, PLACE_SERVICE);
 	service.written = NULL;
 	service.account = put_common_account(filling, service.account);
+	service.limits = put_common_limits(filling, service.limits);
 	service.name = put_text(filling, service.name);
 	service.file = put_common_text(filling, service.file);
 	bool is_as_written = source->command_path && source->command.n &&

@@ -30,7 +30,8 @@ void lookups_fini(struct lookups *lookups)
 int service_set_defaults(struct service_config *service)
 {
 	service->written = calloc(1, sizeof *service->written);
-	int r = service->written ? 0 : -ENOMEM;
+	service->limits = calloc(LIMIT_KINDS, sizeof *service->limits);
+	int r = service->written && service->limits ? 0 : -ENOMEM;
 	for (size_t i = 0; i < config_keys_n && r == 0; i++)
 		if (key_is_of_service(&config_keys[i]))
 			r = value_set_default(&config_keys[i], key_field(&config_keys[i], service));
@@ -44,11 +45,15 @@ struct service_config *service_copy(const struct service_config *source)
 		return NULL;
 	*service = *source;
 	service->written = malloc(sizeof *service->written);
-	if (!service->written) {
+	service->limits = malloc(LIMIT_KINDS * sizeof *service->limits);
+	if (!service->written || !service->limits) {
+		free(service->written);
+		free(service->limits);
 		free(service);
 		return NULL;
 	}
 	*service->written = *source->written;
+	memcpy(service->limits, source->limits, LIMIT_KINDS * sizeof *service->limits);
 	int r = 0;
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (key_is_of_service(&config_keys[i]) &&
