@@ -179,34 +179,27 @@ static void print_sum(FILE *out, const json_t *services, const struct look *look
 			n, n == 1 ? "" : "s", n_unwell == 1 ? "is" : "are");
 }
 
-/* For -v: what dying workers did not cost. */
-static void print_redelivered(FILE *out, const json_t *services, const struct look *look)
+/* For -v: of what there was some, for each service. */
+static void print_count(FILE *out, const json_t *services, const char *field, const char *one,
+	const char *many, const struct look *look)
 {
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		const json_t *service = json_array_get(services, i);
 		const char *name = reply_text(service, "name");
 		json_int_t n;
-		if (reply_integer(service, "redelivered", &n) && n > 0)
-			look_print_line(out, look, TONE_PLAIN,
-				"%s: %" JSON_INTEGER_FORMAT
-				" connection%s of workers that died went to another",
-				name ? name : "-", n, n == 1 ? "" : "s");
+		if (reply_integer(service, field, &n) && n > 0)
+			look_print_line(out, look, TONE_PLAIN, "%s: %" JSON_INTEGER_FORMAT " %s",
+				name ? name : "-", n, n == 1 ? one : many);
 	}
 }
 
-/* For -v: whose time was over. */
-static void print_lapsed(FILE *out, const json_t *services, const struct look *look)
+static void print_counts(FILE *out, const json_t *services, const struct look *look)
 {
-	for (size_t i = 0; i < json_array_size(services); i++) {
-		const json_t *service = json_array_get(services, i);
-		const char *name = reply_text(service, "name");
-		json_int_t n;
-		if (reply_integer(service, "lapsed", &n) && n > 0)
-			look_print_line(out, look, TONE_PLAIN,
-				"%s: %" JSON_INTEGER_FORMAT
-				" connection%s ended by first_byte_timeout, silence_timeout or max_duration",
-				name ? name : "-", n, n == 1 ? " was" : "s were");
-	}
+	print_count(out, services, "redelivered", "connection of workers that died went to another",
+		"connections of workers that died went to another", look);
+	print_count(out, services, "lapsed",
+		"connection was ended by first_byte_timeout, silence_timeout or max_duration",
+		"connections were ended by first_byte_timeout, silence_timeout or max_duration", look);
 }
 
 void render_status(FILE *out, const json_t *parameters, const struct table_choice *choice,
@@ -225,9 +218,7 @@ void render_status(FILE *out, const json_t *parameters, const struct table_choic
 	if (is_verbose)
 		table.notes = print_all_notes;
 	table_print(out, &table, choice, services, look);
-	if (is_verbose) {
-		print_redelivered(out, services, look);
-		print_lapsed(out, services, look);
-	}
+	if (is_verbose)
+		print_counts(out, services, look);
 	print_sum(out, services, look);
 }
