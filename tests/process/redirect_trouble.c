@@ -170,9 +170,9 @@ Test(redirect_trouble, an_idle_connection_is_ended_and_an_active_one_is_not)
 {
 	static const char *const options[] = { "--idle-timeout", "400", NULL };
 	target_start(&rig, "127.0.0.1", options);
+	uint64_t begin_ms = clock_now_ms(); /* it is idle from the moment that it is there */
 	int idle = target_client(&rig), idle_target = target_accept(&rig);
 	int active = target_client(&rig), active_target = target_accept(&rig);
-	uint64_t begin_ms = clock_now_ms();
 	target_report(&rig, REPORT_TAKEN);
 	target_report(&rig, REPORT_TAKEN);
 	while (!rig_is_readable(rig.worker.acceptor_end, 100)) {
