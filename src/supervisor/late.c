@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,6 +48,10 @@ static void note(struct service *service, uint32_t which, int r, const char *ste
 	if (service->missing && service->missing_which == which && service->missing_error == r)
 		return;
 	listeners_explain(service->config, &service->config->listen[which], r, step, error);
+	if (!listeners_may_appear(r)) { /* of those it says so already */
+		size_t length = strlen(error);
+		snprintf(error + length, sizeof error - length, "; it is tried again every few seconds");
+	}
 	bool is_known = service->missing && !strcmp(error, service->missing);
 	forget(service);
 	service->missing = strdup(error);

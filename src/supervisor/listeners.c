@@ -211,8 +211,7 @@ void listeners_know_id(uint32_t id)
 		last_id = id;
 }
 
-/* It may appear at any time; all others have to be told at once. */
-static bool may_appear(int r)
+bool listeners_may_appear(int r)
 {
 	return r == -EADDRNOTAVAIL || r == -ENODEV;
 }
@@ -245,7 +244,7 @@ static int open_all(const struct service_config *config, listeners_find_bound *f
 			keep_name(listener);
 			++*ret_n;
 		}
-		if (may_appear(r))
+		if (listeners_may_appear(r))
 			r = 0;
 	}
 	return r;
@@ -292,7 +291,7 @@ int listeners_open_some(const struct service_config *config, struct listener **r
 		if (r == 0) {
 			keep_name(listener);
 			++*ret_n;
-		} else if (!may_appear(r) && !*error) {
+		} else if (!listeners_may_appear(r) && !*error) {
 			memcpy(error, reason, sizeof reason);
 		}
 	}

@@ -53,6 +53,9 @@ int listeners_open_some(const struct service_config *config, struct listener **r
 int listeners_open_late(const struct service_config *config, const struct listen_address *where,
 	struct listener *ret_listener, const char **ret_step);
 
+/* Whether it may come about by itself: an address or interface that is not there yet. */
+bool listeners_may_appear(int r);
+
 /* The text for such an error. To find out who holds an address takes its time. */
 void listeners_explain(const struct service_config *config, const struct listen_address *where, int r,
 	const char *step, char error[LISTENERS_ERROR_SIZE]);

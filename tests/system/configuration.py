@@ -216,6 +216,7 @@ services = {
         self.assertEqual((service["state"], service["missing"]), ("DEGRADED", ["tcp 127.0.0.1:%d" % taken]))
         self.assertIn("cannot listen on tcp 127.0.0.1:%d: address in use, held by pid %d" % (
             taken, os.getpid()), service["explanation"][0])
+        self.assertRegex(service["explanation"][0], "; it is tried again every few seconds$")
         # A reload that does not touch it is none of its business.
         fdsup.write(self.cat("a", free) + self.cat("b", taken) + self.cat("c", free_port()))
         fdsup.order("reload")
