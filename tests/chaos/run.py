@@ -9,9 +9,10 @@ An exec service is not excused: there a worker is no command. It also counts how
 started for a connection.
 
 Afterwards fdsup must have as many processes, descriptors and socket files as before, and hardly more
-memory; and it must end without leaving anything.
+memory; after upgrades alone it must be the very same processes and sockets. And it must end without
+leaving anything.
 
-  run.py [--kind worker|acceptor|reload|mixed]... [--seconds N] [--clients N] [--seed N]
+  run.py [--kind worker|acceptor|reload|upgrade|mixed]... [--seconds N] [--clients N] [--seed N]
 
 Without --kind all of them, --seconds each (by default $FDSUP_CHAOS_SECONDS, or 3). Needs FDSUP_BIN, the
 folder of the programs, whose sibling examples/ holds workers.
@@ -166,7 +167,26 @@ def harm_reload(site, chance):
     return 1
 
 
-HARMS = {"worker": (harm_worker, 5), "acceptor": (harm_acceptor, 1), "reload": (harm_reload, 2)}
+def harm_upgrade(site, chance):
+    """By the same program. Services that are changing over after a reload are waited for."""
+    del chance
+
+    def is_done():
+        code, _, error = site.fdsup.ctl("upgrade")
+        if code and "a reload is under way" not in error:
+            raise AssertionError("fdsupctl upgrade: " + error)
+        return code == 0
+    wait_until("an upgrade", is_done)
+    return 1
+
+
+# By name: what does it, how many a second, and how many at least, however short the run is.
+HARMS = {
+    "worker": (harm_worker, 5, 1),
+    "acceptor": (harm_acceptor, 1, 1),
+    "reload": (harm_reload, 2, 1),
+    "upgrade": (harm_upgrade, 1, 10),
+}
 KINDS = (*HARMS, "mixed")
 
 
@@ -178,8 +198,8 @@ def do_harm(site, harms, seconds, chance):
     """Each harm at its rate, at random moments. Returns how many there were of each."""
     done = collections.Counter()
     start = time.monotonic()
-    plan = sorted((chance.uniform(0, seconds), name) for name, (_, per_second) in harms.items()
-                  for _ in range(max(1, int(seconds * per_second))))
+    plan = sorted((chance.uniform(0, seconds), name) for name, (_, per_second, at_least) in harms.items()
+                  for _ in range(max(at_least, int(seconds * per_second))))
     for when, name in plan:
         time.sleep(max(0, start + when - time.monotonic()))
         done[name] += harms[name][0](site, chance)
@@ -189,11 +209,29 @@ def do_harm(site, harms, seconds, chance):
 
 # ---- what is left
 
-def belongings(site):
+def sockets_of(pid):
+    """What are sockets among its descriptors, by the kernel's numbers."""
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            target = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+        except FileNotFoundError:
+            continue
+        if target.startswith("socket:"):
+            found.append(target)
+    return sorted(found)
+
+
+def belongings(site, kind):
     """All that must be there after the harm as it was before."""
     fdsup = site.fdsup
     acceptor = fdsup.acceptor_pid()
+    identical = {
+        "pids": sorted(descendants(fdsup.pid)),
+        "sockets of fdsup": sockets_of(fdsup.pid),
+    }
     return {
+        **(identical if kind == "upgrade" else {}),
         "processes": sorted(descendants(fdsup.pid).values()),
         "descriptors of fdsup": count_descriptors(fdsup.pid),
         "descriptors of the acceptor": count_descriptors(acceptor),
@@ -213,11 +251,11 @@ def settle(site):
         site.fdsup.wait_status(service, lambda s: s["workers"]["used"] == 2, "all workers")
 
 
-def expect_belongings(site, before):
+def expect_belongings(site, kind, before):
     last = {}
 
     def is_as_before():
-        last.update(belongings(site))
+        last.update(belongings(site, kind))
         return last == before
     try:
         wait_until("all is as before", is_as_before)
@@ -265,7 +303,7 @@ def run_kind(site, kind, options, chance):
     problems = []
     starts_before = site.n_starts()
     since_line = len(site.fdsup.log().split("\n"))
-    before = belongings(site)
+    before = belongings(site, kind)
     memory_before = {"fdsup": memory_kib(site.fdsup.pid), "acceptor": memory_kib(site.fdsup.acceptor_pid())}
     clients = site.clients(options.clients)
     for c in clients:
@@ -288,7 +326,7 @@ def run_kind(site, kind, options, chance):
         problems.append("%s: not everybody could connect" % kind)
     if min(c.counts["served"] for c in clients) == 0 or not all(done.values()):
         problems.append("%s: nothing happened" % kind)
-    problems += ["%s: %s" % (kind, text) for text in expect_belongings(site, before)]
+    problems += ["%s: %s" % (kind, text) for text in expect_belongings(site, kind, before)]
     for name, kib in memory_before.items():
         pid = site.fdsup.pid if name == "fdsup" else site.fdsup.acceptor_pid()
         now = memory_kib(pid)
