@@ -16,11 +16,11 @@ enum { OPTIONS_MAX = 22 + 2 * COMMAND_LINE_NUMBERS };
  * Workers that there should always be do not leave when they are idle. While one that has the
  * listeners is replaced there are two, but it is always all of them or none.
  */
-static long long idle_timeout_ms(const struct service *service)
+static long long idle_timeout_ms(const struct service *service, uint32_t n_others)
 {
 	const struct service_config *config = service->config;
 	bool is_permanent = service_gets_listeners(config) ? config->workers_min > 0
-							    : service->n_working < config->workers_min;
+							    : n_others < config->workers_min;
 	return is_permanent ? 0 : (long long)config->idle_timeout;
 }
 
@@ -73,7 +73,7 @@ static void for_exec(const struct service *service, struct command_line *line)
 	line->path = service->supervisor->worker_path;
 	size_t n = APPEND(line, 0, "fdsup-worker", "--queue", "3", "--service", config->name, "--stderr",
 		stderr_names[config->stderr_target], "--idle-timeout",
-		number(line, idle_timeout_ms(service)), "--stop-signal",
+		number(line, line->idle_timeout_ms), "--stop-signal",
 		number(line, config->stop_signal), "--stop-timeout",
 		number(line, (long long)config->stop_timeout), "--nofile",
 		number(line, PROGRAM_NOFILE));
@@ -89,7 +89,7 @@ static void for_redirect(const struct service *service, struct command_line *lin
 {
 	line->path = service->supervisor->redirect_path;
 	size_t n = APPEND(line, 0, "fdsup-redirect", "--queue", "3", "--service", service->config->name,
-		"--to", service->config->to, "--idle-exit", number(line, idle_timeout_ms(service)));
+		"--to", service->config->to, "--idle-exit", number(line, line->idle_timeout_ms));
 	append_slots(service, line, n);
 }
 
@@ -105,7 +105,7 @@ static void for_datagrams(const struct service *service, struct command_line *li
 	const struct service_config *config = service->config;
 	const struct builtin_ports *ports = &service->supervisor->builtin_ports;
 	size_t n = APPEND(line, 0, "fdsup-builtin", "--service", config->name, "--idle-exit",
-		number(line, idle_timeout_ms(service)));
+		number(line, line->idle_timeout_ms));
 	for (uint32_t i = 0; i < service->n_listeners; i++)
 		n = APPEND(line, n, "--udp", number(line, 3 + i));
 	for (size_t i = 0; i < ports->n; i++)
@@ -126,7 +126,7 @@ static void for_external(const struct service *service, struct command_line *lin
 	line->path = service->supervisor->relay_path;
 	size_t n = APPEND(line, 0, "fdsup-relay", "--queue", "3", "--service", config->name,
 		"--worker-socket", config->worker_socket, "--idle-exit",
-		number(line, idle_timeout_ms(service)));
+		number(line, line->idle_timeout_ms));
 	n = append_slots(service, line, n);
 	if (config->socket_uid != geteuid())
 		APPEND(line, n, "--allow-uid", number(line, config->socket_uid));
@@ -140,7 +140,7 @@ static void for_builtin(const struct service *service, struct command_line *line
 		return;
 	}
 	size_t n = APPEND(line, 0, "fdsup-builtin", "--queue", "3", "--service", service->config->name,
-		"--idle-exit", number(line, idle_timeout_ms(service)));
+		"--idle-exit", number(line, line->idle_timeout_ms));
 	n = append_slots(service, line, n);
 	APPEND(line, n, builtin_name(service->config->builtin));
 }
@@ -152,7 +152,7 @@ static void for_command(const struct service *service, struct command_line *line
 		service->config->command.n);
 }
 
-struct command_line *command_line_create(const struct service *service)
+struct command_line *command_line_create(const struct service *service, uint32_t n_others)
 {
 	static void (*const makers[])(const struct service *service, struct command_line *line) = {
 		[SERVICE_EXEC] = for_exec,
@@ -165,8 +165,10 @@ struct command_line *command_line_create(const struct service *service)
 	};
 	size_t n_max = OPTIONS_MAX + service->config->command.n + 1;
 	struct command_line *line = calloc(1, sizeof *line + n_max * sizeof *line->argv);
-	if (line)
-		makers[service->config->type](service, line);
+	if (!line)
+		return NULL;
+	line->idle_timeout_ms = idle_timeout_ms(service, n_others);
+	makers[service->config->type](service, line);
 	return line;
 }
 

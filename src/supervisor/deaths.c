@@ -317,11 +317,11 @@ static bool has_arrived(const struct service *service)
 static bool may_leave(const struct service *service, const struct worker *worker)
 {
 	bool has_listeners = service_gets_listeners(service->config);
+	bool is_early = clock_now_ms() - worker->started_ms < HASTY_MS;
 	if (service_type_is_ours(service->config->type) && !has_listeners)
-		return true;
+		return !is_early || service->n_working >= service->config->workers_min;
 	bool is_on_demand = has_listeners && service->config->workers_min == 0;
-	bool is_hasty = clock_now_ms() - worker->started_ms < HASTY_MS && has_arrived(service);
-	return is_on_demand && !is_hasty;
+	return is_on_demand && !(is_early && has_arrived(service));
 }
 
 static void tell_listeners(const struct worker *worker, int status)
@@ -355,8 +355,8 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 		ending_check(service);
 	} else if (!is_idle_exit) {
 		on_death(service, worker, pid, status);
-	} else if (service->n_working == 0) {
-		service_raise(service, EVENT_GONE_IDLE);
+	} else {
+		pool_on_left(service);
 	}
 	worker_free(worker);
 }

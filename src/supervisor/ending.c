@@ -92,7 +92,7 @@ static void drain(struct service *service)
 	const char *step;
 	if (!has_accepted_ones(service))
 		pool_drain_workers(service);
-	else if (service->n_working == 0 && worker_start(service, &step) < 0)
+	else if (service->n_working == 0 && worker_start(service, 0, &step) < 0)
 		log_warning("%s: cannot start a worker for what it has still accepted: %s; tried again",
 			service->config->name, step);
 }

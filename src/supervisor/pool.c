@@ -86,7 +86,7 @@ void pool_fill(struct service *service)
 {
 	while (service->n_working < pool_n_wanted(service)) {
 		const char *step;
-		int r = worker_start(service, &step);
+		int r = worker_start(service, service->n_working, &step);
 		if (r < 0) {
 			deaths_on_failed_start(service, step, -r);
 			return;
@@ -95,6 +95,14 @@ void pool_fill(struct service *service)
 	if (service->queue[1] >= 0 && !ev_is_active(&service->demand))
 		watch_begin(service);
 	pool_check_ready(service);
+}
+
+void pool_on_left(struct service *service)
+{
+	if (service->n_working == 0)
+		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
+	else if (service->n_working < service->config->workers_min && service->state == STATE_UP)
+		pool_fill(service);
 }
 
 void pool_check_ready(struct service *service)
@@ -143,7 +151,7 @@ void pool_renew(struct service *service, struct worker *old, const char *why)
 	}
 	if (successor_of(old) || roll_is_trial(old))
 		return;
-	int r = worker_start(service, &step);
+	int r = worker_start(service, service->n_working - 1, &step);
 	if (r < 0) {
 		log_warning("%s: worker %d: %s, and no other can be started: %s: %s; it stays, tried "
 			    "again in a minute",

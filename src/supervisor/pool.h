@@ -16,6 +16,9 @@ uint32_t pool_n_wanted(const struct service *service);
 /* Starts workers until there are as many. */
 void pool_fill(struct service *service);
 
+/* One has left because it had nothing to do: it may have been one of those that there should always be. */
+void pool_on_left(struct service *service);
+
 /* Raises EVENT_READY when there are as many and all are ready. */
 void pool_check_ready(struct service *service);
 

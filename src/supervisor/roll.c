@@ -155,7 +155,7 @@ static int start_worker(struct roll *roll, const char **ret_step)
 	char **environment = NULL;
 	exchange(roll, &environment);
 	service->generation++;
-	int r = worker_start(service, ret_step);
+	int r = worker_start(service, 0, ret_step); /* the others will be gone */
 	service->generation--;
 	exchange(roll, &environment);
 	free(environment);

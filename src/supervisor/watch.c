@@ -31,7 +31,7 @@ static bool grow(struct service *service)
 {
 	struct history *history = service_history(service);
 	const char *step;
-	int r = worker_start(service, &step);
+	int r = worker_start(service, service->n_working, &step);
 	uint64_t now_ms = clock_now_ms();
 	if (r < 0 && now_ms - history->grow_failed_ms >= SAY_AGAIN_MS) {
 		history->grow_failed_ms = now_ms;

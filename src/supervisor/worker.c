@@ -302,7 +302,7 @@ struct worker *worker_create(struct service *service)
 	return worker;
 }
 
-int worker_start(struct service *service, const char **ret_step)
+int worker_start(struct service *service, uint32_t n_others, const char **ret_step)
 {
 	*ret_step = "queue";
 	int r = service_needs_queue(service->config) ? service_make_queue(service) : 0;
@@ -313,7 +313,7 @@ int worker_start(struct service *service, const char **ret_step)
 	if (!worker)
 		return -ENOMEM;
 	worker->taken_before = service_taken(service);
-	struct command_line *line = command_line_create(service);
+	struct command_line *line = command_line_create(service, n_others);
 	pid_t pid = line ? start_process(worker, line, ret_step) : -ENOMEM;
 	if (pid < 0) {
 		free(line);

@@ -52,8 +52,11 @@ struct worker *worker_create(struct service *service);
 /* What it stands for follows from the state; 0: it is stopped. */
 void worker_set_timer(struct worker *worker, uint64_t ms);
 
-/* Adds a worker to the service and starts its process. 0 or -errno with the step that failed. */
-int worker_start(struct service *service, const char **ret_step);
+/*
+ * Adds a worker to the service and starts its process. n_others: how many it will have beside it, without
+ * those whose place it takes. 0 or -errno with the step that failed.
+ */
+int worker_start(struct service *service, uint32_t n_others, const char **ret_step);
 
 /* The process is gone. */
 void worker_free(struct worker *worker);
