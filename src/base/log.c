@@ -83,6 +83,13 @@ const char *log_level_name(int level)
 	return "debug";
 }
 
+static void pass_on(int level, const char *line, size_t length)
+{
+	current_sink(level, line, length);
+	if (current_tap)
+		current_tap(level, line, length);
+}
+
 void log_line(int level, const char *format, ...)
 {
 	if (level > current_level)
@@ -98,7 +105,16 @@ void log_line(int level, const char *format, ...)
 		length = (int)sizeof line - 1;
 		memcpy(line + length - 3, "...", 3);
 	}
-	current_sink(level, line, (size_t)length);
-	if (current_tap)
-		current_tap(level, line, (size_t)length);
+	pass_on(level, line, (size_t)length);
+}
+
+void log_text(int level, const char *text)
+{
+	size_t length = strlen(text);
+	if (level > current_level)
+		return;
+	if (length < LOG_LINE_MAX)
+		pass_on(level, text, length);
+	else
+		log_line(level, "%s", text);
 }

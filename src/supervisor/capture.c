@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "supervisor/stamped.h"
 #include "supervisor/state.h"
 
 struct capture {
@@ -96,7 +97,7 @@ static void on_line(struct capture *capture)
 	text_escape(escaped, sizeof escaped, capture->line, length);
 	const char *text = take_level(escaped, &level);
 	if (capture->kind == CAPTURE_OURS) {
-		log_line(level, "%s", text);
+		log_text(level, text);
 		return;
 	}
 	if (may_log(capture))
@@ -106,14 +107,19 @@ static void on_line(struct capture *capture)
 
 static void take_bytes(struct capture *capture, const char *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (bytes[i] == '\n') {
+	while (n) {
+		const char *end = memchr(bytes, '\n', n);
+		size_t length = end ? (size_t)(end - bytes) : n;
+		size_t room = sizeof capture->line - capture->used;
+		bool is_line = end && length < room;
+		if (!is_line && length > room)
+			length = room;
+		memcpy(capture->line + capture->used, bytes, length);
+		capture->used += length;
+		if (is_line || capture->used == sizeof capture->line)
 			on_line(capture);
-			continue;
-		}
-		capture->line[capture->used++] = bytes[i];
-		if (capture->used == sizeof capture->line)
-			on_line(capture);
+		bytes += length + is_line;
+		n -= length + is_line;
 	}
 }
 
@@ -124,10 +130,12 @@ void capture_drain(struct capture *capture)
 	ssize_t n;
 	if (capture->read_fd < 0)
 		return;
+	stamped_gather();
 	while (total < TURN_BYTES && (n = read(capture->read_fd, bytes, sizeof bytes)) > 0) {
 		take_bytes(capture, bytes, (size_t)n);
 		total += (size_t)n;
 	}
+	stamped_flush();
 	ev_timer_stop(capture->loop, &capture->quiet);
 	if (capture->used) {
 		ev_timer_set(&capture->quiet, QUIET_S, 0);

@@ -2,91 +2,45 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "supervisor/journal.h"
+#include "supervisor/stamped.h"
 
 static struct {
 	int fd; /* of the file or of the socket to syslog */
 	bool is_started; /* until then, errors are said on standard error as well */
 	bool is_stderr;
-	bool is_cut;     /* the last line was: the next one begins anew */
 	char *path;
-	unsigned long n_dropped;
+	unsigned long n_dropped; /* that a daemon did not take */
 	journal_knows *knows; /* NULL: no services yet */
 } output = { .fd = -1 };
-
-/* A full disk may take a part of a line: that one is lost, and does not spoil its successor. */
-static bool write_line(int fd, const char *prefix, const char *line, size_t length)
-{
-	struct iovec parts[] = {
-		{ (void *)"\n", output.is_cut },
-		{ (void *)prefix, strlen(prefix) },
-		{ (void *)line, length },
-		{ (void *)"\n", 1 },
-	};
-	size_t whole = parts[0].iov_len + parts[1].iov_len + length + 1;
-	ssize_t written;
-	do
-		written = writev(fd, parts, 4);
-	while (written < 0 && errno == EINTR);
-	if (written > 0)
-		output.is_cut = (size_t)written < whole;
-	return written == (ssize_t)whole;
-}
-
-static void write_stamped(int fd, int level, const char *line, size_t length)
-{
-	char stamp[CLOCK_STAMP_SIZE], prefix[CLOCK_STAMP_SIZE + 24];
-	snprintf(prefix, sizeof prefix, "%s %s ", clock_format_stamp(stamp, clock_wall_ms()),
-		log_level_name(level));
-	if (output.n_dropped) {
-		char note[96];
-		int n = snprintf(note, sizeof note, "%lu log lines were lost before this one",
-			output.n_dropped);
-		if (!write_line(fd, prefix, note, (size_t)n)) {
-			output.n_dropped++;
-			return;
-		}
-		output.n_dropped = 0;
-	}
-	if (!write_line(fd, prefix, line, length))
-		output.n_dropped++;
-}
-
-/* Standard error may be a pipe that nobody reads; it is not ours to make non-blocking. */
-static void to_stderr(int level, const char *line, size_t length)
-{
-	struct pollfd target = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (poll(&target, 1, 0) == 1 && (target.revents & POLLOUT))
-		write_stamped(STDERR_FILENO, level, line, length);
-	else
-		output.n_dropped++;
-}
 
 /* Whoever starts fdsup sees why it does not start, wherever the log goes. */
 static void say_while_starting(int level, const char *line, size_t length)
 {
 	if (!output.is_started && level <= LOG_ERR)
-		to_stderr(level, line, length);
+		stamped_line(STDERR_FILENO, level, line, length);
+}
+
+static void to_stderr(int level, const char *line, size_t length)
+{
+	stamped_line(STDERR_FILENO, level, line, length);
 }
 
 static void to_file(int level, const char *line, size_t length)
 {
 	say_while_starting(level, line, length);
-	write_stamped(output.fd, level, line, length);
+	stamped_line(output.fd, level, line, length);
 }
 
 /* A daemon that takes one line a datagram. */
