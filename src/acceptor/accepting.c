@@ -9,6 +9,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
+#include "acceptor/following.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -119,6 +120,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	struct listener *listener = io->data;
+	following_catch_up(listener->service->acceptor);
 	uint64_t now_ns = clock_now_ns();
 	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(listener->service, now_ns); i++) {
 		int r = accept_one(listener, now_ns);

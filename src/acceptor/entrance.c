@@ -9,6 +9,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
+#include "acceptor/following.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -164,6 +165,7 @@ static void on_sent(struct ev_loop *loop, ev_io *io, int revents)
 	(void)revents;
 	struct sender *sender = io->data;
 	struct service *service = sender->entrance->service;
+	following_catch_up(service->acceptor);
 	uint64_t now_ns = clock_now_ns();
 	int r = 1;
 	for (int i = 0; i < TAKE_BATCH && r == 1 && service_may_accept(service, now_ns); i++) {

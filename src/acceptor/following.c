@@ -22,6 +22,12 @@ enum { PORTS_MAX = 1024 };
 
 static const uint64_t patience_ns = 1000000000;
 
+/*
+ * An end that nobody waits for may wait for others. To be woken for each one of them costs more
+ * than all that is done with it.
+ */
+static const double GATHERING_S = 0.002;
+
 static struct service *service_of(struct following *following, const struct ledger_entry *entry)
 {
 	return following->acceptor->services[entry->service];
@@ -101,6 +107,7 @@ void following_entry_gone(struct following *following, uint32_t place,
 	const struct service *service = service_of(following, entry);
 	if (entry->is_gone || entry->state == LEDGER_HELD)
 		return;
+	following->is_awaited |= service->paused || service->first_held;
 	entry->is_gone = true;
 	entry->gone_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
 	/* A connection that was reset by us has lost its counters: what was known before stays. */
@@ -158,21 +165,50 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	following_set_timer(following, now_ns);
 }
 
-static void read_notices(struct following *following, int n_reads)
+/* False: there was none. */
+static bool read_notices(struct following *following, int n_reads)
 {
+	bool has_some = false;
 	int r = DIAG_NOTICES_MAX;
-	for (int i = 0; i < n_reads && r == DIAG_NOTICES_MAX; i++)
+	for (int i = 0; i < n_reads && r == DIAG_NOTICES_MAX; i++) {
 		r = diag_read_notices(following->notices.fd, on_notice, following);
+		has_some |= r > 0;
+	}
 	if (r < 0 && r != -EAGAIN)
 		inventory_want(following);
 	following_set_timer(following, clock_now_ns());
+	return has_some;
 }
 
+static bool is_gathering(const struct following *following)
+{
+	return ev_is_active(&following->gathering);
+}
+
+/* Somebody waits for a place that an end makes free: then each is read as it comes. */
 static void on_notices(struct ev_loop *loop, ev_io *io, int revents)
 {
-	(void)loop;
 	(void)revents;
-	read_notices(io->data, READS_AT_ONCE);
+	struct following *following = io->data;
+	following->is_awaited = false;
+	if (!read_notices(following, READS_AT_ONCE) || following->is_awaited)
+		return;
+	ev_io_stop(loop, io);
+	ev_timer_set(&following->gathering, GATHERING_S, 0);
+	ev_timer_start(loop, &following->gathering);
+}
+
+static void on_gathered(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct following *following = timer->data;
+	ev_io_start(loop, &following->notices);
+	on_notices(loop, &following->notices, revents);
+}
+
+void following_catch_up(struct acceptor *acceptor)
+{
+	if (acceptor->following && is_gathering(acceptor->following))
+		read_notices(acceptor->following, READS_AT_ONCE);
 }
 
 void following_drain(struct acceptor *acceptor)
@@ -272,8 +308,9 @@ struct following *following_open(struct acceptor *acceptor, int notices_given)
 	following->query_fd = acceptor->survey.io.fd < 0 ? -1 : diag_open();
 	ev_io_init(&following->notices, on_notices, fd_take(&notices_fd), EV_READ);
 	ev_init(&following->timer, on_timer);
+	ev_init(&following->gathering, on_gathered);
 	inventory_init(following);
-	following->notices.data = following->timer.data = following;
+	following->notices.data = following->timer.data = following->gathering.data = following;
 	/* What the kernel says of an end is known before what the worker says of it. */
 	ev_set_priority(&following->notices, 1);
 	ev_io_start(acceptor->loop, &following->notices);
@@ -289,6 +326,7 @@ void following_close(struct following *following)
 	farewells_destroy(following->farewells);
 	ev_io_stop(loop, &following->notices);
 	ev_timer_stop(loop, &following->timer);
+	ev_timer_stop(loop, &following->gathering);
 	ev_timer_stop(loop, &following->inventory);
 	fd_close(&following->notices.fd);
 	fd_close(&following->query_fd);

@@ -37,7 +37,9 @@ struct following_gone {
 
 struct following {
 	struct acceptor *acceptor;
-	ev_io notices;  /* owns its descriptor */
+	ev_io notices;  /* owns its descriptor; stopped while they gather */
+	ev_timer gathering;
+	bool is_awaited; /* one of those that were read has made a place free that somebody waits for */
 	int query_fd;   /* for exact look-ups; -1: the kernel does not answer */
 	ev_timer timer; /* the first of those that are gone is due */
 	struct following_gone *gone; /* a ring, in the order of their times */
@@ -75,7 +77,13 @@ void following_forget(struct service *service);
 void following_say_end(struct service *service, const struct ledger_entry *entry,
 	const struct ending *ending, uint64_t now_ns);
 
-/* Reads what the kernel has told until now. */
+/*
+ * Before a client is judged, and before a worker is heard: reads what the kernel has told until now,
+ * which may be gathering for a few milliseconds.
+ */
+void following_catch_up(struct acceptor *acceptor);
+
+/* The same, whatever there is. */
 void following_drain(struct acceptor *acceptor);
 
 /*

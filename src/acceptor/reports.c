@@ -265,6 +265,7 @@ void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	struct service *service = io->data;
+	following_catch_up(service->acceptor);
 	uint64_t now_ns = clock_now_ns();
 	reports_drain(service, DRAIN_BATCH, now_ns);
 	delivery_retry(service, true, now_ns);
