@@ -1,5 +1,16 @@
 # What every target of fdsup shares: the language, the warnings, the sanitizers.
 
+# Tables of addresses are all that must be relocated here: in this form a tenth of the size. The linker
+# knows it earlier than the C library does, which then could not start the program.
+include(CheckCSourceCompiles)
+set(CMAKE_REQUIRED_LINK_OPTIONS -Wl,-z,pack-relative-relocs -Wl,--fatal-warnings)
+check_c_source_compiles("#include <features.h>
+#if !defined __GLIBC__ || !__GLIBC_PREREQ(2, 36)
+#error no DT_RELR
+#endif
+int main(void) { return 0; }" FDSUP_HAS_RELR)
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
+
 add_library(fdsup_options INTERFACE)
 target_compile_options(fdsup_options INTERFACE
   -std=gnu17 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -20,7 +31,8 @@ target_compile_definitions(fdsup_options INTERFACE
   $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${FDSUP_SANITIZE}>>>:_FORTIFY_SOURCE=2>)
 target_link_options(fdsup_options INTERFACE
   $<$<BOOL:${FDSUP_SANITIZE}>:-fsanitize=address,undefined>
-  $<$<CONFIG:Release>:-Wl,-z,relro,-z,now>)
+  $<$<CONFIG:Release>:-Wl,-z,relro,-z,now>
+  $<$<AND:$<CONFIG:Release>,$<BOOL:${FDSUP_HAS_RELR}>>:-Wl,-z,pack-relative-relocs>)
 target_include_directories(fdsup_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 
