@@ -233,8 +233,8 @@ class Fdsup(Server):
             for i, port in enumerate(self.ports))
         path = self.write("fdsup.conf", (
             'runtime_dir = "%s/run";\nlog = { to = "%s/fdsup.log"; };\n'
-            'defaults = { user = "%s"; max_connections = 0; log = "%s"; };\n'
-            'services = {\n%s};\n') % (self.directory, self.directory, whoami(), "end" if self.log else "",
+            'defaults = { user = "%s"; max_connections = 0; log = [ %s ]; };\n'
+            'services = {\n%s};\n') % (self.directory, self.directory, whoami(), '"end"' if self.log else "",
                                        services))
         return [os.path.join(self.top, "build/release/bin/fdsup"), "-c", path]
 
