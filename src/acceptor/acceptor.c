@@ -133,9 +133,7 @@ static int receive_one(struct acceptor *acceptor)
 		.fds = fds,
 		.max_fds = CONTROL_FDS_MAX,
 	};
-	acceptor_close_reserve(acceptor);
 	int r = descriptor_receive(acceptor->control.socket, &received);
-	acceptor_open_reserve(acceptor);
 	if (r <= 0)
 		return r;
 	if (received.is_cut)
@@ -177,8 +175,11 @@ static void on_control(struct ev_loop *loop, ev_io *io, int revents)
 		return;
 	}
 	int r = 1;
+	/* Nothing is accepted in between, so that what they free is for the messages alone. */
+	acceptor_close_reserve(acceptor);
 	for (int i = 0; i < CONTROL_BATCH && r == 1 && acceptor->exit_status < 0; i++)
 		r = receive_one(acceptor);
+	acceptor_open_reserve(acceptor);
 	if (r <= 0 && r != -EAGAIN)
 		acceptor_stop(acceptor, EX_OK); /* the supervisor is gone */
 	else if (acceptor->exit_status < 0)

@@ -51,7 +51,7 @@ struct acceptor {
 	ev_timer shortage_timer;
 	uint64_t shortage_ns; /* since when this episode lasts; 0: none */
 	bool is_short;
-	int reserve_fds[CONTROL_FDS_MAX]; /* given up while a message is received */
+	int reserve_fds[CONTROL_FDS_MAX]; /* given up while messages are received */
 };
 
 /*

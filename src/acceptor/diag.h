@@ -42,7 +42,7 @@ int diag_open(void);
 /* 0: the kernel answers questions about TCP. -ENOENT: it lacks inet_diag or tcp_diag. -errno. */
 int diag_probe(int query);
 
-enum { DIAG_NOTICES_MAX = 64 };
+enum { DIAG_NOTICES_MAX = 16 };
 
 /*
  * Reads up to DIAG_NOTICES_MAX notices and returns how many there were. -EAGAIN: none is waiting.

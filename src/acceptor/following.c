@@ -15,7 +15,7 @@
 #include "base/fd.h"
 
 /* How many times notices are read in one turn of the loop. */
-enum { READS_AT_ONCE = 8, GONE_SMALLEST = 64 };
+enum { READS_AT_ONCE = 32, GONE_SMALLEST = 64 };
 
 /* More ports than this are no services of ours but what programs send us: all may pass. */
 enum { PORTS_MAX = 1024 };
