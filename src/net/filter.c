@@ -67,7 +67,7 @@ static void put_family(struct program *program, const struct filter_rules *rules
 int filter_compile(const struct filter_rules *rules, struct sock_filter steps[FILTER_PROGRAM_MAX])
 {
 	struct program program = { steps, 0 };
-	if (!rules->has_allow && !rules->n_deny)
+	if (filter_is_empty(rules))
 		return 0;
 	if (rules->n_allow + rules->n_deny > FILTER_NETWORKS_MAX)
 		return -E2BIG;

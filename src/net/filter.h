@@ -23,6 +23,12 @@ struct filter_rules {
 	size_t n_deny;
 };
 
+/* Everybody may come in. */
+static inline bool filter_is_empty(const struct filter_rules *rules)
+{
+	return !rules->has_allow && !rules->n_deny;
+}
+
 /* So many networks fit what any kernel takes (net.core.optmem_max of 20 KiB). */
 enum { FILTER_NETWORKS_MAX = 160, FILTER_PROGRAM_MAX = 8 + 14 * FILTER_NETWORKS_MAX };
 

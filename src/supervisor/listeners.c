@@ -150,7 +150,7 @@ static int bind_one(const struct service_config *config, struct listener *listen
 	struct listener_options options = options_of(config, &listener->where);
 	struct filter_rules filter = filter_of(config, &listener->where);
 	options.shares_port = shares_port;
-	options.filter = &filter;
+	options.filter = filter_is_empty(&filter) ? NULL : &filter;
 	const char *path = listener->where.path;
 	*ret_step = "socket";
 	int r = path ? bound_name_listen(config, path, &listener->fd, &listener->name)

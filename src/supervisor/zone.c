@@ -54,14 +54,16 @@ void zone_read(struct zone *ret_zone, int64_t wall_s)
 	int64_t end_s = wall_s + (int64_t)DAYS_AHEAD * DAY_S;
 	memset(ret_zone, 0, sizeof *ret_zone);
 	forget_zone();
-	ret_zone->spans[ret_zone->n++] =
-		(struct zone_span){ .from = at_s, .offset = offset_at(at_s) };
-	for (; at_s < end_s && ret_zone->n < ZONE_SPANS_MAX; at_s += DAY_S)
-		if (offset_at(at_s + DAY_S) != offset_at(at_s)) {
-			int64_t from = find_change(at_s, at_s + DAY_S);
-			ret_zone->spans[ret_zone->n++] =
-				(struct zone_span){ .from = from, .offset = offset_at(from) };
-		}
+	int32_t offset = offset_at(at_s), next;
+	ret_zone->spans[ret_zone->n++] = (struct zone_span){ .from = at_s, .offset = offset };
+	for (; at_s < end_s && ret_zone->n < ZONE_SPANS_MAX; at_s += DAY_S, offset = next) {
+		next = offset_at(at_s + DAY_S);
+		if (next == offset)
+			continue;
+		int64_t from = find_change(at_s, at_s + DAY_S);
+		ret_zone->spans[ret_zone->n++] =
+			(struct zone_span){ .from = from, .offset = offset_at(from) };
+	}
 }
 
 static bool has_hours(const struct supervisor *supervisor)
