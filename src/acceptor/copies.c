@@ -10,12 +10,10 @@
 #include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
-#include "acceptor/toll.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "net/untouched.h"
 
-enum { ITEMS_MIN = 32, LOOKS_MAX = 4 };
+enum { ITEMS_MIN = 32 };
 
 static const uint64_t sweep_pause_ns = 100000000;
 
@@ -27,14 +25,13 @@ static struct ledger_entry *entry_at(const struct service *service, uint32_t pla
 	return ledger_at(&service->acceptor->ledger, place);
 }
 
-/* NULL: it has no slot. */
-static struct copy *copy_of(const struct service *service, uint32_t place)
+struct copy *copies_find(const struct service *service, uint32_t place)
 {
 	uint16_t number = entry_at(service, place)->copy;
 	return number ? &service->copies.items[number] : NULL;
 }
 
-static uint32_t number_of(const struct copies *copies, const struct copy *copy)
+uint32_t copies_number(const struct copies *copies, const struct copy *copy)
 {
 	return (uint32_t)(copy - copies->items);
 }
@@ -76,7 +73,7 @@ static void put_back(struct copies *copies, uint32_t number)
 	copies->unused = number;
 }
 
-static void disinherit(struct copies *copies, uint32_t number)
+void copies_disinherit(struct copies *copies, uint32_t number)
 {
 	copies->n_inherited--;
 	put_back(copies, number);
@@ -103,7 +100,7 @@ static void sweep(struct service *service, uint64_t now_ns)
 		if ((view.state == SLOT_QUEUED && !is_emptied) ||
 			(view.state == SLOT_CLAIMED && !is_gone(view.pid)))
 			continue;
-		disinherit(copies, number);
+		copies_disinherit(copies, number);
 	}
 }
 
@@ -201,7 +198,7 @@ void copies_offer(struct service *service, uint32_t place, struct handoff *recor
 
 void copies_withdraw(struct service *service, uint32_t place)
 {
-	struct copy *copy = copy_of(service, place);
+	struct copy *copy = copies_find(service, place);
 	if (copy && !copy->is_due)
 		copies_drop(service, place);
 }
@@ -210,7 +207,7 @@ void copies_keep(struct service *service, uint32_t place, int *connection)
 {
 	struct copies *copies = &service->copies;
 	struct acceptor *acceptor = service->acceptor;
-	struct copy *copy = copy_of(service, place);
+	struct copy *copy = copies_find(service, place);
 	bool is_wanted = service->redelivers && copies->are_claimed;
 	if (copy && is_wanted && acceptor->n_copies < acceptor->n_copies_max) {
 		copy->fd = fd_take(connection);
@@ -237,7 +234,7 @@ int copies_next_due(const struct service *service, uint32_t *ret_place)
 
 void copies_sent(struct service *service, uint32_t place)
 {
-	struct copy *copy = copy_of(service, place);
+	struct copy *copy = copies_find(service, place);
 	copy->is_due = false;
 	service->copies.n_due--;
 }
@@ -247,26 +244,26 @@ void copies_sent(struct service *service, uint32_t place)
 void copies_drop(struct service *service, uint32_t place)
 {
 	struct copies *copies = &service->copies;
-	struct copy *copy = copy_of(service, place);
+	struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
 	close_fd(service, copy);
 	copies->n_due -= copy->is_due;
 	copies->n_used--;
 	entry_at(service, place)->copy = 0;
-	put_back(copies, number_of(copies, copy));
+	put_back(copies, copies_number(copies, copy));
 }
 
 void copies_reported(struct service *service, uint32_t place, bool is_taken)
 {
 	struct copies *copies = &service->copies;
-	const struct copy *copy = copy_of(service, place);
+	const struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
 	/* One that claims and never says that it begins would leave its clients waiting for their end. */
 	if (service->may_be_silent)
 		copies->are_claimed = is_taken && slots_look(&copies->slots,
-							  number_of(copies, copy))
+							  copies_number(copies, copy))
 								  .state >= SLOT_CLAIMED;
 	copies_drop(service, place);
 }
@@ -277,151 +274,16 @@ void copies_settled(struct service *service, uint64_t connection)
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++)
 		if (copies->items[number].is_inherited &&
 			slots_connection(&copies->slots, number) == connection)
-			disinherit(copies, number);
+			copies_disinherit(copies, number);
 }
 
 bool copies_covers(const struct service *service, uint32_t place)
 {
-	const struct copy *copy = copy_of(service, place);
+	const struct copy *copy = copies_find(service, place);
 	return copy && copy->fd >= 0;
 }
 
-/* ---- a worker is gone ------------------------------------------------------------------------ */
-
-static void give_up(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
-{
-	char peer[ENDPOINT_TEXT_SIZE];
-	log_error("%s: the connection of %s (id=%016llx) was in the hands of %d workers as they died: it "
-		  "is closed and goes to no other; the last was %d",
-		service_name(service),
-		endpoint_format_client(
-			peer, &entry_at(service, place)->peer, service->log_address),
-		(unsigned long long)entry_at(service, place)->id, COPIES_DEATHS_MAX, (int)worker);
-	toll_given_up(service, entry_at(service, place));
-	losses_lose(service, place, worker, now_ns);
-}
-
-/* False: something has happened to it meanwhile. */
-static bool queue_again(struct service *service, uint32_t place, const struct slot_view *view)
-{
-	struct copies *copies = &service->copies;
-	struct copy *copy = copy_of(service, place);
-	if (!slots_take_back(&copies->slots, number_of(copies, copy), view, &copy->turn))
-		return false;
-	/* Whoever had it may have changed how it blocks: that travels with it. */
-	fd_set_blocking(copy->fd);
-	copy->is_due = true;
-	copy->was_claimed = false;
-	copies->n_due++;
-	ledger_set_state(&service->acceptor->ledger, &service->account, place, LEDGER_HELD);
-	score_add(service->score->redelivered, 1);
-	toll_redelivered(service);
-	return true;
-}
-
-/* It had claimed this one, and had not begun. False: look again. */
-static bool died_with(struct service *service, uint32_t place, const struct slot_view *view,
-	uint64_t now_ns)
-{
-	struct copy *copy = copy_of(service, place);
-	bool may_be_touched = service->may_be_silent && !connection_is_untouched(copy->fd);
-	if (copy->fd < 0 || !service->redelivers || may_be_touched) {
-		losses_lose(service, place, view->pid, now_ns);
-		return true;
-	}
-	if (copy->n_deaths + 1 >= COPIES_DEATHS_MAX) {
-		give_up(service, place, view->pid, now_ns);
-		return true;
-	}
-	if (!queue_again(service, place, view))
-		return false;
-	copy->n_deaths++;
-	return true;
-}
-
-static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_t worker, uint64_t now_ns)
-{
-	const struct ending ending = {
-		.duration_us = (now_ns - entry_at(service, place)->accepted_ns) / 1000,
-	};
-	if (pid == worker)
-		losses_lose(service, place, worker, now_ns);
-	else if (pid == 0) /* with a program of somebody else's, which tells us nothing */
-		reports_end(service, place, &ending, now_ns);
-	else
-		reports_found_started(service, place, pid);
-}
-
-/* True when that is all that can be said of it. */
-static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
-{
-	struct copies *copies = &service->copies;
-	const struct copy *copy = copy_of(service, place);
-	struct slot_view view = slots_look(&copies->slots, number_of(copies, copy));
-	if (view.turn != copy->turn)
-		return true; /* somebody writes nonsense there */
-	switch (view.state) {
-	case SLOT_QUEUED:
-		return copy->fd < 0 || queue_again(service, place, &view);
-	case SLOT_CLAIMED:
-		return view.pid != worker || died_with(service, place, &view, now_ns);
-	case SLOT_BEGUN:
-		judge_begun(service, place, view.pid, worker, now_ns);
-		return true;
-	case SLOT_FREE:
-		break;
-	}
-	return true;
-}
-
-static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
-{
-	score_add(service->score->lost, 1);
-	toll_lost(service);
-	log_warning("%s: LOST id=%016llx: worker %d died holding it, and the acceptor that had handed it "
-		    "off died before",
-		service_name(service), (unsigned long long)id, (int)worker);
-	if (service->admission.unknown)
-		admission_set_unknown(&service->admission, service->admission.unknown - 1);
-}
-
-/* Its copy died with an acceptor before us. */
-static void lose_inherited(struct service *service, pid_t worker, uint64_t now_ns)
-{
-	struct copies *copies = &service->copies;
-	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
-		struct slot_view view = slots_look(&copies->slots, number);
-		if (!copies->items[number].is_inherited || view.state != SLOT_CLAIMED || view.pid != worker)
-			continue;
-		uint64_t id = slots_connection(&copies->slots, number);
-		uint32_t place = ledger_find(&service->acceptor->ledger, service->number, id);
-		disinherit(copies, number);
-		if (place)
-			losses_lose(service, place, worker, now_ns);
-		else
-			lose_unknown(service, id, worker);
-	}
-}
-
-void copies_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
-{
-	uint32_t n_out = losses_n_out_of_queue(service);
-	uint32_t n_due_before = service->copies.n_due;
-	/* Those that have left the queue head the list. */
-	for (uint32_t place = service->account.first_waiting; place && n_out; n_out--) {
-		uint32_t behind = entry_at(service, place)->behind;
-		/* It may change while we look: not often, unless somebody plays with us. */
-		bool is_open = entry_at(service, place)->copy != 0;
-		for (int i = 0; is_open && i < LOOKS_MAX; i++)
-			is_open = !judge(service, place, worker, now_ns);
-		place = behind;
-	}
-	lose_inherited(service, worker, now_ns);
-	if (service->copies.n_due > n_due_before)
-		log_notice("%s: %u connections that worker %d had not touched when it died go to another",
-			service_name(service), service->copies.n_due - n_due_before, (int)worker);
-	delivery_retry(service, true, now_ns);
-}
+/* ---- looking ---------------------------------------------------------------------------------- */
 
 uint32_t copies_find_process(const struct service *service, pid_t pid)
 {

@@ -7,11 +7,6 @@
  * client does not see that a worker has closed its own. So a copy is kept only where the workers do
  * claim and report: our own programs always, a program of others once it has been seen to (and not
  * longer than COPIES_LOOK_NS after it has claimed one: programs have errors).
- *
- * When a worker dies, those connections that it had claimed, and those that have left the queue and
- * that nobody has claimed, are handed off once more, under a new turn: whoever has an old one leaves
- * it alone. For a program that claims a connection before it begins, the kernel's counters must show
- * that it was not read from nor written to.
  */
 #ifndef FDSUP_ACCEPTOR_COPIES_H
 #define FDSUP_ACCEPTOR_COPIES_H
@@ -24,9 +19,6 @@
 #include "wire/slots.h"
 
 struct service;
-
-/* A connection that this many workers died with is given to no other. */
-enum { COPIES_DEATHS_MAX = 3 };
 
 #define COPIES_LOOK_NS UINT64_C(5000000000)
 
@@ -88,11 +80,15 @@ void copies_settled(struct service *service, uint64_t connection);
 /* The ledger forgets it. */
 void copies_drop(struct service *service, uint32_t place);
 
-/* A worker has died, and what it reported before was read. */
-void copies_worker_gone(struct service *service, pid_t worker, uint64_t now_ns);
-
 /* Where a process serves that nobody has told us of, its worker being dead; or LEDGER_NOWHERE. */
 uint32_t copies_find_process(const struct service *service, pid_t pid);
+
+/* The copy at a place of the ledger; NULL: it has no slot. The number of its slot. */
+struct copy *copies_find(const struct service *service, uint32_t place);
+uint32_t copies_number(const struct copies *copies, const struct copy *copy);
+
+/* A slot of an acceptor before us is free: nobody can come with it any more. */
+void copies_disinherit(struct copies *copies, uint32_t number);
 
 /* To be called at service->copies_ns, which copies_expect_look sets. */
 void copies_expect_look(struct service *service, uint64_t now_ns);

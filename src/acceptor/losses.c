@@ -7,6 +7,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/following.h"
+#include "acceptor/redelivery.h"
 #include "acceptor/reports.h"
 #include "acceptor/toll.h"
 #include "base/fd.h"
@@ -107,7 +108,7 @@ void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
 	reports_drain(service, REPORTS_AT_ONCE, now_ns);
 	toll_begin(service, &toll, worker);
 	lose_taken_by(service, worker, now_ns);
-	copies_worker_gone(service, worker, now_ns);
+	redelivery_worker_gone(service, worker, now_ns);
 	toll_end(service);
 	if (service->has_reports)
 		suspect(service, now_ns);
