@@ -18,6 +18,9 @@
 static const uint64_t suspicion_ns = 1000000000;
 static const uint64_t silence_ns = UINT64_C(5000000000);
 
+/* The pauses between two looks; they double while nothing leaves the queue. */
+enum { PEEK_MIN_MS = 1, PEEK_MAX_MS = 32 };
+
 /* Values of ledger_entry.suspicion: judged when the running second is over, or one later. */
 enum { SUSPICION_NONE, SUSPICION_NOW, SUSPICION_NEXT };
 
@@ -196,4 +199,25 @@ bool losses_drop_unfollowed(struct service *service, uint64_t now_ns)
 	if (!service->may_be_silent || service->has_reports || n_gone == 0)
 		return false;
 	return drop(service, n_gone, now_ns);
+}
+
+void losses_peek(struct service *service, uint64_t now_ns)
+{
+	service->peek_ns = NEVER_NS;
+	if (losses_drop_unfollowed(service, now_ns))
+		service->peek_ms = PEEK_MIN_MS;
+	else if (service->peek_ms < PEEK_MAX_MS)
+		service->peek_ms *= 2;
+}
+
+void losses_expect_taking(struct service *service, uint64_t now_ns)
+{
+	bool is_awaited = service->paused & SCORE_PAUSED_FULL || service->first_held;
+	bool is_told = service->has_reports || !service->may_be_silent;
+	if (!is_awaited || is_told || !service->account.n_waiting) {
+		service->peek_ns = NEVER_NS;
+		service->peek_ms = PEEK_MIN_MS;
+	} else if (service->peek_ns == NEVER_NS) {
+		service->peek_ns = now_ns + (uint64_t)service->peek_ms * 1000000;
+	}
 }

@@ -44,4 +44,11 @@ void losses_expect_reports(struct service *service, uint64_t now_ns);
  */
 bool losses_drop_unfollowed(struct service *service, uint64_t now_ns);
 
+/*
+ * The same for clients whom a limit keeps waiting: nobody says when a silent worker takes a connection,
+ * so that has to be looked for. To be called at service->peek_ns, which losses_expect_taking sets.
+ */
+void losses_peek(struct service *service, uint64_t now_ns);
+void losses_expect_taking(struct service *service, uint64_t now_ns);
+
 #endif

@@ -97,6 +97,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->in_hand.fd = -1;
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
+	service->peek_ns = NEVER_NS;
 	service->deaf_ns = service->ask_ns = service->copies_ns = NEVER_NS;
 	service->casualties.due_ns = NEVER_NS;
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
@@ -355,6 +356,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->unknown_ns);
 	earlier(&due_ns, service->suspects_ns);
 	earlier(&due_ns, service->silent_ns);
+	earlier(&due_ns, service->peek_ns);
 	earlier(&due_ns, service->deaf_ns);
 	earlier(&due_ns, service->ask_ns);
 	earlier(&due_ns, service->copies_ns);
@@ -377,6 +379,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 	losses_expect_reports(service, now_ns);
 	copies_expect_look(service, now_ns);
 	set_paused(service, gate(service, now_ns), now_ns);
+	losses_expect_taking(service, now_ns);
 	service_log_fullness(service, now_ns);
 	publish(service);
 	schedule(service, now_ns);
@@ -408,6 +411,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		losses_judge_suspects(service, now_ns);
 	if (service->silent_ns <= now_ns)
 		losses_judge_silence(service, now_ns);
+	if (service->peek_ns <= now_ns)
+		losses_peek(service, now_ns);
 	if (service->copies_ns <= now_ns)
 		copies_look(service, now_ns);
 	if (service->casualties.due_ns <= now_ns)

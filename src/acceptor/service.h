@@ -99,6 +99,8 @@ struct service {
 	uint64_t deaf_ns; /* when to say that the queue's other end is gone */
 	uint64_t silent_ns;   /* when to give up waiting for a first report */
 	uint32_t silent_left; /* how many had left the queue when that was last looked at */
+	uint64_t peek_ns;     /* when to look whether any has left the queue: clients wait for that */
+	uint32_t peek_ms;
 
 	uint32_t max_uses; /* 0: none */
 	struct uses uses;

@@ -80,6 +80,50 @@ Test(acceptor_losses, a_command_whose_end_is_told_before_that_of_its_worker_was_
 	close(client);
 }
 
+/* ---- silent workers that nobody follows --------------------------------------------------------- */
+
+/*
+ * Nothing but the queue tells that a worker has taken one. There is one place, and all but one client
+ * wait for it; if each had to wait until the silence is long enough to be sure of, it would take minutes.
+ */
+static void expect_quick_turns(struct control_service *settings, bool are_held)
+{
+	enum { N = 24 };
+	struct handoff record;
+	int clients[N];
+	settings->may_be_silent = 1;
+	settings->overflow_wait_ms = 300000;
+	uint16_t port = rig_serve(&rig, settings);
+	for (int i = 0; i < N; i++)
+		clients[i] = rig_connect(port, "127.0.0.5");
+	for (unsigned i = 1; i <= N; i++) {
+		rig_wait_score(&rig, 1, handed, i);
+		if (are_held)
+			rig_wait_score(&rig, 1, held, N - i);
+		else
+			rig_wait_score(&rig, 1, paused, SCORE_PAUSED_FULL);
+		close(rig_take(&rig, 1, &record));
+	}
+	cr_expect_eq(rig_score(&rig, 1, refused), 0);
+	cr_expect_eq(rig_score(&rig, 1, lost), 0);
+	for (int i = 0; i < N; i++)
+		close(clients[i]);
+}
+
+Test(acceptor_losses, max_connections_lets_the_next_in_when_a_silent_worker_has_taken_one)
+{
+	struct control_service settings = rig_settings(1);
+	settings.max_connections = 1;
+	expect_quick_turns(&settings, false);
+}
+
+Test(acceptor_losses, max_per_source_lets_the_next_in_when_a_silent_worker_has_taken_one)
+{
+	struct control_service settings = rig_settings(1);
+	settings.max_per_source = 1;
+	expect_quick_turns(&settings, true);
+}
+
 /* ---- commands that do not end well ------------------------------------------------------------- */
 
 static void run_command(uint16_t port, int pid, int status, struct handoff *ret_record)
