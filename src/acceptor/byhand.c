@@ -12,6 +12,7 @@
 #include "acceptor/byhand_listeners.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "confine/confine.h"
 #include "wire/descriptor.h"
 
@@ -181,7 +182,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 static void on_signal(struct ev_loop *loop, ev_signal *signal, int revents)
 {
 	(void)revents;
-	log_info("ending: signal %s", sigabbrev_np(signal->signum));
+	log_info("ending: signal %s", signal_name(signal->signum));
 	ev_break(loop, EVBREAK_ALL);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "net/listener.h"
 
 static void log_advice(int error, const char *where, unsigned port)
@@ -33,8 +34,9 @@ static int listen_one(
 	listener_format(where, &target->address, target->is_both_families);
 	int r = listener_open(&listener, ret_fd, &step);
 	if (r < 0) {
+		const char *name = error_name(-r);
 		log_error("cannot listen on address %s port %s (%s): %s: %s (%s)", options->address,
-			options->port, where, step, strerror(-r), strerrorname_np(-r));
+			options->port, where, step, strerror(-r), name ? name : "-");
 		log_advice(-r, where, target->address.port);
 	}
 	return r;

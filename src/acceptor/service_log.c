@@ -8,6 +8,7 @@
 #include "acceptor/acceptor.h"
 #include "acceptor/access.h"
 #include "base/log.h"
+#include "base/names.h"
 #include "base/text.h"
 
 enum { REFUSED_LINES_A_SECOND = 10 };
@@ -58,7 +59,7 @@ static void format_status(char *text, size_t size, const struct ledger_entry *en
 			"status=reset"); /* the client had gone before a command was started */
 	else if (!WIFSIGNALED(status))
 		snprintf(text, size, "status=%d", WEXITSTATUS(status));
-	else if ((name = sigabbrev_np(WTERMSIG(status))))
+	else if ((name = signal_name(WTERMSIG(status))))
 		snprintf(text, size, "signal=%s", name);
 	else
 		snprintf(text, size, "signal=%d", WTERMSIG(status));

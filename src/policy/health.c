@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/names.h"
 #include "base/text.h"
 #include "wire/scoreboard.h"
 
@@ -27,7 +28,7 @@ char *health_format_status(char text[HEALTH_STATUS_SIZE], int status)
 	if (status == HEALTH_STATUS_UNKNOWN) {
 		snprintf(text, HEALTH_STATUS_SIZE, "ended in an unknown way");
 	} else if (WIFSIGNALED(status)) {
-		const char *name = sigabbrev_np(WTERMSIG(status));
+		const char *name = signal_name(WTERMSIG(status));
 		snprintf(text, HEALTH_STATUS_SIZE, "killed by SIG%s%s", name ? name : "?",
 			WCOREDUMP(status) ? " (core dumped)" : "");
 	} else {

@@ -168,10 +168,11 @@ static void forward(struct link *link, int target)
 
 /* ---- connecting ------------------------------------------------------------------------------ */
 
+/* The status is as wait(2) has it. */
 static void fail(struct link *link, const char *cause, int exit_status)
 {
 	redirect_on_failed(link->redirect, cause);
-	link_end(link, CLOSE_ORDERLY, W_EXITCODE(exit_status, 0));
+	link_end(link, CLOSE_ORDERLY, exit_status << 8);
 }
 
 /* "Connection refused (192.0.2.1:80)" */

@@ -17,7 +17,9 @@ int main(int argc, char *argv[])
 		return status;
 	if (!arguments_apply(&options.common))
 		return EXIT_FAILURE;
-	mallopt(M_ARENA_MAX, 1); /* the thread that looks up names needs no heap of its own */
+#ifdef M_ARENA_MAX
+	mallopt(M_ARENA_MAX, 1); /* glibc: the thread that looks up names needs no heap of its own */
+#endif
 	int r = redirect_run(&options);
 	if (r < 0)
 		arguments_refuse_queue(&options.common, r);

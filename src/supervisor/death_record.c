@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/names.h"
 #include "policy/health.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/command_line.h"
@@ -90,7 +91,8 @@ void death_record_failed_start(
 	if (!death)
 		return;
 	json_object_set_new(death, "was_ready", json_false());
-	json_object_set_new(death, "error", json_string(strerrorname_np(error)));
+	if (error_name(error))
+		json_object_set_new(death, "error", json_string(error_name(error)));
 	if (is_trial)
 		json_object_set_new(death, "trial", json_true());
 	death_list_add(&service->supervisor->deaths, death);

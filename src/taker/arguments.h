@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Time limits: what a timer and a 32-bit number of milliseconds carry, 24 days. */
