@@ -96,22 +96,43 @@ static bool read_facts(const struct nlmsghdr *header, struct diag_facts *ret)
 	return true;
 }
 
-int diag_read_notices(int notices, diag_listener *listener, void *context)
-{
-	static _Alignas(8) char buffers[DIAG_NOTICES_MAX][NOTICE_SIZE];
+/* Datagrams of one message each. */
+struct harvest {
 	struct mmsghdr messages[DIAG_NOTICES_MAX];
 	struct iovec pieces[DIAG_NOTICES_MAX];
-	for (int i = 0; i < DIAG_NOTICES_MAX; i++) {
-		pieces[i] = (struct iovec){ buffers[i], NOTICE_SIZE };
-		messages[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &pieces[i], .msg_iovlen = 1 } };
+};
+
+/* Up to `most` of those that have come: how many, or -errno. */
+static int harvest(int fd, struct harvest *harvest, unsigned most)
+{
+	static _Alignas(8) char buffers[DIAG_NOTICES_MAX][NOTICE_SIZE];
+	for (unsigned i = 0; i < most; i++) {
+		harvest->pieces[i] = (struct iovec){ buffers[i], NOTICE_SIZE };
+		harvest->messages[i] = (struct mmsghdr){
+			.msg_hdr = { .msg_iov = &harvest->pieces[i], .msg_iovlen = 1 },
+		};
 	}
-	int n = recvmmsg(notices, messages, DIAG_NOTICES_MAX, MSG_DONTWAIT, NULL);
+	int n = recvmmsg(fd, harvest->messages, most, MSG_DONTWAIT, NULL);
+	return n < 0 ? -errno : n;
+}
+
+/* NULL: it is no message. */
+static const struct nlmsghdr *harvested(const struct harvest *harvest, int i)
+{
+	const struct nlmsghdr *header = harvest->pieces[i].iov_base;
+	return mnl_nlmsg_ok(header, (int)harvest->messages[i].msg_len) ? header : NULL;
+}
+
+int diag_read_notices(int notices, diag_listener *listener, void *context)
+{
+	struct harvest found;
+	int n = harvest(notices, &found, DIAG_NOTICES_MAX);
 	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
+		return n == -EINTR ? -EAGAIN : n;
 	for (int i = 0; i < n; i++) {
-		const struct nlmsghdr *header = (const struct nlmsghdr *)buffers[i];
+		const struct nlmsghdr *header = harvested(&found, i);
 		struct diag_facts facts;
-		if (mnl_nlmsg_ok(header, (int)messages[i].msg_len) && read_facts(header, &facts))
+		if (header && read_facts(header, &facts))
 			listener(context, &facts);
 	}
 	return n;
@@ -166,13 +187,20 @@ static struct inet_diag_req_v2 *begin(struct question *question, int family, uin
 	return request;
 }
 
-static int ask(int query, const struct question *question)
+/* Several questions lie one behind the other without gaps. */
+_Static_assert(sizeof(struct question) == NLMSG_SPACE(sizeof(struct inet_diag_req_v2)), "no gaps");
+
+static int ask_several(int query, const struct question questions[], unsigned n)
 {
 	static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	const struct nlmsghdr *header = (const struct nlmsghdr *)question->bytes;
-	ssize_t n = sendto(query, question->bytes, header->nlmsg_len, MSG_DONTWAIT | MSG_NOSIGNAL,
+	ssize_t sent = sendto(query, questions, n * sizeof *questions, MSG_DONTWAIT | MSG_NOSIGNAL,
 		(const struct sockaddr *)&kernel, sizeof kernel);
-	return n < 0 ? -errno : 0;
+	return sent < 0 ? -errno : 0;
+}
+
+static int ask(int query, const struct question *question)
+{
+	return ask_several(query, question, 1);
 }
 
 static void ignore(void *context, const struct diag_facts *facts)
@@ -201,14 +229,10 @@ static void note(void *context, const struct diag_facts *facts)
 	*(struct diag_facts *)context = *facts;
 }
 
-int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
-	const struct endpoint *peer, struct diag_facts *ret)
+static void begin_look_up(struct question *question, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *peer)
 {
-	struct question question;
-	struct inet_diag_req_v2 *request = begin(&question, peer->family, 0);
-	struct diag_facts facts = { 0 };
-	if (peer->family != local->family)
-		return -EINVAL;
+	struct inet_diag_req_v2 *request = begin(question, peer->family, 0);
 	request->idiag_states = ~0U;
 	request->id.idiag_sport = htons(local->port);
 	request->id.idiag_dport = htons(peer->port);
@@ -217,6 +241,16 @@ int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
 	memcpy(request->id.idiag_dst, peer->ip, peer->family == AF_INET ? 4 : 16);
 	request->id.idiag_cookie[0] = (uint32_t)cookie;
 	request->id.idiag_cookie[1] = (uint32_t)(cookie >> 32);
+}
+
+int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *peer, struct diag_facts *ret)
+{
+	struct question question;
+	struct diag_facts facts = { 0 };
+	if (peer->family != local->family)
+		return -EINVAL;
+	begin_look_up(&question, cookie, local, peer);
 	int r = ask(query, &question);
 	if (r == 0)
 		r = diag_read_some(query, note, &facts);
@@ -229,6 +263,46 @@ int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
 		return -EBADMSG;
 	*ret = facts;
 	return 0;
+}
+
+/* An error says no more than that there is no such connection any more. */
+static void read_look_up(const struct nlmsghdr *header, struct diag_look_up look_ups[], unsigned n)
+{
+	struct diag_facts facts;
+	if (header->nlmsg_seq >= n || !read_facts(header, &facts))
+		return;
+	struct diag_look_up *look_up = &look_ups[header->nlmsg_seq];
+	look_up->lives = facts.cookie == look_up->cookie;
+	look_up->facts = facts;
+}
+
+int diag_look_up_some(int query, struct diag_look_up look_ups[], unsigned n)
+{
+	struct question questions[DIAG_LOOK_UPS_MAX];
+	struct harvest answers;
+	for (unsigned i = 0; i < n; i++) {
+		struct diag_look_up *look_up = &look_ups[i];
+		begin_look_up(&questions[i], look_up->cookie, look_up->local, look_up->peer);
+		((struct nlmsghdr *)questions[i].bytes)->nlmsg_seq = i;
+		look_up->lives = false;
+	}
+	int r = n ? ask_several(query, questions, n) : 0;
+	if (r < 0)
+		return r;
+	/* All answers are there when the call that asked returns; so is the word that some were lost. */
+	for (unsigned n_left = n; n_left;) {
+		int n_read = harvest(query, &answers, n_left < DIAG_NOTICES_MAX ? n_left : DIAG_NOTICES_MAX);
+		if (n_read == -EAGAIN)
+			return r < 0 ? r : -EBADMSG;
+		if (n_read < 0 && n_read != -EINTR)
+			r = n_read;
+		for (int i = 0; i < n_read; i++, n_left--) {
+			const struct nlmsghdr *header = harvested(&answers, i);
+			if (header)
+				read_look_up(header, look_ups, n);
+		}
+	}
+	return r;
 }
 
 int diag_ask_all(int query, int family)

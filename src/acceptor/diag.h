@@ -54,6 +54,22 @@ int diag_read_notices(int notices, diag_listener *listener, void *context);
 int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *peer, struct diag_facts *ret);
 
+/* One of several questions, and its answer. */
+struct diag_look_up {
+	uint64_t cookie;
+	const struct endpoint *local, *peer; /* of one family, AF_INET or AF_INET6 */
+	bool lives;                          /* only then is the rest known */
+	struct diag_facts facts;
+};
+
+enum { DIAG_LOOK_UPS_MAX = 32 };
+
+/*
+ * As many at once: a few microseconds each, however many connections others on this host have. 0: all
+ * answers are in. -errno: some are missing, and `lives` of those is false.
+ */
+int diag_look_up_some(int query, struct diag_look_up look_ups[], unsigned n);
+
 /* Asks for all connections of a family that have not ended. 0 or -errno. */
 int diag_ask_all(int query, int family);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "acceptor/acceptor.h"
+#include "acceptor/following.h"
 #include "acceptor/losses.h"
 #include "acceptor/service.h"
 #include "base/clock.h"
@@ -20,36 +21,23 @@ _Static_assert((int)CONNECTION_HELD == (int)LEDGER_HELD && (int)CONNECTION_QUEUE
 		       (int)CONNECTION_STARTED == (int)LEDGER_STARTED,
 	"the same words");
 
-/* Places looked at, and rows written, in one turn of the loop. */
-enum { STEP_PLACES = 4096, STEP_ROWS = 512 };
-
-/* What the kernel has said of the entry at a place. */
-struct known {
-	uint64_t id; /* 0: nothing */
-	struct diag_facts facts;
-};
+/*
+ * Places looked at, and rows written, in one turn of the loop: so long a client who connects may wait for
+ * this list, and it is a tenth of a millisecond.
+ */
+enum { STEP_PLACES = 4096, STEP_ROWS = DIAG_LOOK_UPS_MAX };
 
 struct listing {
 	struct acceptor *acceptor;
 	uint32_t number;
 	int fd;
-	struct survey_visitor visitor;
-	struct known *known; /* by place; pages that are not touched cost nothing */
-	uint32_t capacity;   /* of the ledger when it began */
-	uint32_t place;      /* to go on at */
+	uint32_t place; /* to go on at */
 	ev_timer timer;
 };
-
-static size_t known_size(const struct listing *listing)
-{
-	return listing->capacity * sizeof *listing->known;
-}
 
 static void destroy(struct listing *listing)
 {
 	ev_timer_stop(listing->acceptor->loop, &listing->timer);
-	if (listing->known)
-		munmap(listing->known, known_size(listing));
 	fd_close(&listing->fd);
 	free(listing);
 }
@@ -88,13 +76,9 @@ static void add_facts(struct connection_row *row, const struct diag_facts *facts
 	row->bytes_out = facts->bytes_out;
 }
 
-static void fill_row(
-	const struct listing *listing, uint32_t place, struct connection_row *row)
+static struct connection_row row_of(const struct ledger_entry *entry)
 {
-	const struct ledger_entry *entry = ledger_at(&listing->acceptor->ledger, place);
-	const struct known *known =
-		listing->known && place < listing->capacity ? &listing->known[place] : NULL;
-	*row = (struct connection_row){
+	struct connection_row row = {
 		.id = entry->id,
 		.accepted_ns = entry->accepted_ns,
 		.peer = entry->peer,
@@ -103,14 +87,52 @@ static void fill_row(
 		.pid = entry->pid,
 		.worker = entry->worker,
 		.stage = entry->state,
-		.flags = known && entry->is_followed ? CONNECTION_IS_FOLLOWED : 0,
 	};
-	if (known && known->id == entry->id) {
-		add_facts(row, &known->facts);
-	} else if (entry->is_gone && entry->has_bytes) {
-		row->flags |= CONNECTION_HAS_BYTES;
-		row->bytes_in = entry->bytes_in;
-		row->bytes_out = entry->bytes_out;
+	if (entry->is_gone && entry->has_bytes) {
+		row.flags |= CONNECTION_HAS_BYTES;
+		row.bytes_in = entry->bytes_in;
+		row.bytes_out = entry->bytes_out;
+	}
+	return row;
+}
+
+/* Rows, and those of them that the kernel may know of. */
+struct batch {
+	struct connection_row rows[STEP_ROWS];
+	struct diag_look_up look_ups[STEP_ROWS];
+	struct connection_row *whose[STEP_ROWS];
+	bool are_followed[STEP_ROWS];
+	uint32_t n_rows, n_look_ups;
+};
+
+static void batch_add(struct batch *batch, const struct ledger_entry *entry)
+{
+	struct connection_row *row = &batch->rows[batch->n_rows++];
+	bool is_ip = entry->peer.family == AF_INET || entry->peer.family == AF_INET6;
+	*row = row_of(entry);
+	if (!is_ip || entry->is_foreign || entry->peer.family != entry->local.family)
+		return;
+	uint32_t i = batch->n_look_ups++;
+	batch->look_ups[i] = (struct diag_look_up){
+		.cookie = entry->id,
+		.local = &row->local,
+		.peer = &row->peer,
+	};
+	batch->whose[i] = row;
+	batch->are_followed[i] = entry->is_followed;
+}
+
+/* Without the kernel's word the list says what the workers have said. */
+static void batch_complete(struct batch *batch, int query)
+{
+	if (query < 0 || diag_look_up_some(query, batch->look_ups, batch->n_look_ups) < 0)
+		return;
+	for (uint32_t i = 0; i < batch->n_look_ups; i++) {
+		const struct diag_look_up *look_up = &batch->look_ups[i];
+		if (batch->are_followed[i])
+			batch->whose[i]->flags |= CONNECTION_IS_FOLLOWED;
+		if (look_up->lives)
+			add_facts(batch->whose[i], &look_up->facts);
 	}
 }
 
@@ -123,46 +145,31 @@ static int write_rows(int fd, const struct connection_row rows[], uint32_t n)
 	return (size_t)written == size ? 0 : -ENOSPC;
 }
 
+static int query_of(const struct acceptor *acceptor)
+{
+	return acceptor->following ? acceptor->following->query_fd : acceptor->survey.io.fd;
+}
+
 static void on_step(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)revents;
-	static struct connection_row rows[STEP_ROWS];
+	static struct batch batch;
 	struct listing *listing = timer->data;
 	struct ledger *ledger = &listing->acceptor->ledger;
-	uint32_t n = 0, end = listing->place + STEP_PLACES;
-	for (; listing->place < end && listing->place < ledger->capacity && n < STEP_ROWS;
+	uint32_t end = listing->place + STEP_PLACES;
+	batch.n_rows = batch.n_look_ups = 0;
+	for (; listing->place < end && listing->place < ledger->capacity && batch.n_rows < STEP_ROWS;
 		listing->place++)
 		if (ledger_at(ledger, listing->place)->is_used)
-			fill_row(listing, listing->place, &rows[n++]);
-	int r = write_rows(listing->fd, rows, n);
+			batch_add(&batch, ledger_at(ledger, listing->place));
+	batch_complete(&batch, query_of(listing->acceptor));
+	int r = write_rows(listing->fd, batch.rows, batch.n_rows);
 	if (r < 0 || listing->place >= ledger->capacity) {
 		finish(listing, r);
 		return;
 	}
 	ev_timer_set(timer, 0, 0);
 	ev_timer_start(loop, timer);
-}
-
-static void on_connection(void *context, const struct diag_facts *facts)
-{
-	struct listing *listing = context;
-	const struct ledger *ledger = &listing->acceptor->ledger;
-	uint32_t place = ledger_find_id(ledger, facts->cookie);
-	for (; place; place = ledger_find_same(ledger, place))
-		if (place < listing->capacity)
-			listing->known[place] = (struct known){ facts->cookie, *facts };
-}
-
-/* Without the kernel's word the list says what the workers have said. */
-static void on_survey_end(void *context, int error)
-{
-	struct listing *listing = context;
-	if (error < 0 && listing->known) {
-		munmap(listing->known, known_size(listing));
-		listing->known = NULL;
-	}
-	ev_timer_set(&listing->timer, 0, 0);
-	ev_timer_start(listing->acceptor->loop, &listing->timer);
 }
 
 /* What silent workers have taken waits no longer. */
@@ -175,23 +182,6 @@ static void note_taken(struct acceptor *acceptor)
 			service_settle(acceptor->services[row], now_ns);
 }
 
-static int prepare(struct listing *listing)
-{
-	listing->fd = memfd_create("fdsup-connections", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (listing->fd < 0)
-		return -errno;
-	listing->place = LEDGER_NOWHERE + 1;
-	listing->capacity = listing->acceptor->ledger.capacity;
-	if (!listing->capacity || listing->acceptor->survey.io.fd < 0)
-		return 0;
-	void *memory = mmap(NULL, known_size(listing), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	listing->known = memory;
-	return 0;
-}
-
 void listing_begin(struct acceptor *acceptor, uint32_t number)
 {
 	struct listing *listing = acceptor->listing ? NULL : calloc(1, sizeof *listing);
@@ -201,22 +191,17 @@ void listing_begin(struct acceptor *acceptor, uint32_t number)
 	}
 	listing->acceptor = acceptor;
 	listing->number = number;
-	ev_init(&listing->timer, on_step);
+	listing->place = LEDGER_NOWHERE + 1;
+	listing->fd = memfd_create("fdsup-connections", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ev_timer_init(&listing->timer, on_step, 0, 0);
 	listing->timer.data = listing;
 	acceptor->listing = listing;
-	int r = prepare(listing);
-	if (r < 0) {
-		finish(listing, r);
+	if (listing->fd < 0) {
+		finish(listing, -errno);
 		return;
 	}
 	note_taken(acceptor);
-	listing->visitor.on_connection = on_connection;
-	listing->visitor.on_end = on_survey_end;
-	listing->visitor.context = listing;
-	if (listing->known)
-		survey_join(&acceptor->survey, &listing->visitor);
-	else
-		on_survey_end(listing, 0);
+	ev_timer_start(acceptor->loop, &listing->timer);
 }
 
 void listing_end(struct acceptor *acceptor)

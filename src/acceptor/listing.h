@@ -14,7 +14,7 @@ struct listing;
 /* Sends CONTROL_LISTED with this number when the list is there, without a file if that failed. */
 void listing_begin(struct acceptor *acceptor, uint32_t number);
 
-/* Drops the one under way; the survey is closed already. */
+/* Drops the one under way. */
 void listing_end(struct acceptor *acceptor);
 
 #endif

@@ -178,6 +178,40 @@ static void look_up(int family)
 	cr_expect_eq(diag_look_up(query, pair.cookie, &pair.local, &pair.peer, &facts), -ENOENT);
 }
 
+Test(diag, looks_up_many_at_once_and_tells_which_live)
+{
+	int query, notices;
+	if (!open_both(&query, &notices))
+		cr_skip("the kernel tells nothing");
+	struct pair pairs[DIAG_LOOK_UPS_MAX];
+	struct diag_look_up look_ups[DIAG_LOOK_UPS_MAX];
+	for (int i = 0; i < DIAG_LOOK_UPS_MAX; i++) {
+		pairs[i] = connect_pair(i % 2 ? AF_INET : AF_INET6);
+		look_ups[i] = (struct diag_look_up){
+			.cookie = pairs[i].cookie,
+			.local = &pairs[i].local,
+			.peer = &pairs[i].peer,
+			.lives = true,
+		};
+		cr_assert_eq(send(pairs[i].client, "0123456789012345678901234567890123456789", i, 0), i);
+	}
+	close(pairs[3].server);
+	close(pairs[3].client);
+	look_ups[5].cookie++;
+	for (int times = 0; times < 2; times++) {
+		cr_assert_eq(diag_look_up_some(query, look_ups, DIAG_LOOK_UPS_MAX), 0);
+		for (int i = 0; i < DIAG_LOOK_UPS_MAX; i++) {
+			cr_expect_eq(look_ups[i].lives, i != 3 && i != 5, "%d", i);
+			if (look_ups[i].lives)
+				cr_expect_eq(look_ups[i].facts.recv_q, i);
+		}
+	}
+	struct diag_facts facts;
+	cr_expect_eq(diag_look_up(query, pairs[1].cookie, &pairs[1].local, &pairs[1].peer, &facts), 0,
+		"no answer is left over");
+	cr_expect_eq(diag_look_up_some(query, look_ups, 0), 0);
+}
+
 Test(diag, looks_up_one)
 {
 	look_up(AF_INET);
