@@ -18,9 +18,9 @@ static struct builtin *builtin_of(struct taker *taker)
 	return (struct builtin *)taker;
 }
 
-static void take(struct taker *taker, const struct handoff *record, int connection)
+static void take(struct taker *taker, const struct handoff *record, int connection, void *memory)
 {
-	stream_start(builtin_of(taker), record, connection);
+	stream_start(memory, builtin_of(taker), record, connection);
 }
 
 static void stop(struct taker *taker)
@@ -47,6 +47,7 @@ int builtin_run(const struct options *options)
 		.queue_fd = options->common.queue_fd,
 		.slots_fd = options->common.slots_fd,
 		.n_room = ROOM_FOR_ONE,
+		.n_memory = sizeof(struct stream),
 		.idle_exit_ms = options->common.idle_exit_ms,
 	};
 	struct builtin builtin = { .options = options };

@@ -245,28 +245,20 @@ static void on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
 	ev_timer_again(loop, timer);
 }
 
-static struct stream *stream_create(struct builtin *builtin, int fd)
+static void init(struct stream *stream, struct builtin *builtin, int fd)
 {
-	struct stream *stream = calloc(1, sizeof *stream);
-	if (!stream)
-		return NULL;
 	stream->builtin = builtin;
 	stream->fd = fd;
 	stream->active_ms = clock_now_ms();
 	ev_init(&stream->io, on_ready);
 	ev_init(&stream->deadline, on_deadline);
 	stream->io.data = stream->deadline.data = stream;
-	return stream;
 }
 
-void stream_start(struct builtin *builtin, const struct handoff *record, int fd)
+void stream_start(
+	struct stream *stream, struct builtin *builtin, const struct handoff *record, int fd)
 {
-	struct stream *stream = stream_create(builtin, fd);
-	if (!stream) {
-		log_error("a connection was closed: out of memory");
-		fd_close(&fd);
-		return;
-	}
+	init(stream, builtin, fd);
 	taker_took(&builtin->taker, &stream->taken, record);
 	if (!go_on(stream)) {
 		stream_end(stream, 0);

@@ -27,8 +27,9 @@ struct stream {
 	bool is_answered; /* all is said: only the client's end is waited for */
 };
 
-/* Takes the connection. */
-void stream_start(struct builtin *builtin, const struct handoff *record, int fd);
+/* Takes the connection, and memory for it, all zeros, from malloc(3). */
+void stream_start(
+	struct stream *stream, struct builtin *builtin, const struct handoff *record, int fd);
 
 /* Ends it now. */
 void stream_end(struct stream *stream, int status);

@@ -260,11 +260,8 @@ static void on_deadline_connecting(struct ev_loop *loop, ev_timer *timer, int ev
 
 /* ---- the beginning --------------------------------------------------------------------------- */
 
-static struct link *link_create(struct redirect *redirect, int client)
+static void init(struct link *link, struct redirect *redirect, int client)
 {
-	struct link *link = calloc(1, sizeof *link);
-	if (!link)
-		return NULL;
 	link->redirect = redirect;
 	link->client = client;
 	link->target = -1;
@@ -275,18 +272,13 @@ static struct link *link_create(struct redirect *redirect, int client)
 	ev_init(&link->target_io, on_ready);
 	ev_init(&link->deadline, on_deadline_connecting);
 	link->client_io.data = link->target_io.data = link->deadline.data = link;
-	return link;
 }
 
-void link_start(struct redirect *redirect, const struct handoff *record, int client)
+void link_start(
+	struct link *link, struct redirect *redirect, const struct handoff *record, int client)
 {
 	struct resolver *resolver = &redirect->resolver;
-	struct link *link = link_create(redirect, client);
-	if (!link) {
-		log_error("a connection was closed: out of memory");
-		fd_close(&client);
-		return;
-	}
+	init(link, redirect, client);
 	taker_took(&redirect->taker, &link->taken, record);
 	uint64_t timeout_ms = redirect->options->connect_timeout_ms;
 	if (resolver_is_fresh(resolver)) {

@@ -26,8 +26,9 @@ struct link {
 	uint64_t active_ms; /* when anything was last moved; before that when it was taken */
 };
 
-/* Takes the connection. */
-void link_start(struct redirect *redirect, const struct handoff *record, int client);
+/* Takes the connection, and memory for it, all zeros, from malloc(3). */
+void link_start(
+	struct link *link, struct redirect *redirect, const struct handoff *record, int client);
 
 /* Ends it now: we are told to stop. */
 void link_stop(struct link *link);

@@ -20,9 +20,9 @@ static struct redirect *redirect_of(struct taker *taker)
 	return (struct redirect *)taker;
 }
 
-static void take(struct taker *taker, const struct handoff *record, int connection)
+static void take(struct taker *taker, const struct handoff *record, int connection, void *memory)
 {
-	link_start(redirect_of(taker), record, connection);
+	link_start(memory, redirect_of(taker), record, connection);
 }
 
 static void stop(struct taker *taker)
@@ -63,6 +63,7 @@ int redirect_run(const struct options *options)
 		.queue_fd = options->common.queue_fd,
 		.slots_fd = options->common.slots_fd,
 		.n_room = ROOM_FOR_ONE,
+		.n_memory = sizeof(struct link),
 		.idle_exit_ms = options->common.idle_exit_ms,
 	};
 	struct redirect redirect = { .options = options };

@@ -285,15 +285,10 @@ static void on_reconnect(struct ev_loop *loop, ev_timer *timer, int events)
 
 /* ---- connections ----------------------------------------------------------------------------- */
 
-static void take(struct taker *taker, const struct handoff *record, int connection)
+static void take(struct taker *taker, const struct handoff *record, int connection, void *memory)
 {
 	struct relay *relay = relay_of(taker);
-	struct passed *passed = calloc(1, sizeof *passed);
-	if (!passed) {
-		log_error("out of memory: a connection is closed");
-		fd_close(&connection);
-		return;
-	}
+	struct passed *passed = memory;
 	passed->connection = connection;
 	append(relay, passed);
 	taker_took(taker, &passed->taken, record);
@@ -332,6 +327,7 @@ int relay_run(const struct options *options)
 		.queue_fd = options->common.queue_fd,
 		.slots_fd = options->common.slots_fd,
 		.n_room = ROOM_FOR_ONE,
+		.n_memory = sizeof(struct passed),
 		.idle_exit_ms = options->common.idle_exit_ms,
 		.is_passed_on = true,
 	};

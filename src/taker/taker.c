@@ -16,7 +16,7 @@
 /* So many connections are taken before the loop looks at those that are there. */
 enum { TAKEN_IN_A_ROW = 8 };
 
-/* More than any owner needs for a connection, with what the loop adds to its tables. */
+/* More than the loop adds to its tables for a connection. */
 enum { RESERVE_SIZE = 16 * 1024 };
 
 static const double retry_s = 0.5;
@@ -147,9 +147,11 @@ static void on_resume(struct ev_loop *loop, ev_timer *timer, int events)
 static bool has_room(struct taker *taker)
 {
 	int error = fd_check_room(taker->settings.n_room);
+	if (!taker->memory)
+		taker->memory = calloc(1, taker->settings.n_memory);
 	if (!taker->reserve)
 		taker->reserve = malloc(RESERVE_SIZE);
-	if (!error && !taker->reserve)
+	if (!error && (!taker->memory || !taker->reserve))
 		error = -ENOMEM;
 	if (error) {
 		pause_taking(taker, error);
@@ -181,9 +183,10 @@ static void drop(struct taker *taker, const struct handoff *record, int *connect
 /* What was kept for it is its owner's to use. */
 static void hand_on(struct taker *taker, const struct handoff *record, int connection)
 {
+	void *memory = taker->memory;
 	free(taker->reserve);
-	taker->reserve = NULL;
-	taker->methods->take(taker, record, connection);
+	taker->memory = taker->reserve = NULL;
+	taker->methods->take(taker, record, connection, memory);
 }
 
 static void accept_one(struct taker *taker, struct handoff *record, int *connection)
@@ -386,6 +389,7 @@ void taker_close(struct taker *taker)
 {
 	outbox_fini(&taker->outbox);
 	slots_unmap(&taker->slots);
+	free(taker->memory);
 	free(taker->reserve);
 	ev_loop_destroy(taker->loop);
 	fd_close(&taker->settings.queue_fd);

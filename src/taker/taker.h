@@ -22,8 +22,12 @@
 struct taker;
 
 struct taker_methods {
-	/* Serves a connection, which becomes the owner's; non-blocking unless it is passed on. */
-	void (*take)(struct taker *taker, const struct handoff *record, int connection);
+	/*
+	 * Serves a connection, which becomes the owner's; non-blocking unless it is passed on. So does
+	 * `memory` for it, as much as the settings say, all zeros, from malloc(3): what is taken can be
+	 * served.
+	 */
+	void (*take)(struct taker *taker, const struct handoff *record, int connection, void *memory);
 	/* Ends all connections now, taker_ended for each. */
 	void (*stop)(struct taker *taker);
 };
@@ -48,6 +52,7 @@ struct taker_settings {
 	int slots_fd; /* of the queue; 0: it has none */
 	unsigned
 		n_room; /* descriptors that must be free for one more connection, itself included */
+	size_t n_memory;       /* bytes for each connection */
 	uint64_t idle_exit_ms; /* 0: never */
 	bool is_passed_on; /* connections go to another program: how they block is its business */
 };
@@ -70,7 +75,8 @@ struct taker {
 	struct slots slots;
 	struct slot_claim claim; /* on the connection that is just being taken */
 	pid_t pid;
-	void *reserve; /* memory for the next connection, so that none is taken for which there is none */
+	void *memory;  /* for the next connection, so that none is taken for which there is none */
+	void *reserve; /* what the loop may need for it in its tables; given up when it comes */
 	struct taken *first; /* newest first */
 	size_t n_taken;
 	uint64_t busy_ms; /* when there was last something to do */
