@@ -7,34 +7,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/account.h"
 #include "config/keys.h"
 #include "config/value.h"
 
-/* What many services have in common is kept once: so many different ones. */
-enum { COMMON_MAX = 32 };
-
-struct common {
-	const void *source;
-	void *placed;
+/*
+ * Nothing in a piece ever changes, so that what is the same is there once, whoever it belongs to: bytes
+ * that are equal, pointers among them, since those lead to what is there once, too. Most services differ
+ * in little from the others, and hundreds of them cost little more than that.
+ */
+struct placed {
+	uint32_t offset; /* from the beginning of the piece; 0: none */
+	uint32_t hash;
+	size_t n;
 };
 
-/* Filled from the front. With base NULL nothing is stored and `used` counts what would be. */
+/* Filled from the front. With base NULL nothing is stored and `used` counts what could be at most. */
 struct filling {
 	struct pack *pack;
 	char *base;
 	size_t size;
 	size_t used;
 	bool is_full; /* something did not fit: what was packed cannot be used */
-	struct common texts[COMMON_MAX];
-	size_t n_texts;
-	struct common accounts[COMMON_MAX];
-	size_t n_accounts;
-	struct common limits[COMMON_MAX];
-	size_t n_limits;
+	struct placed *known; /* a hash table of what there is once; NULL: nothing yet, or no memory */
+	size_t n_known;
+	size_t n_places; /* a power of two */
 };
 
-/* ---- bytes and texts ------------------------------------------------------------------------- */
+enum { PLACES_MIN = 256 };
+
+/* ---- bytes ------------------------------------------------------------------------------------- */
 
 /* Where the bytes now lie; while only counting, where they lay. */
 static void *put(struct filling *filling, const void *bytes, size_t n, size_t alignment)
@@ -58,40 +59,92 @@ static void *put_aligned(struct filling *filling, const void *bytes, size_t n)
 	return put(filling, bytes, n, _Alignof(uint64_t));
 }
 
+static uint32_t hash_of(const char *bytes, size_t n)
+{
+	uint32_t hash = 2166136261u;
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
+	return hash;
+}
+
+/* The place that it has, or the empty one that it would get. */
+static struct placed *look_up(
+	const struct filling *filling, const void *bytes, struct placed what, size_t alignment)
+{
+	size_t at = what.hash;
+	for (;; at++) {
+		struct placed *placed = &filling->known[at % filling->n_places];
+		bool is_it = placed->hash == what.hash && placed->n == what.n &&
+			     placed->offset % alignment == 0 &&
+			     !memcmp(filling->base + placed->offset, bytes, what.n);
+		if (!placed->offset || is_it)
+			return placed;
+	}
+}
+
+/* A half of the places stays empty. False: no memory. */
+static bool make_place(struct filling *filling)
+{
+	struct filling larger = *filling;
+	if (filling->n_known < filling->n_places / 2)
+		return true;
+	larger.n_places = filling->n_places ? filling->n_places * 2 : PLACES_MIN;
+	larger.known = calloc(larger.n_places, sizeof *larger.known);
+	if (!larger.known)
+		return false;
+	for (size_t i = 0; i < filling->n_places; i++) {
+		struct placed placed = filling->known[i];
+		if (placed.offset)
+			*look_up(&larger, filling->base + placed.offset, placed, 1) = placed;
+	}
+	free(filling->known);
+	*filling = larger;
+	return true;
+}
+
+/* The same for what may serve others, too. */
+static void *put_once(struct filling *filling, const void *bytes, size_t n, size_t alignment)
+{
+	if (!bytes || !n || !filling->base || !make_place(filling))
+		return put(filling, bytes, n, alignment);
+	struct placed what = { .hash = hash_of(bytes, n), .n = n };
+	struct placed *known = look_up(filling, bytes, what, alignment);
+	if (known->offset)
+		return filling->base + known->offset;
+	char *placed = put(filling, bytes, n, alignment);
+	if (!placed)
+		return NULL;
+	what.offset = (uint32_t)(placed - filling->base);
+	*known = what;
+	filling->n_known++;
+	return placed;
+}
+
+static void *put_once_aligned(struct filling *filling, const void *bytes, size_t n)
+{
+	return put_once(filling, bytes, n, _Alignof(uint64_t));
+}
+
+/* ---- texts ------------------------------------------------------------------------------------- */
+
 static char *put_text(struct filling *filling, const char *text)
 {
-	return text ? put(filling, text, strlen(text) + 1, 1) : NULL;
+	return text ? put_once(filling, text, strlen(text) + 1, 1) : NULL;
 }
 
-static void remember(struct common *all, size_t *n, const void *source, void *placed)
-{
-	if (placed && *n < COMMON_MAX)
-		all[(*n)++] = (struct common){ source, placed };
-}
-
-static char *put_common_text(struct filling *filling, const char *text)
-{
-	for (size_t i = 0; text && i < filling->n_texts; i++)
-		if (!strcmp(filling->texts[i].source, text))
-			return filling->texts[i].placed;
-	char *placed = put_text(filling, text);
-	remember(filling->texts, &filling->n_texts, text, placed);
-	return placed;
-}
-
-/* First the array, with the NULL that ends an argument vector, then what it points to. */
+/* The array has the NULL that ends an argument vector. */
 static char **put_texts(struct filling *filling, char *const *items, size_t n)
 {
-	static char *const end;
-	char **placed = put_aligned(filling, items, n * sizeof *items);
-	if (items)
-		put(filling, &end, sizeof end, sizeof end);
-	for (size_t i = 0; i < n; i++) {
-		char *text = put_text(filling, items[i]);
-		if (filling->base && placed)
-			placed[i] = text;
+	char **placed = items ? calloc(n + 1, sizeof *placed) : NULL;
+	if (!placed) {
+		filling->is_full |= items != NULL;
+		return NULL;
 	}
-	return placed;
+	for (size_t i = 0; i < n; i++)
+		placed[i] = put_text(filling, items[i]);
+	char **kept = put_once_aligned(filling, placed, (n + 1) * sizeof *placed);
+	free(placed);
+	return filling->base ? kept : NULL;
 }
 
 /* ---- a configuration ------------------------------------------------------------------------- */
@@ -116,39 +169,20 @@ static void put_keys(struct filling *filling, void *fields, enum key_place place
 
 static void put_account(struct filling *filling, struct account *account)
 {
-	account->user = put_common_text(filling, account->user);
-	account->home = put_common_text(filling, account->home);
-	account->shell = put_common_text(filling, account->shell);
-	account->groups =
-		put_aligned(filling, account->groups, account->n_groups * sizeof *account->groups);
+	account->user = put_text(filling, account->user);
+	account->home = put_text(filling, account->home);
+	account->shell = put_text(filling, account->shell);
+	account->groups = put_once_aligned(
+		filling, account->groups, account->n_groups * sizeof *account->groups);
 }
 
-static struct account *put_common_account(struct filling *filling, const struct account *source)
+static struct account *put_account_of_service(struct filling *filling, const struct account *source)
 {
-	for (size_t i = 0; source && i < filling->n_accounts; i++)
-		if (account_equal(filling->accounts[i].source, source))
-			return filling->accounts[i].placed;
-	struct account *placed = put_aligned(filling, source, sizeof *source);
-	if (!placed)
+	if (!source)
 		return NULL;
 	struct account account = *source;
 	put_account(filling, &account);
-	if (filling->base)
-		*placed = account;
-	remember(filling->accounts, &filling->n_accounts, source, placed);
-	return placed;
-}
-
-static struct resource_limit *put_common_limits(
-	struct filling *filling, const struct resource_limit *source)
-{
-	const size_t size = LIMIT_KINDS * sizeof *source;
-	for (size_t i = 0; source && i < filling->n_limits; i++)
-		if (!memcmp(filling->limits[i].source, source, size))
-			return filling->limits[i].placed;
-	struct resource_limit *placed = put_aligned(filling, source, size);
-	remember(filling->limits, &filling->n_limits, source, placed);
-	return placed;
+	return put_once_aligned(filling, &account, sizeof account);
 }
 
 static struct listen_address *put_listen(
@@ -171,19 +205,16 @@ static struct service_config *put_service(
 	struct service_config service = *source;
 	put_keys(filling, &service, PLACE_SERVICE);
 	service.written = NULL;
-	service.account = put_common_account(filling, service.account);
-	service.limits = put_common_limits(filling, service.limits);
+	service.account = put_account_of_service(filling, service.account);
+	service.limits = put_once_aligned(
+		filling, service.limits, LIMIT_KINDS * sizeof *service.limits);
 	service.name = put_text(filling, service.name);
-	service.file = put_common_text(filling, service.file);
-	bool is_as_written = source->command_path && source->command.n &&
-			     !strcmp(source->command_path, source->command.items[0]);
-	service.command_path = is_as_written && filling->base && service.command.items
-				       ? service.command.items[0]
-				       : put_text(filling, is_as_written ? NULL : source->command_path);
+	service.file = put_text(filling, service.file);
+	service.command_path = put_text(filling, service.command_path);
 	service.listen = put_listen(filling, service.listen, service.n_listen);
-	service.networks = put_aligned(
+	service.networks = put_once_aligned(
 		filling, service.networks, (service.n_allow + service.n_deny) * sizeof(struct network));
-	service.windows = put_aligned(
+	service.windows = put_once_aligned(
 		filling, service.windows, service.n_windows * sizeof(struct window));
 	service.pack = filling->pack;
 	if (filling->base && placed)
@@ -209,8 +240,8 @@ static struct config_text *put_file_texts(
 	struct config_text *placed = put_aligned(filling, texts, n * sizeof *texts);
 	for (size_t i = 0; i < n; i++) {
 		struct config_text text = {
-			put_common_text(filling, texts[i].path),
-			put_text(filling, texts[i].text),
+			put_text(filling, texts[i].path),
+			put(filling, texts[i].text, strlen(texts[i].text) + 1, 1),
 		};
 		if (filling->base && placed)
 			placed[i] = text;
@@ -226,7 +257,7 @@ static struct config *put_globals(struct filling *filling, const struct config *
 	put_keys(filling, &config, PLACE_GLOBAL);
 	put_account(filling, &config.acceptor_account);
 	put_ids(filling, &config);
-	config.file = put_common_text(filling, config.file);
+	config.file = put_text(filling, config.file);
 	config.log_file = put_text(filling, config.log_file);
 	config.texts = put_file_texts(filling, config.texts, config.n_texts);
 	config.services =
@@ -349,6 +380,7 @@ bool pack_fill(struct pack *pack, const struct config *source)
 {
 	struct filling filling = fill_from_front(pack);
 	pack->config = put_config(&filling, source);
+	free(filling.known);
 	pack->n_users = pack->config ? 1 + source->n_services : 0;
 	return pack->config != NULL;
 }
@@ -357,6 +389,7 @@ bool pack_fill_errors(struct pack *pack, const struct config_errors *source)
 {
 	struct filling filling = fill_from_front(pack);
 	pack->errors = put_errors(&filling, source);
+	free(filling.known);
 	return pack->errors != NULL;
 }
 
