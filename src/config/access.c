@@ -58,29 +58,32 @@ static void find_networks(struct draft *draft)
 {
 	struct service_config *service = draft->fields;
 	const struct service_written *written = service->written;
+	struct service_admission *admission = service->admission;
 	if (!has_clients_with_addresses(service)) {
 		drop_networks(draft);
 		return;
 	}
-	service->has_allow = draft_has(draft, "allow") &&
-			     key_fits(key_find("allow", PLACE_SERVICE), service);
+	admission->has_allow =
+		draft_has(draft, "allow") && key_fits(key_find("allow", PLACE_SERVICE), service);
 	if (written->allow.n + written->deny.n == 0)
 		return;
 	check_kernel_networks(draft);
-	service->networks = calloc(written->allow.n + written->deny.n, sizeof *service->networks);
-	if (!service->networks) {
+	admission->networks =
+		calloc(written->allow.n + written->deny.n, sizeof *admission->networks);
+	if (!admission->networks) {
 		draft->problems->is_out_of_memory = true;
 		return;
 	}
-	parse_networks(draft, "allow", &written->allow, service->networks, &service->n_allow);
-	parse_networks(draft, "deny", &written->deny, service->networks + service->n_allow,
-		&service->n_deny);
+	parse_networks(draft, "allow", &written->allow, admission->networks, &admission->n_allow);
+	parse_networks(draft, "deny", &written->deny, admission->networks + admission->n_allow,
+		&admission->n_deny);
 }
 
 static void find_windows(struct draft *draft)
 {
 	struct service_config *service = draft->fields;
 	const struct text_list *hours = &service->written->hours;
+	struct service_admission *admission = service->admission;
 	char reason[HOURS_REASON_SIZE];
 	if (draft_has(draft, "hours") && hours->n == 0 &&
 		key_fits(key_find("hours", PLACE_SERVICE), service))
@@ -92,16 +95,17 @@ static void find_windows(struct draft *draft)
 			hours->n, HOURS_WINDOWS_MAX);
 	if (hours->n == 0 || hours->n > HOURS_WINDOWS_MAX)
 		return;
-	service->windows = calloc(hours->n, sizeof *service->windows);
-	if (!service->windows) {
+	admission->windows = calloc(hours->n, sizeof *admission->windows);
+	if (!admission->windows) {
 		draft->problems->is_out_of_memory = true;
 		return;
 	}
 	for (size_t i = 0; i < hours->n; i++)
-		if (hours_parse(hours->items[i], &service->windows[service->n_windows], reason) < 0)
+		if (hours_parse(
+			    hours->items[i], &admission->windows[admission->n_windows], reason) < 0)
 			draft_item_problem(draft, "hours", i, "%s", reason);
 		else
-			service->n_windows++;
+			admission->n_windows++;
 }
 
 void access_complete(struct draft *draft)

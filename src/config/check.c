@@ -18,16 +18,17 @@
 static void check_workers(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	if (service->workers_min > service->workers_max)
+	if (service->supervision->workers_min > service->supervision->workers_max)
 		draft_problem(draft, "workers.min",
 			"%u is above workers.max (%u); lower one or raise the other",
-			service->workers_min, service->workers_max);
-	else if (service->type == SERVICE_DAEMON && service->workers_min != service->workers_max)
+			service->supervision->workers_min, service->supervision->workers_max);
+	else if (service->type == SERVICE_DAEMON &&
+		 service->supervision->workers_min != service->supervision->workers_max)
 		draft_problem(draft, "workers.max",
 			"a daemon has no queue to grow by; write the same number as workers.min "
 			"(%u)",
-			service->workers_min);
-	else if (service->type == SERVICE_DAEMON && service->workers_min == 0)
+			service->supervision->workers_min);
+	else if (service->type == SERVICE_DAEMON && service->supervision->workers_min == 0)
 		draft_problem(draft, "workers.min",
 			"a daemon needs a worker; write 1 or more, or enabled = false");
 }
@@ -36,7 +37,7 @@ static void check_delays(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
 	const char *key = draft_has(draft, "restart_delay") ? "restart_delay" : "restart_delay_max";
-	if (service->restart_delay > service->restart_delay_max)
+	if (service->supervision->restart_delay > service->supervision->restart_delay_max)
 		draft_problem(draft, key,
 			"restart_delay is above restart_delay_max; lower one or raise the other");
 }
@@ -46,13 +47,15 @@ static void check_directory(struct draft *draft)
 	const struct service_config *service = draft->fields;
 	struct stat status = { 0 };
 	char shown[QUOTE_SIZE];
-	if (!service->directory || !strcmp(service->directory, "/") || draft->is_trusting)
+	if (!service->surroundings->directory || !strcmp(service->surroundings->directory, "/") ||
+		draft->is_trusting)
 		return;
-	quote(shown, service->directory);
-	fd_auto int fd = root_open(service->chroot, service->directory);
+	quote(shown, service->surroundings->directory);
+	fd_auto int fd = root_open(service->surroundings->chroot, service->surroundings->directory);
 	if (fd < 0 || fstat(fd, &status) < 0)
-		draft_problem(draft, "directory", "%s%s: %s; create it or name another folder", shown,
-			service->chroot ? " in the chroot" : "", strerror(fd < 0 ? -fd : errno));
+		draft_problem(draft, "directory", "%s%s: %s; create it or name another folder",
+			shown, service->surroundings->chroot ? " in the chroot" : "",
+			strerror(fd < 0 ? -fd : errno));
 	else if (!S_ISDIR(status.st_mode))
 		draft_problem(draft, "directory", "%s is not a folder; name a folder", shown);
 }
@@ -80,7 +83,7 @@ static bool is_repeated(const struct text_list *list, size_t item, size_t length
 static void check_environment(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	const struct text_list *list = &service->environment;
+	const struct text_list *list = &service->surroundings->environment;
 	char shown[QUOTE_SIZE];
 	for (size_t i = 0; i < list->n; i++) {
 		size_t length = name_length(list->items[i]);
@@ -93,7 +96,7 @@ static void check_environment(struct draft *draft)
 				"%s sets a variable that is set before; remove one of the two",
 				quote(shown, list->items[i]));
 	}
-	list = &service->pass_environment;
+	list = &service->surroundings->pass_environment;
 	for (size_t i = 0; i < list->n; i++) {
 		size_t length = name_length(list->items[i]);
 		if (length == 0 || list->items[i][length])
@@ -142,14 +145,14 @@ static void check_nice(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
 	struct rlimit limit;
-	if (service->nice == 0 || geteuid() == 0)
+	if (service->surroundings->nice == 0 || geteuid() == 0)
 		return;
 	int now = getpriority(PRIO_PROCESS, 0);
 	int lowest = getrlimit(RLIMIT_NICE, &limit) == 0 ? 20 - (int)limit.rlim_cur : now;
-	if (service->nice < now && service->nice < lowest)
+	if (service->surroundings->nice < now && service->surroundings->nice < lowest)
 		draft_problem(draft, "nice",
 			"only root can lower it to %d; start fdsup as root or write at least %d",
-			service->nice, now < lowest ? now : lowest);
+			service->surroundings->nice, now < lowest ? now : lowest);
 }
 
 /* A command that is started for a connection has one, and so has one that gets the socket as inetd's. */
@@ -159,7 +162,7 @@ static void check_stderr(struct draft *draft)
 	bool is_asked_for = draft_has_own(draft, "stderr");
 	bool has_one = service->type == SERVICE_EXEC ||
 		       (service->type == SERVICE_LISTEN && service->is_inetd);
-	if (is_asked_for && service->stderr_target == STDERR_CONNECTION && !has_one)
+	if (is_asked_for && service->surroundings->stderr_target == STDERR_CONNECTION && !has_one)
 		draft_problem(draft, "stderr",
 			"a program of type \"%s\" has no connection of its own; write \"log\" or "
 			"\"null\"",
@@ -295,7 +298,7 @@ static void check_unix(struct draft *draft)
 static void check_datagram_pool(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	if (service_answers_datagrams(service) && service->workers_max > 1)
+	if (service_answers_datagrams(service) && service->supervision->workers_max > 1)
 		draft_problem(draft,
 			draft_has_own(draft, "workers.max") ? "workers.max" : "workers.min",
 			"one process answers all datagrams; write 1");
@@ -305,12 +308,12 @@ static void check_datagram_pool(struct draft *draft)
 static void check_listen_pool(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	if (service->type == SERVICE_LISTEN && service->workers_min > 0 &&
-		service->workers_max != service->workers_min)
+	if (service->type == SERVICE_LISTEN && service->supervision->workers_min > 0 &&
+		service->supervision->workers_max != service->supervision->workers_min)
 		draft_problem(draft, "workers.max",
 			"a program that accepts itself has no queue to grow by; write the same number as "
 			"workers.min (%u)",
-			service->workers_min);
+			service->supervision->workers_min);
 }
 
 /* The acceptor sends them once and waits for nobody: a client must not have to read first. */
@@ -320,8 +323,8 @@ static void check_texts(struct draft *draft)
 	const struct {
 		const char *key, *text;
 	} texts[] = {
-		{ "refuse_message", service->refuse_message },
-		{ "banner", service->banner },
+		{ "refuse_message", service->admission->refuse_message },
+		{ "banner", service->admission->banner },
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		size_t length = texts[i].text ? strlen(texts[i].text) : 0;
@@ -336,8 +339,9 @@ static void check_texts(struct draft *draft)
 				"is the path of a file, and would be sent as it is; write the text itself, "
 				"or \\n behind it if it is meant");
 	}
-	if (service->refuse_message && *service->refuse_message &&
-		service->overflow == OVERFLOW_RESET && draft_has_own(draft, "refuse_message"))
+	if (service->admission->refuse_message && *service->admission->refuse_message &&
+		service->admission->overflow == OVERFLOW_RESET &&
+		draft_has_own(draft, "refuse_message"))
 		draft_problem(draft, "refuse_message",
 			"overflow = \"reset\" throws away what is sent; write overflow = \"refuse\", or remove "
 			"this key");
@@ -355,9 +359,9 @@ static void check_lapses(struct draft *draft)
 		uint64_t ms;
 		bool needs_traffic;
 	} keys[] = {
-		{ "first_byte_timeout", service->first_byte_timeout, true },
-		{ "silence_timeout", service->silence_timeout, true },
-		{ "max_duration", service->max_duration, false },
+		{ "first_byte_timeout", service->admission->first_byte_timeout, true },
+		{ "silence_timeout", service->admission->silence_timeout, true },
+		{ "max_duration", service->admission->max_duration, false },
 	};
 	bool is_exec = service->type == SERVICE_EXEC, has_unix = false;
 	for (size_t i = 0; i < service->n_listen; i++)

@@ -73,11 +73,24 @@ static bool networks_equal(
 	return n_a == n_b && (n_a == 0 || !memcmp(a, b, n_a * sizeof *a));
 }
 
-static bool windows_equal(const struct service_config *a, const struct service_config *b)
+static bool windows_equal(const struct service_admission *a, const struct service_admission *b)
 {
 	return a->n_windows == b->n_windows &&
 	       (a->n_windows == 0 ||
 		       !memcmp(a->windows, b->windows, a->n_windows * sizeof *a->windows));
+}
+
+static void compare_access(struct comparison *comparison, const struct service_admission *before,
+	const struct service_admission *after)
+{
+	if (!networks_equal(before->networks, before->n_allow, after->networks, after->n_allow) ||
+		before->has_allow != after->has_allow)
+		differs(comparison, "allow", CHANGE_APPLY);
+	if (!networks_equal(before->networks + before->n_allow, before->n_deny,
+		    after->networks + after->n_allow, after->n_deny))
+		differs(comparison, "deny", CHANGE_APPLY);
+	if (!windows_equal(before, after))
+		differs(comparison, "hours", CHANGE_APPLY);
 }
 
 /* What names were resolved to: a port that was renamed in /etc/services, a user who changed. */
@@ -93,14 +106,7 @@ static void compare_resolved(struct comparison *comparison, const struct service
 			after->type == SERVICE_EXTERNAL ? CHANGE_ROLL : CHANGE_APPLY);
 	if (before->socket_gid != after->socket_gid)
 		differs(comparison, "socket_group", CHANGE_APPLY);
-	if (!networks_equal(before->networks, before->n_allow, after->networks, after->n_allow) ||
-		before->has_allow != after->has_allow)
-		differs(comparison, "allow", CHANGE_APPLY);
-	if (!networks_equal(before->networks + before->n_allow, before->n_deny,
-		    after->networks + after->n_allow, after->n_deny))
-		differs(comparison, "deny", CHANGE_APPLY);
-	if (!windows_equal(before, after))
-		differs(comparison, "hours", CHANGE_APPLY);
+	compare_access(comparison, before->admission, after->admission);
 	if (!listens_equal(before, after))
 		differs(comparison, has_other_port(before, after) ? "port" : "address", CHANGE_REBIND);
 }
@@ -125,7 +131,7 @@ enum config_change service_config_changes(const struct service_config *before,
 	compare_resolved(&comparison, before, after);
 	for (size_t i = 0; i < config_keys_n; i++) {
 		const struct config_key *key = &config_keys[i];
-		if (!key_is_of_service(key) || key->is_resolved || !key_fits(key, after))
+		if (!key_is_of_service(key) || key->part == KEY_IN_WRITTEN || !key_fits(key, after))
 			continue;
 		if (!value_equal(key, key_field(key, before), key_field(key, after)))
 			differs(&comparison, key->name, change_of(key, after));

@@ -130,6 +130,83 @@ struct service_written {
 	struct text_list hours;
 };
 
+/*
+ * What a program finds around it, and what is kept from it. This and the two structs below are parts
+ * of a service in which most services are alike: a pack has one for all of those.
+ */
+struct service_surroundings {
+	uint32_t umask;
+	int32_t nice;
+	char *directory;
+	struct text_list environment;      /* NAME=value */
+	struct text_list pass_environment; /* names */
+	enum stderr_target stderr_target;
+	bool has_no_new_privileges;
+	enum sandbox sandbox;
+	struct text_list sandbox_read;     /* absolute paths, below chroot */
+	struct text_list sandbox_write;
+	bool has_sandbox_network;
+	bool is_cgroup_own;                /* even without a limit */
+	uint64_t cgroup_memory_max;        /* 0: none */
+	uint32_t cgroup_pids_max;          /* 0: none */
+	uint32_t cgroup_cpu_max;           /* per cent of one CPU; 0: no limit */
+	char *chroot;                      /* NULL: none */
+	uint64_t capabilities;             /* bits, with CAPABILITIES_GIVEN; 0: as they are */
+};
+
+/* Who may connect, how many and for how long; 0 means no limit. */
+struct service_admission {
+	struct network *networks;   /* of allow, then those of deny */
+	uint32_t n_allow;
+	uint32_t n_deny;
+	bool has_allow;             /* only those of allow may connect, even if there are none */
+	struct window *windows;     /* of hours */
+	uint32_t n_windows;         /* 0: always open */
+	double max_load;
+	char *refuse_message;       /* NULL or empty: none; so is banner */
+	char *banner;
+	uint32_t max_connections;
+	uint32_t max_per_source;
+	struct rate_limit rate;
+	struct rate_limit rate_per_source;
+	enum overflow_rule overflow;
+	uint64_t overflow_wait;
+	enum redeliver_rule redeliver;
+
+	/* how long; 0: as long as it takes */
+	uint64_t first_byte_timeout;
+	uint64_t silence_timeout;
+	uint64_t max_duration;
+};
+
+/* How many workers there are, what happens when they come and go, and what is said of it. */
+struct service_supervision {
+	uint32_t workers_min;
+	uint32_t workers_max;
+	uint64_t idle_timeout;
+	uint32_t connections_per_worker;
+	uint64_t max_age;           /* 0: none */
+	uint32_t max_uses;          /* 0: none */
+	uint64_t max_rss;           /* 0: none */
+	uint32_t queue;
+
+	enum restart_rule restart;
+	enum ready_rule ready;
+	uint64_t watchdog;          /* 0: none */
+	uint64_t restart_delay;
+	uint64_t restart_delay_max;
+	uint64_t start_timeout;
+	uint64_t stop_timeout;
+	uint64_t drain_timeout;
+	bool has_drain_timeout;    /* else it does not hold for workers of ours whose service stays */
+	int32_t stop_signal;
+	struct rate_limit give_up; /* count deaths within per_ms; 0: never */
+
+	/* reporting */
+	uint32_t log_events;
+	enum log_address log_address;
+};
+
 struct service_config {
 	char *name;
 	char *file; /* where it is declared */
@@ -140,6 +217,9 @@ struct service_config {
 	enum service_type type;
 
 	struct service_written *written; /* NULL in a pack */
+	struct service_surroundings *surroundings;
+	struct service_admission *admission;
+	struct service_supervision *supervision;
 
 	/* where */
 	struct listen_address *listen; /* address and port */
@@ -166,75 +246,9 @@ struct service_config {
 
 	/* as whom */
 	struct account *account; /* user, group and groups; in a pack one for many services */
-	uint32_t umask;
-	int32_t nice;
-	char *directory;
-	struct text_list environment;      /* NAME=value */
-	struct text_list pass_environment; /* names */
-	enum stderr_target stderr_target;
-	bool has_no_new_privileges;
-	struct resource_limit *limits; /* LIMIT_KINDS of them; in a pack once for all that are alike */
-	enum sandbox sandbox;
-	struct text_list sandbox_read;     /* absolute paths, below chroot */
-	struct text_list sandbox_write;
-	bool has_sandbox_network;
-	bool is_cgroup_own;                /* even without a limit */
-	uint64_t cgroup_memory_max;        /* 0: none */
-	uint32_t cgroup_pids_max;          /* 0: none */
-	uint32_t cgroup_cpu_max;           /* per cent of one CPU; 0: no limit */
-	char *chroot;                      /* NULL: none */
-	uint64_t capabilities;             /* bits, with CAPABILITIES_GIVEN; 0: as they are */
+	struct resource_limit *limits; /* LIMIT_KINDS of them; in a pack one for many services */
 
-	/* how many */
-	uint32_t workers_min;
-	uint32_t workers_max;
-	uint64_t idle_timeout;
-	uint32_t connections_per_worker;
-	uint64_t max_age;           /* 0: none */
-	uint32_t max_uses;          /* 0: none */
-	uint64_t max_rss;           /* 0: none */
-	uint32_t queue;
-
-	/* admission; 0 means no limit */
-	struct network *networks;   /* of allow, then those of deny */
-	uint32_t n_allow;
-	uint32_t n_deny;
-	bool has_allow;             /* only those of allow may connect, even if there are none */
-	struct window *windows;     /* of hours */
-	uint32_t n_windows;         /* 0: always open */
-	double max_load;
-	char *refuse_message;       /* NULL or empty: none; so is banner */
-	char *banner;
-	uint32_t max_connections;
-	uint32_t max_per_source;
-	struct rate_limit rate;
-	struct rate_limit rate_per_source;
-	enum overflow_rule overflow;
-	uint64_t overflow_wait;
-	enum redeliver_rule redeliver;
-
-	/* how long; 0: as long as it takes */
-	uint64_t first_byte_timeout;
-	uint64_t silence_timeout;
-	uint64_t max_duration;
-
-	/* supervision */
-	enum restart_rule restart;
-	enum ready_rule ready;
-	uint64_t watchdog;          /* 0: none */
-	uint64_t restart_delay;
-	uint64_t restart_delay_max;
-	uint64_t start_timeout;
-	uint64_t stop_timeout;
-	uint64_t drain_timeout;
-	bool has_drain_timeout;    /* else it does not hold for workers of ours whose service stays */
-	int32_t stop_signal;
-	struct text_list after;    /* names of services */
-	struct rate_limit give_up; /* count deaths within per_ms; 0: never */
-
-	/* reporting */
-	uint32_t log_events;
-	enum log_address log_address;
+	struct text_list after; /* names of services */
 };
 
 struct config {
@@ -353,8 +367,9 @@ static inline bool service_needs_queue(const struct service_config *service)
 /* Its processes are in a control group of their own. */
 static inline bool service_has_cgroup(const struct service_config *service)
 {
-	return service->is_cgroup_own || service->cgroup_memory_max || service->cgroup_pids_max ||
-	       service->cgroup_cpu_max;
+	const struct service_surroundings *around = service->surroundings;
+	return around->is_cgroup_own || around->cgroup_memory_max || around->cgroup_pids_max ||
+	       around->cgroup_cpu_max;
 }
 
 /* Its workers run a program of the administrator's. */

@@ -61,7 +61,7 @@ static void check_limits(struct draft *draft, uint64_t permitted)
 static void check_capabilities(struct draft *draft, uint64_t permitted)
 {
 	const struct service_config *service = draft->fields;
-	uint64_t missing = service->capabilities & ~CAPABILITIES_GIVEN & ~permitted;
+	uint64_t missing = service->surroundings->capabilities & ~CAPABILITIES_GIVEN & ~permitted;
 	if (!missing)
 		return;
 	int first = 0;
@@ -93,14 +93,14 @@ static void check_chroot(struct draft *draft, uint64_t permitted)
 	const struct service_config *service = draft->fields;
 	struct stat status;
 	char shown[QUOTE_SIZE];
-	if (!service->chroot)
+	if (!service->surroundings->chroot)
 		return;
-	quote(shown, service->chroot);
+	quote(shown, service->surroundings->chroot);
 	if (!(permitted & CAPABILITY_BIT(CAPABILITY_SYS_CHROOT)))
 		draft_problem(draft, "chroot",
 			"only root (CAP_SYS_CHROOT) can change the root directory; start fdsup as root or "
 			"remove the key");
-	else if (stat(service->chroot, &status) < 0)
+	else if (stat(service->surroundings->chroot, &status) < 0)
 		draft_problem(draft, "chroot", "%s: %s; create it or name another folder", shown,
 			strerror(errno));
 	else if (!S_ISDIR(status.st_mode))
@@ -110,8 +110,9 @@ static void check_chroot(struct draft *draft, uint64_t permitted)
 			"the user of the service may write to %s, and could get out of it by that; give it "
 			"to root (chown root, chmod go-w), and let the user write to a folder in it",
 			shown);
-	if (service->ready == READY_NOTIFY || service->watchdog)
-		draft_problem(draft, service->ready == READY_NOTIFY ? "ready" : "watchdog",
+	if (service->supervision->ready == READY_NOTIFY || service->supervision->watchdog)
+		draft_problem(draft,
+			service->supervision->ready == READY_NOTIFY ? "ready" : "watchdog",
 			"the socket for such messages (NOTIFY_SOCKET) is not below the chroot; write ready "
 			"= \"fd\", or remove this key or chroot");
 }
@@ -123,14 +124,15 @@ static void check_paths(struct draft *draft, const char *key, const struct text_
 	const struct service_config *service = draft->fields;
 	char shown[QUOTE_SIZE];
 	for (size_t i = 0; i < list->n; i++) {
-		fd_auto int fd = root_open(service->chroot, list->items[i]);
+		fd_auto int fd = root_open(service->surroundings->chroot, list->items[i]);
 		quote(shown, list->items[i]);
 		if (list->items[i][0] != '/')
 			draft_item_problem(draft, key, i, "%s is a relative path; write the whole path",
 				shown);
 		else if (fd < 0)
-			draft_item_problem(draft, key, i, "%s%s: %s; create it, or remove it here", shown,
-				service->chroot ? " in the chroot" : "", strerror(-fd));
+			draft_item_problem(draft, key, i, "%s%s: %s; create it, or remove it here",
+				shown, service->surroundings->chroot ? " in the chroot" : "",
+				strerror(-fd));
 	}
 }
 
@@ -141,13 +143,13 @@ static void check_sandbox(struct draft *draft)
 		const char *key;
 		bool is_set;
 	} of_strict[] = {
-		{ "sandbox_read", service->sandbox_read.n > 0 },
-		{ "sandbox_write", service->sandbox_write.n > 0 },
-		{ "sandbox_network", service->has_sandbox_network },
+		{ "sandbox_read", service->surroundings->sandbox_read.n > 0 },
+		{ "sandbox_write", service->surroundings->sandbox_write.n > 0 },
+		{ "sandbox_network", service->surroundings->has_sandbox_network },
 	};
-	if (service->sandbox == SANDBOX_STRICT) {
-		check_paths(draft, "sandbox_read", &service->sandbox_read);
-		check_paths(draft, "sandbox_write", &service->sandbox_write);
+	if (service->surroundings->sandbox == SANDBOX_STRICT) {
+		check_paths(draft, "sandbox_read", &service->surroundings->sandbox_read);
+		check_paths(draft, "sandbox_write", &service->surroundings->sandbox_write);
 		sandbox_clash_check(draft);
 		return;
 	}
@@ -161,11 +163,11 @@ static void check_sandbox(struct draft *draft)
 
 static const char *first_cgroup_key(const struct service_config *service)
 {
-	if (service->cgroup_memory_max)
+	if (service->surroundings->cgroup_memory_max)
 		return "cgroup.memory_max";
-	if (service->cgroup_pids_max)
+	if (service->surroundings->cgroup_pids_max)
 		return "cgroup.pids_max";
-	return service->cgroup_cpu_max ? "cgroup.cpu_max" : "cgroup.own";
+	return service->surroundings->cgroup_cpu_max ? "cgroup.cpu_max" : "cgroup.own";
 }
 
 static void check_controller(
@@ -199,9 +201,12 @@ static void check_cgroup(struct draft *draft)
 			quote(shown, path));
 		return;
 	}
-	check_controller(draft, path, "cgroup.memory_max", service->cgroup_memory_max, "memory");
-	check_controller(draft, path, "cgroup.pids_max", service->cgroup_pids_max, "pids");
-	check_controller(draft, path, "cgroup.cpu_max", service->cgroup_cpu_max, "cpu");
+	check_controller(draft, path, "cgroup.memory_max", service->surroundings->cgroup_memory_max,
+		"memory");
+	check_controller(
+		draft, path, "cgroup.pids_max", service->surroundings->cgroup_pids_max, "pids");
+	check_controller(
+		draft, path, "cgroup.cpu_max", service->surroundings->cgroup_cpu_max, "cpu");
 }
 
 void confinement_check(struct draft *draft)

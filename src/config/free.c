@@ -7,6 +7,7 @@
 #include "config/account.h"
 #include "config/list.h"
 #include "config/pack.h"
+#include "config/service.h"
 #include "config/value.h"
 
 static void fields_fini(void *fields, enum key_place place)
@@ -14,6 +15,21 @@ static void fields_fini(void *fields, enum key_place place)
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (config_keys[i].has_field && (config_keys[i].places & place))
 			value_fini(&config_keys[i], key_field(&config_keys[i], fields));
+}
+
+bool service_has_parts(const struct service_config *service)
+{
+	return service->written && service->limits && service->surroundings && service->admission &&
+	       service->supervision;
+}
+
+void service_free_parts(struct service_config *service)
+{
+	free(service->written);
+	free(service->limits);
+	free(service->surroundings);
+	free(service->admission);
+	free(service->supervision);
 }
 
 void service_config_free(struct service_config *service)
@@ -24,10 +40,12 @@ void service_config_free(struct service_config *service)
 		pack_release(service->pack);
 		return;
 	}
-	if (service->written && service->limits)
+	if (service_has_parts(service)) {
 		fields_fini(service, PLACE_SERVICE);
-	free(service->written);
-	free(service->limits);
+		free(service->admission->networks);
+		free(service->admission->windows);
+	}
+	service_free_parts(service);
 	if (service->account)
 		account_fini(service->account);
 	free(service->account);
@@ -37,8 +55,6 @@ void service_config_free(struct service_config *service)
 		free(service->listen[i].path);
 	free(service->listen);
 	free(service->command_path);
-	free(service->networks);
-	free(service->windows);
 	free(service);
 }
 

@@ -50,6 +50,16 @@ enum key_place {
 	PLACE_SERVICE = 8,  /* in a service */
 };
 
+/* What of a service holds the field of a key. */
+enum key_part {
+	KEY_IN_SERVICE, /* struct service_config itself or, of PLACE_GLOBAL, struct config */
+	KEY_IN_WRITTEN, /* what it resolves to is compared, not how it is written */
+	KEY_IN_LIMITS,
+	KEY_IN_SURROUNDINGS,
+	KEY_IN_ADMISSION,
+	KEY_IN_SUPERVISION,
+};
+
 struct key_name {
 	const char *name;
 	int value;
@@ -66,10 +76,8 @@ struct config_key {
 	bool is_supported;
 	bool has_field;
 	bool reads_future; /* future names are read, and refused once the other keys were seen */
-	bool is_resolved;  /* what it resolves to is compared, not how it is written */
-	bool is_limit;     /* of the group limits */
-	size_t offset;     /* in struct service_config, struct service_written if it is resolved, the
-	                      limits if it is one, or, for PLACE_GLOBAL, struct config */
+	enum key_part part; /* where its field is, and there at `offset` */
+	size_t offset;
 	enum config_change change;    /* what a running service needs when it differs */
 	int64_t min, max;             /* of integers, durations, sizes; both 0: any */
 	const struct key_name *names; /* of KEY_ENUM and KEY_FLAGS; ends with a NULL */
@@ -96,14 +104,31 @@ bool key_has_members(const struct config_key *key);
 /* The name most like `name` that may stand in the place, or NULL. */
 const char *key_closest(const char *name, enum key_place place);
 
-/* The field of the key in a struct service_config or config. A resolved one is not in a pack. */
+/* The field of the key in a struct service_config or config; a pack has none as it is written. */
 static inline void *key_field(const struct config_key *key, const void *fields)
 {
-	if (key->is_resolved)
-		fields = ((const struct service_config *)fields)->written;
-	if (key->is_limit)
-		fields = ((const struct service_config *)fields)->limits;
-	return (char *)(uintptr_t)fields + key->offset;
+	const struct service_config *service = fields;
+	const void *part = fields;
+	switch (key->part) {
+	case KEY_IN_SERVICE:
+		break;
+	case KEY_IN_WRITTEN:
+		part = service->written;
+		break;
+	case KEY_IN_LIMITS:
+		part = service->limits;
+		break;
+	case KEY_IN_SURROUNDINGS:
+		part = service->surroundings;
+		break;
+	case KEY_IN_ADMISSION:
+		part = service->admission;
+		break;
+	case KEY_IN_SUPERVISION:
+		part = service->supervision;
+		break;
+	}
+	return (char *)(uintptr_t)part + key->offset;
 }
 
 static inline bool key_applies(const struct config_key *key, enum service_type type)

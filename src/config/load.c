@@ -333,8 +333,9 @@ static void check_lapses(struct loader *loader)
 	const struct config *config = loader->config;
 	for (size_t i = 0; i < config->n_services && config->ledger == LEDGER_BY_REPORTS; i++) {
 		const struct service_config *service = config->services[i];
-		const char *key = service->silence_timeout ? "silence_timeout"
-				  : service->first_byte_timeout ? "first_byte_timeout" : NULL;
+		const char *key = service->admission->silence_timeout      ? "silence_timeout"
+				  : service->admission->first_byte_timeout ? "first_byte_timeout"
+									   : NULL;
 		char path[CONTROL_NAME_SIZE + 40];
 		if (!key)
 			continue;

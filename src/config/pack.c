@@ -163,7 +163,7 @@ static void put_keys(struct filling *filling, void *fields, enum key_place place
 {
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (config_keys[i].has_field && (config_keys[i].places & place) &&
-			!config_keys[i].is_resolved)
+			config_keys[i].part != KEY_IN_WRITTEN)
 			put_key(filling, &config_keys[i], key_field(&config_keys[i], fields));
 }
 
@@ -197,25 +197,39 @@ static struct listen_address *put_listen(
 	return placed;
 }
 
+static void put_lists(struct filling *filling, struct service_admission *admission)
+{
+	admission->networks = put_once_aligned(filling, admission->networks,
+		(admission->n_allow + admission->n_deny) * sizeof *admission->networks);
+	admission->windows = put_once_aligned(
+		filling, admission->windows, admission->n_windows * sizeof *admission->windows);
+}
+
 /* What a struct owns is packed through a copy of it, so that counting changes nothing. */
 static struct service_config *put_service(
 	struct filling *filling, const struct service_config *source)
 {
 	struct service_config *placed = put_aligned(filling, source, sizeof *source);
 	struct service_config service = *source;
+	struct service_surroundings surroundings = *source->surroundings;
+	struct service_admission admission = *source->admission;
+	struct service_supervision supervision = *source->supervision;
+	service.surroundings = &surroundings;
+	service.admission = &admission;
+	service.supervision = &supervision;
 	put_keys(filling, &service, PLACE_SERVICE);
+	put_lists(filling, &admission);
 	service.written = NULL;
-	service.account = put_account_of_service(filling, service.account);
+	service.surroundings = put_once_aligned(filling, &surroundings, sizeof surroundings);
+	service.admission = put_once_aligned(filling, &admission, sizeof admission);
+	service.supervision = put_once_aligned(filling, &supervision, sizeof supervision);
 	service.limits = put_once_aligned(
 		filling, service.limits, LIMIT_KINDS * sizeof *service.limits);
+	service.account = put_account_of_service(filling, service.account);
 	service.name = put_text(filling, service.name);
 	service.file = put_text(filling, service.file);
 	service.command_path = put_text(filling, service.command_path);
 	service.listen = put_listen(filling, service.listen, service.n_listen);
-	service.networks = put_once_aligned(
-		filling, service.networks, (service.n_allow + service.n_deny) * sizeof(struct network));
-	service.windows = put_once_aligned(
-		filling, service.windows, service.n_windows * sizeof(struct window));
 	service.pack = filling->pack;
 	if (filling->base && placed)
 		*placed = service;
@@ -316,7 +330,9 @@ static void *const preferred_address =
 static uint64_t layout_of_pack(void)
 {
 	const uint64_t sizes[] = { sizeof(struct config), sizeof(struct service_config),
-		sizeof(struct listen_address), sizeof(struct account), config_keys_n, sizeof(void *) };
+		sizeof(struct service_surroundings), sizeof(struct service_admission),
+		sizeof(struct service_supervision), sizeof(struct listen_address),
+		sizeof(struct account), config_keys_n, sizeof(void *) };
 	uint64_t hash = UINT64_C(14695981039346656037);
 	for (const char *p = FDSUP_VERSION; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * UINT64_C(1099511628211);

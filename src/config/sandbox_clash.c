@@ -52,9 +52,9 @@ static const char *find_of_system(const char *root, const char *written)
 static const char *find_read(const struct service_config *service, const char *written)
 {
 	char path[PATH_MAX];
-	for (size_t i = 0; i < service->sandbox_read.n; i++) {
-		const char *item = service->sandbox_read.items[i];
-		if (resolve(service->chroot, item, path) &&
+	for (size_t i = 0; i < service->surroundings->sandbox_read.n; i++) {
+		const char *item = service->surroundings->sandbox_read.items[i];
+		if (resolve(service->surroundings->chroot, item, path) &&
 			(is_within(path, written) || is_within(written, path)))
 			return item;
 	}
@@ -66,10 +66,10 @@ static bool explain(const struct service_config *service, const char *item, cons
 	char text[512])
 {
 	char written[PATH_MAX], shown[QUOTE_SIZE], other[QUOTE_SIZE];
-	if (!resolve(service->chroot, item, written))
+	if (!resolve(service->surroundings->chroot, item, written))
 		return false;
-	const char *of_system = find_of_system(service->chroot, written);
-	if (!of_system && service->chroot)
+	const char *of_system = find_of_system(service->surroundings->chroot, written);
+	if (!of_system && service->surroundings->chroot)
 		of_system = find_of_system(NULL, written);
 	const char *read = of_system ? NULL : find_read(service, written);
 	quote(shown, item);
@@ -92,12 +92,13 @@ void sandbox_clash_check(struct draft *draft)
 	char text[512];
 	if (draft->is_trusting)
 		return;
-	for (size_t i = 0; i < service->sandbox_write.n; i++)
-		if (explain(service, service->sandbox_write.items[i],
+	for (size_t i = 0; i < service->surroundings->sandbox_write.n; i++)
+		if (explain(service, service->surroundings->sandbox_write.items[i],
 			    "name the folders that it needs, as \"/var/lib/name\"", text))
 			draft_item_problem(draft, "sandbox_write", i, "%s", text);
-	if (service->directory && strcmp(service->directory, "/") != 0 &&
-		explain(service, service->directory,
+	if (service->surroundings->directory &&
+		strcmp(service->surroundings->directory, "/") != 0 &&
+		explain(service, service->surroundings->directory,
 			"remove the key, or name a folder that the program may write to", text))
 		draft_problem(draft, "directory", "%s", text);
 }

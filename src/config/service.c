@@ -31,11 +31,20 @@ int service_set_defaults(struct service_config *service)
 {
 	service->written = calloc(1, sizeof *service->written);
 	service->limits = calloc(LIMIT_KINDS, sizeof *service->limits);
-	int r = service->written && service->limits ? 0 : -ENOMEM;
+	service->surroundings = calloc(1, sizeof *service->surroundings);
+	service->admission = calloc(1, sizeof *service->admission);
+	service->supervision = calloc(1, sizeof *service->supervision);
+	int r = service_has_parts(service) ? 0 : -ENOMEM;
 	for (size_t i = 0; i < config_keys_n && r == 0; i++)
 		if (key_is_of_service(&config_keys[i]))
 			r = value_set_default(&config_keys[i], key_field(&config_keys[i], service));
 	return r;
+}
+
+static void *copy_of(const void *bytes, size_t n)
+{
+	void *copy = malloc(n);
+	return copy ? memcpy(copy, bytes, n) : NULL;
 }
 
 struct service_config *service_copy(const struct service_config *source)
@@ -44,16 +53,16 @@ struct service_config *service_copy(const struct service_config *source)
 	if (!service)
 		return NULL;
 	*service = *source;
-	service->written = malloc(sizeof *service->written);
-	service->limits = malloc(LIMIT_KINDS * sizeof *service->limits);
-	if (!service->written || !service->limits) {
-		free(service->written);
-		free(service->limits);
+	service->written = copy_of(source->written, sizeof *service->written);
+	service->limits = copy_of(source->limits, LIMIT_KINDS * sizeof *service->limits);
+	service->surroundings = copy_of(source->surroundings, sizeof *service->surroundings);
+	service->admission = copy_of(source->admission, sizeof *service->admission);
+	service->supervision = copy_of(source->supervision, sizeof *service->supervision);
+	if (!service_has_parts(service)) {
+		service_free_parts(service);
 		free(service);
 		return NULL;
 	}
-	*service->written = *source->written;
-	memcpy(service->limits, source->limits, LIMIT_KINDS * sizeof *service->limits);
 	int r = 0;
 	for (size_t i = 0; i < config_keys_n; i++)
 		if (key_is_of_service(&config_keys[i]) &&
@@ -178,8 +187,8 @@ static void find_program(struct draft *draft, struct lookups *lookups)
 			"is missing; add command = [ \"/path/of/program\", \"argument\" ]");
 		return;
 	}
-	int r = program_find(
-		&lookups->programs, service->chroot, service->command.items[0], &service->command_path, reason);
+	int r = program_find(&lookups->programs, service->surroundings->chroot,
+		service->command.items[0], &service->command_path, reason);
 	tell_result(draft, "command", r, reason);
 }
 
@@ -331,38 +340,40 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 static void derive_workers(struct draft *draft, const struct lookups *lookups)
 {
 	struct service_config *service = draft->fields;
+	struct service_supervision *supervision = service->supervision;
 	bool has_min = draft_has(draft, "workers.min");
 	bool has_max = draft_has(draft, "workers.max");
 	uint32_t most = lookups->n_cpus < EXEC_WORKERS_MOST ? lookups->n_cpus : EXEC_WORKERS_MOST;
 	if (service->type == SERVICE_DAEMON) {
 		if (!has_min)
-			service->workers_min = has_max ? service->workers_max : 1;
+			supervision->workers_min = has_max ? supervision->workers_max : 1;
 		if (!has_max)
-			service->workers_max = service->workers_min;
+			supervision->workers_max = supervision->workers_min;
 		return;
 	}
 	/* One process of these serves many connections. */
 	if (service->type != SERVICE_EXEC && service->type != SERVICE_WORKER)
 		most = 1;
 	if (!has_min)
-		service->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
+		supervision->workers_min = service->type == SERVICE_WORKER ? 1 : 0;
 	if (!has_max)
-		service->workers_max = service->workers_min > most ? service->workers_min : most;
+		supervision->workers_max =
+			supervision->workers_min > most ? supervision->workers_min : most;
 	/* Two that answer at one address would answer twice as often as `rate` says. */
 	if (service_answers_datagrams(service) && !draft_has_own(draft, "workers.min"))
-		service->workers_min = service->workers_min > 0;
+		supervision->workers_min = supervision->workers_min > 0;
 	if (service_answers_datagrams(service) && !draft_has_own(draft, "workers.max"))
-		service->workers_max = service->workers_min ? service->workers_min : 1;
+		supervision->workers_max = supervision->workers_min ? supervision->workers_min : 1;
 }
 
 /* A daemon has none to be set, but what it leaves behind must end some time. */
 static void derive_drain(struct draft *draft)
 {
 	struct service_config *service = draft->fields;
-	service->has_drain_timeout =
+	service->supervision->has_drain_timeout =
 		draft_has(draft, "drain_timeout") && service->type != SERVICE_DAEMON;
-	if (!service->has_drain_timeout)
-		service->drain_timeout = DRAIN_MS;
+	if (!service->supervision->has_drain_timeout)
+		service->supervision->drain_timeout = DRAIN_MS;
 }
 
 void service_complete(struct draft *draft, struct lookups *lookups)

@@ -27,6 +27,10 @@ int service_set_defaults(struct service_config *service);
 /* A service that has the values of another. NULL: no memory. */
 struct service_config *service_copy(const struct service_config *source);
 
+/* The structs that a service outside a pack owns; they are freed without what they own. */
+bool service_has_parts(const struct service_config *service);
+void service_free_parts(struct service_config *service);
+
 /* Adds a problem for each thing that is wrong, and fills what is derived. */
 void service_complete(struct draft *draft, struct lookups *lookups);
 

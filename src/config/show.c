@@ -45,7 +45,7 @@ static bool is_written(const struct config_key *key, const struct service_config
 		return service->written->address.n > 0;
 	if (!strcmp(key->name, "hours"))
 		return service->written->hours.n > 0;
-	return strcmp(key->name, "allow") != 0 || service->has_allow;
+	return strcmp(key->name, "allow") != 0 || service->admission->has_allow;
 }
 
 static bool is_shown(const struct block *block, const struct config_key *key)

@@ -181,8 +181,8 @@ static int move_out(void)
 
 static bool is_wanted(const struct service_config *service, size_t controller)
 {
-	const uint64_t limits[N_CONTROLLERS] = { service->cgroup_memory_max, service->cgroup_pids_max,
-		service->cgroup_cpu_max };
+	const uint64_t limits[N_CONTROLLERS] = { service->surroundings->cgroup_memory_max,
+		service->surroundings->cgroup_pids_max, service->surroundings->cgroup_cpu_max };
 	return limits[controller] != 0;
 }
 
@@ -210,16 +210,18 @@ static int set_limits(const struct service_config *service, const char *path, co
 	int r = 0;
 	*ret_step = "cgroup.memory_max";
 	if (base.is_enabled[0])
-		r = write_number(path, "memory.max", service->cgroup_memory_max);
+		r = write_number(path, "memory.max", service->surroundings->cgroup_memory_max);
 	if (r == 0 && base.is_enabled[1]) {
 		*ret_step = "cgroup.pids_max";
-		r = write_number(path, "pids.max", service->cgroup_pids_max);
+		r = write_number(path, "pids.max", service->surroundings->cgroup_pids_max);
 	}
 	if (r == 0 && base.is_enabled[2]) {
 		*ret_step = "cgroup.cpu_max";
-		if (service->cgroup_cpu_max)
+		if (service->surroundings->cgroup_cpu_max)
 			snprintf(cpu, sizeof cpu, "%llu %d",
-				(unsigned long long)service->cgroup_cpu_max * CPU_PERCENT_US, CPU_PERIOD_US);
+				(unsigned long long)service->surroundings->cgroup_cpu_max *
+					CPU_PERCENT_US,
+				CPU_PERIOD_US);
 		else
 			snprintf(cpu, sizeof cpu, "max %d", CPU_PERIOD_US);
 		r = write_text(path, "cpu.max", cpu);

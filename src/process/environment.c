@@ -78,14 +78,14 @@ int environment_ready_fd(const struct service_config *service, size_t n_sockets)
 /* A worker has no sockets besides its queue. */
 int environment_slots_fd(const struct service_config *service)
 {
-	return service->ready == READY_FD ? environment_ready_fd(service, 0) + 1 : 4;
+	return service->supervision->ready == READY_FD ? environment_ready_fd(service, 0) + 1 : 4;
 }
 
 static void make_texts(
 	const struct service_config *service, size_t n_sockets, struct texts *texts)
 {
 	snprintf(texts->watchdog_usec, sizeof texts->watchdog_usec, "%" PRIu64,
-		service->watchdog * 1000);
+		service->supervision->watchdog * 1000);
 	snprintf(texts->n_sockets, sizeof texts->n_sockets, "%zu", n_sockets);
 	snprintf(texts->ready_fd, sizeof texts->ready_fd, "%d", environment_ready_fd(service, n_sockets));
 	snprintf(texts->slots_fd, sizeof texts->slots_fd, "%d", environment_slots_fd(service));
@@ -106,11 +106,11 @@ static void gather_channels(
 		put_fixed(all, "FDSUP_QUEUE", "3");
 		put_fixed(all, "FDSUP_SLOTS", texts->slots_fd);
 	}
-	if (service->ready == READY_NOTIFY || service->watchdog)
+	if (service->supervision->ready == READY_NOTIFY || service->supervision->watchdog)
 		put_fixed(all, "NOTIFY_SOCKET", texts->notify_socket);
-	if (service->ready == READY_FD)
+	if (service->supervision->ready == READY_FD)
 		put_fixed(all, "FDSUP_READY_FD", texts->ready_fd);
-	if (service->watchdog)
+	if (service->supervision->watchdog)
 		put_fixed(all, "WATCHDOG_USEC", texts->watchdog_usec);
 }
 
@@ -124,11 +124,11 @@ static void gather(struct variables *all, const struct service_config *service)
 		put_fixed(all, "LOGNAME", account->user);
 		put_fixed(all, "SHELL", account->shell);
 	}
-	for (size_t i = 0; i < service->pass_environment.n; i++)
-		put_fixed(all, service->pass_environment.items[i],
-			getenv(service->pass_environment.items[i]));
-	for (size_t i = 0; i < service->environment.n; i++) {
-		const char *text = service->environment.items[i];
+	for (size_t i = 0; i < service->surroundings->pass_environment.n; i++)
+		put_fixed(all, service->surroundings->pass_environment.items[i],
+			getenv(service->surroundings->pass_environment.items[i]));
+	for (size_t i = 0; i < service->surroundings->environment.n; i++) {
+		const char *text = service->surroundings->environment.items[i];
 		const char *equals = strchr(text, '=');
 		if (equals)
 			put(all, text, (size_t)(equals - text), equals + 1);
@@ -142,7 +142,8 @@ char **environment_create(
 {
 	struct texts texts = { .notify_socket = notify_socket };
 	make_texts(service, n_sockets, &texts);
-	size_t n_max = FIXED_VARIABLES + service->pass_environment.n + service->environment.n;
+	size_t n_max = FIXED_VARIABLES + service->surroundings->pass_environment.n +
+		       service->surroundings->environment.n;
 	struct variables all = { .items = calloc(n_max, sizeof *all.items) };
 	if (!all.items) {
 		free(texts.socket_names);

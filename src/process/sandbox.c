@@ -121,20 +121,20 @@ static int allow_list(int rules_fd, const char *root, const struct text_list *li
 
 static int allow_own(int rules_fd, const struct service_config *service, const char **ret_step)
 {
-	const char *root = service->chroot;
+	const char *root = service->surroundings->chroot;
 	*ret_step = "sandbox: command";
 	int r = allow_needed(rules_fd, root, service->command_path, PROGRAM_USES);
-	if (r == 0 && strcmp(service->directory, "/") != 0) {
+	if (r == 0 && strcmp(service->surroundings->directory, "/") != 0) {
 		*ret_step = "sandbox: directory";
-		r = allow_needed(rules_fd, root, service->directory, FOLDER_USES);
+		r = allow_needed(rules_fd, root, service->surroundings->directory, FOLDER_USES);
 	}
 	if (r == 0) {
 		*ret_step = "sandbox_read";
-		r = allow_list(rules_fd, root, &service->sandbox_read, PROGRAM_USES);
+		r = allow_list(rules_fd, root, &service->surroundings->sandbox_read, PROGRAM_USES);
 	}
 	if (r == 0) {
 		*ret_step = "sandbox_write";
-		r = allow_list(rules_fd, root, &service->sandbox_write, FOLDER_USES);
+		r = allow_list(rules_fd, root, &service->surroundings->sandbox_write, FOLDER_USES);
 	}
 	return r;
 }
@@ -143,11 +143,11 @@ static int make_strict(int rules_fd, const struct service_config *service, const
 	const char **ret_step)
 {
 	*ret_step = "sandbox";
-	int r = allow_common(rules_fd, service->chroot);
+	int r = allow_common(rules_fd, service->surroundings->chroot);
 	if (r == 0 && service->type == SERVICE_EXEC) {
 		/* fdsup-worker is not below a chroot, and enters it later. */
 		r = allow_needed(rules_fd, NULL, program, PROGRAM_USES);
-		if (r == 0 && service->chroot)
+		if (r == 0 && service->surroundings->chroot)
 			r = allow_common(rules_fd, NULL);
 	}
 	return r == 0 ? allow_own(rules_fd, service, ret_step) : r;
@@ -155,8 +155,8 @@ static int make_strict(int rules_fd, const struct service_config *service, const
 
 static int make_basic(int rules_fd, const struct service_config *service)
 {
-	int r = allow_writing(rules_fd, service->chroot);
-	if (r == 0 && service->chroot)
+	int r = allow_writing(rules_fd, service->surroundings->chroot);
+	if (r == 0 && service->surroundings->chroot)
 		r = allow(rules_fd, NULL, "/dev/null", FILE_USE_WRITE);
 	return r;
 }
@@ -165,7 +165,7 @@ static int make_rules(struct sandbox_rules *rules, const struct service_config *
 	const char *program, const char **ret_step)
 {
 	static bool is_told;
-	bool is_strict = service->sandbox == SANDBOX_STRICT;
+	bool is_strict = service->surroundings->sandbox == SANDBOX_STRICT;
 	if (landlock_level() < (is_strict ? 1 : LEVEL_OF_BASIC)) {
 		note_missing("sandbox: this kernel has no Landlock, or none that would do (5.19 has); "
 			     "programs are confined by permissions and their filter of system calls alone",
@@ -185,10 +185,11 @@ int sandbox_make(struct sandbox_rules *ret_rules, const struct service_config *s
 {
 	static bool is_told;
 	*ret_rules = (struct sandbox_rules){ .landlock_fd = -1 };
-	if (service->sandbox == SANDBOX_NONE)
+	if (service->surroundings->sandbox == SANDBOX_NONE)
 		return 0;
 	*ret_step = "sandbox (seccomp)";
-	int r = filter_get(&ret_rules->filter, service->sandbox, service->has_sandbox_network);
+	int r = filter_get(&ret_rules->filter, service->surroundings->sandbox,
+		service->surroundings->has_sandbox_network);
 	if (r < 0)
 		return r;
 	if (ret_rules->filter.n == 0)

@@ -143,7 +143,7 @@ static void resume_service(struct service *service)
 	resume_waiting(service);
 	if (service->missing)
 		late_expect(service);
-	if (service->config->max_rss && service->n_workers)
+	if (service->config->supervision->max_rss && service->n_workers)
 		memory_watch_start(service->supervisor);
 }
 

@@ -19,9 +19,10 @@ enum { OPTIONS_MAX = 22 + 2 * COMMAND_LINE_NUMBERS };
 static long long idle_timeout_ms(const struct service *service, uint32_t n_others)
 {
 	const struct service_config *config = service->config;
-	bool is_permanent = service_gets_listeners(config) ? config->workers_min > 0
-							    : n_others < config->workers_min;
-	return is_permanent ? 0 : (long long)config->idle_timeout;
+	bool is_permanent = service_gets_listeners(config)
+				    ? config->supervision->workers_min > 0
+				    : n_others < config->supervision->workers_min;
+	return is_permanent ? 0 : (long long)config->supervision->idle_timeout;
 }
 
 static const char *number(struct command_line *line, long long value)
@@ -46,13 +47,14 @@ static size_t append(struct command_line *line, size_t n, const char *const word
 static size_t for_enclosure(
 	const struct service_config *config, struct command_line *line, size_t n)
 {
-	if (!config->chroot)
+	if (!config->surroundings->chroot)
 		return n;
-	n = APPEND(line, n, "--chroot", config->chroot, "--directory",
-		config->directory ? config->directory : "/");
-	if (config->account->uid != 0 || config->capabilities)
+	n = APPEND(line, n, "--chroot", config->surroundings->chroot, "--directory",
+		config->surroundings->directory ? config->surroundings->directory : "/");
+	if (config->account->uid != 0 || config->surroundings->capabilities)
 		n = APPEND(line, n, "--capabilities",
-			number(line, (long long)(config->capabilities & ~CAPABILITIES_GIVEN)));
+			number(line, (long long)(config->surroundings->capabilities &
+						 ~CAPABILITIES_GIVEN)));
 	return n;
 }
 
@@ -72,10 +74,10 @@ static void for_exec(const struct service *service, struct command_line *line)
 	const struct service_config *config = service->config;
 	line->path = service->supervisor->worker_path;
 	size_t n = APPEND(line, 0, "fdsup-worker", "--queue", "3", "--service", config->name, "--stderr",
-		stderr_names[config->stderr_target], "--idle-timeout",
+		stderr_names[config->surroundings->stderr_target], "--idle-timeout",
 		number(line, line->idle_timeout_ms), "--stop-signal",
-		number(line, config->stop_signal), "--stop-timeout",
-		number(line, (long long)config->stop_timeout), "--nofile",
+		number(line, config->supervision->stop_signal), "--stop-timeout",
+		number(line, (long long)config->supervision->stop_timeout), "--nofile",
 		number(line, PROGRAM_NOFILE));
 	if (*limits_format(line->limits, config->limits))
 		n = APPEND(line, n, "--limits", line->limits);
@@ -110,12 +112,13 @@ static void for_datagrams(const struct service *service, struct command_line *li
 		n = APPEND(line, n, "--udp", number(line, 3 + i));
 	for (size_t i = 0; i < ports->n; i++)
 		n = APPEND(line, n, "--avoid-port", number(line, ports->numbers[i]));
-	if (config->rate.count)
-		n = APPEND(line, n, "--udp-rate", number(line, config->rate.count), "--udp-rate-time",
-			number(line, config->rate.per_ms), "--udp-burst",
-			number(line, config->rate.burst));
-	if (config->log_address != LOG_ADDRESS_FULL)
-		n = APPEND(line, n, "--log-address", log_address_names[config->log_address]);
+	if (config->admission->rate.count)
+		n = APPEND(line, n, "--udp-rate", number(line, config->admission->rate.count),
+			"--udp-rate-time", number(line, config->admission->rate.per_ms),
+			"--udp-burst", number(line, config->admission->rate.burst));
+	if (config->supervision->log_address != LOG_ADDRESS_FULL)
+		n = APPEND(line, n, "--log-address",
+			log_address_names[config->supervision->log_address]);
 	APPEND(line, n, builtin_name(config->builtin));
 }
 

@@ -74,7 +74,9 @@ void death_add_core(json_t *death, const struct service *service, const struct d
 		.pattern = read_kernel("/proc/sys/kernel/core_pattern", pattern, sizeof pattern),
 		.uses_pid = uses && *uses == '1',
 		.program = process->program ? process->program : "",
-		.directory = service->config->directory ? service->config->directory : "/",
+		.directory = service->config->surroundings->directory
+				     ? service->config->surroundings->directory
+				     : "/",
 	};
 	find_limit(service->config, process, &facts);
 	bool is_there = core_explain(text, &facts);
@@ -87,7 +89,7 @@ void death_add_client(
 {
 	char peer[ENDPOINT_TEXT_SIZE], id[24];
 	snprintf(id, sizeof id, "%016" PRIx64, client->connection);
-	endpoint_format_client(peer, &client->peer, service->config->log_address);
+	endpoint_format_client(peer, &client->peer, service->config->supervision->log_address);
 	json_object_set_new(object, "connection", json_string(id));
 	json_object_set_new(object, "client", json_string(peer));
 }

@@ -30,10 +30,10 @@ static struct backoff_verdict judge_death(
 {
 	const struct service_config *config = service->config;
 	struct backoff_rule rule = {
-		.delay_ms = config->restart_delay,
-		.delay_max_ms = config->restart_delay_max,
-		.give_up_deaths = config->give_up.count,
-		.give_up_within_ms = config->give_up.per_ms,
+		.delay_ms = config->supervision->restart_delay,
+		.delay_max_ms = config->supervision->restart_delay_max,
+		.give_up_deaths = config->supervision->give_up.count,
+		.give_up_within_ms = config->supervision->give_up.per_ms,
 	};
 	struct backoff_death death = {
 		.now_ms = clock_now_ms(),
@@ -142,8 +142,8 @@ static void log_sandbox(struct service *service)
 {
 	const struct history *history = service_history(service);
 	const struct last_death *death = &history->last_death;
-	const char *hint = health_sandbox_hint(service->config->sandbox, death->status, death->age_ms,
-		death->was_ready, death->killing);
+	const char *hint = health_sandbox_hint(service->config->surroundings->sandbox,
+		death->status, death->age_ms, death->was_ready, death->killing);
 	if (hint && history->backoff.early_deaths <= 1)
 		log_notice("%s: %s", service->config->name, hint);
 }
@@ -151,8 +151,8 @@ static void log_sandbox(struct service *service)
 static bool is_left_ended(const struct service_config *config, bool is_clean)
 {
 	return !service_type_is_ours(config->type) &&
-	       (config->restart == RESTART_NEVER ||
-		       (config->restart == RESTART_ON_FAILURE && is_clean));
+	       (config->supervision->restart == RESTART_NEVER ||
+		       (config->supervision->restart == RESTART_ON_FAILURE && is_clean));
 }
 
 /* The commonest mistake of who comes from xinetd and init scripts. */
@@ -227,7 +227,8 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	else if (verdict.is_early)
 		service_raise(service, EVENT_GONE_EARLY);
 	else /* an exec service waits for the next connection, which may be waiting already */
-		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
+		service_raise(service, service->config->supervision->workers_min ? EVENT_GONE_LATE
+										 : EVENT_GONE_IDLE);
 }
 
 /* ---- all at once ------------------------------------------------------------------------------ */
@@ -319,8 +320,8 @@ static bool may_leave(const struct service *service, const struct worker *worker
 	bool has_listeners = service_gets_listeners(service->config);
 	bool is_early = clock_now_ms() - worker->started_ms < HASTY_MS;
 	if (service_type_is_ours(service->config->type) && !has_listeners)
-		return !is_early || service->n_working >= service->config->workers_min;
-	bool is_on_demand = has_listeners && service->config->workers_min == 0;
+		return !is_early || service->n_working >= service->config->supervision->workers_min;
+	bool is_on_demand = has_listeners && service->config->supervision->workers_min == 0;
 	return is_on_demand && !(is_early && has_arrived(service));
 }
 

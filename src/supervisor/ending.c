@@ -31,7 +31,7 @@ static void end_one(void *context, pid_t pid)
 	sweep->n_left++;
 	/* What it descends from may have told it to ignore one of the two. */
 	if (sweep->signal == SIGTERM)
-		kill(pid, sweep->service->config->stop_signal);
+		kill(pid, sweep->service->config->supervision->stop_signal);
 	if (sweep->signal)
 		kill(pid, sweep->signal);
 }
@@ -63,7 +63,9 @@ static int sweep_signal(const struct service *service)
 	if (!service->terminate_ms)
 		return 0;
 	uint64_t since_ms = clock_now_ms() - service->terminate_ms;
-	return service->is_hurried || since_ms >= service->config->stop_timeout ? SIGKILL : SIGTERM;
+	return service->is_hurried || since_ms >= service->config->supervision->stop_timeout
+		       ? SIGKILL
+		       : SIGTERM;
 }
 
 /* A new service of the same name: its processes cannot be told from what is left of this one. */

@@ -45,7 +45,7 @@ static void add_score(const struct service *service, struct explanation_facts *f
 static int only_worker(const struct service *service)
 {
 	const struct worker *worker = service->workers;
-	bool is_only = service->n_workers == 1 && service->config->workers_max == 1;
+	bool is_only = service->n_workers == 1 && service->config->supervision->workers_max == 1;
 	return is_only && worker->state == WORKER_READY ? worker->pid : 0;
 }
 
@@ -68,7 +68,7 @@ static void explain(const struct service *service, const char *addresses, struct
 		.only_worker = only_worker(service),
 		.noun = worker_noun(service),
 		.user = worker_account(service) ? worker_account(service)->user : NULL,
-		.is_on_demand = service->config->workers_min == 0,
+		.is_on_demand = service->config->supervision->workers_min == 0,
 	};
 	if (service->acceptor)
 		add_score(service, &facts);

@@ -83,13 +83,13 @@ void leftovers_end(struct service *service, pid_t gone)
 	const struct service_config *config = service->config;
 	if (config->type != SERVICE_LISTEN || service->n_listeners == 0)
 		return;
-	unsigned n = signal_them(service, gone, config->stop_signal);
+	unsigned n = signal_them(service, gone, config->supervision->stop_signal);
 	if (n == 0)
 		return;
 	log_warning("%s: worker %d has left %u process%s behind that would accept beside its successor; "
 		    "ended now, and killed after %s (stop_timeout)",
 		config->name, (int)gone, n, n == 1 ? "" : "es",
-		text_format_duration(text, config->stop_timeout));
+		text_format_duration(text, config->supervision->stop_timeout));
 	struct leftover *leftover = calloc(1, sizeof *leftover);
 	if (!leftover) {
 		signal_them(service, gone, SIGKILL);
@@ -99,7 +99,8 @@ void leftovers_end(struct service *service, pid_t gone)
 	leftover->session = gone;
 	leftover->next = service->leftovers;
 	service->leftovers = leftover;
-	ev_timer_init(&leftover->timer, on_timer, (double)config->stop_timeout / 1000, 0);
+	ev_timer_init(
+		&leftover->timer, on_timer, (double)config->supervision->stop_timeout / 1000, 0);
 	leftover->timer.data = leftover;
 	ev_timer_start(service->supervisor->loop, &leftover->timer);
 }

@@ -104,11 +104,11 @@ static struct filter_rules filter_of(
 	if (!service_gets_listeners(config) || where->path)
 		return (struct filter_rules){ .has_allow = false };
 	return (struct filter_rules){
-		.has_allow = config->has_allow,
-		.allow = config->networks,
-		.n_allow = config->n_allow,
-		.deny = config->networks + config->n_allow,
-		.n_deny = config->n_deny,
+		.has_allow = config->admission->has_allow,
+		.allow = config->admission->networks,
+		.n_allow = config->admission->n_allow,
+		.deny = config->admission->networks + config->admission->n_allow,
+		.n_deny = config->admission->n_deny,
 	};
 }
 

@@ -26,7 +26,7 @@ static struct recycle_worker facts_of(const struct worker *worker)
 static void tell(const struct worker *worker, uint64_t rss)
 {
 	const struct service *service = worker->service;
-	uint64_t max_rss = service->config->max_rss;
+	uint64_t max_rss = service->config->supervision->max_rss;
 	char used[TEXT_SIZE_SIZE], limit[TEXT_SIZE_SIZE], key[TEXT_SIZE_SIZE], age[TEXT_DURATION_SIZE];
 	uint64_t age_ms = clock_now_ms() - worker->ready_ms;
 	text_format_size(used, rss);
@@ -64,7 +64,7 @@ static void look(struct service *service)
 		return;
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
 		facts[n++] = facts_of(worker);
-	size_t chosen = recycle_choose(facts, n, service->config->max_rss);
+	size_t chosen = recycle_choose(facts, n, service->config->supervision->max_rss);
 	if (chosen < n)
 		replace(service, chosen, facts[chosen].rss);
 	free(facts);
@@ -77,7 +77,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	bool is_needed = false;
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = supervisor->services[i];
-		if (!service->config->max_rss || service->n_workers == 0)
+		if (!service->config->supervision->max_rss || service->n_workers == 0)
 			continue;
 		is_needed = true;
 		look(service);

@@ -31,7 +31,7 @@ static void try_again(struct service *service)
 {
 	service->next_try_ms = 0;
 	bool is_draining = service->state == STATE_DRAINING && !service->terminate_ms;
-	uint64_t most_ms = service->config->drain_timeout;
+	uint64_t most_ms = service->config->supervision->drain_timeout;
 	if (is_draining && most_ms && clock_now_ms() - service->state_since_ms >= most_ms)
 		service_raise(service, EVENT_STOP);
 	else if (is_draining || service->terminate_ms)
@@ -65,7 +65,8 @@ void pool_retry_cancel(struct service *service)
 
 uint64_t pool_next_delay_ms(const struct service *service)
 {
-	return service->history ? service->history->last_death.delay_ms : service->config->restart_delay;
+	return service->history ? service->history->last_death.delay_ms
+				: service->config->supervision->restart_delay;
 }
 
 void pool_init(struct service *service)
@@ -79,7 +80,8 @@ void pool_init(struct service *service)
 
 uint32_t pool_n_wanted(const struct service *service)
 {
-	return service->config->workers_min ? service->config->workers_min : 1;
+	return service->config->supervision->workers_min ? service->config->supervision->workers_min
+							 : 1;
 }
 
 void pool_fill(struct service *service)
@@ -100,8 +102,10 @@ void pool_fill(struct service *service)
 void pool_on_left(struct service *service)
 {
 	if (service->n_working == 0)
-		service_raise(service, service->config->workers_min ? EVENT_GONE_LATE : EVENT_GONE_IDLE);
-	else if (service->n_working < service->config->workers_min && service->state == STATE_UP)
+		service_raise(service, service->config->supervision->workers_min ? EVENT_GONE_LATE
+										 : EVENT_GONE_IDLE);
+	else if (service->n_working < service->config->supervision->workers_min &&
+		 service->state == STATE_UP)
 		pool_fill(service);
 }
 
@@ -226,7 +230,7 @@ static void roll_ours(struct service *service)
 			worker_drain(worker);
 			service->n_working--;
 		}
-	if (service->n_working < service->config->workers_min)
+	if (service->n_working < service->config->supervision->workers_min)
 		pool_fill(service);
 }
 

@@ -35,7 +35,7 @@ static struct worker *find_worker(struct supervisor *supervisor, pid_t pid)
 
 static void on_assignment(struct worker *worker, const char *line)
 {
-	bool is_asked = worker->service->config->ready == READY_NOTIFY;
+	bool is_asked = worker->service->config->supervision->ready == READY_NOTIFY;
 	if (!strcmp(line, "READY=1") && is_asked)
 		worker_on_ready(worker);
 	else if (!strcmp(line, "WATCHDOG=1"))

@@ -39,7 +39,7 @@ static void tell_never(const struct worker *worker, const char *what)
 	log_error("%s: %s %d has %s its readiness descriptor (FDSUP_READY_FD) without a newline: it is "
 		  "never ready, and is killed %s after its start (start_timeout)",
 		config->name, worker_noun(worker->service), worker->pid, what,
-		text_format_duration(text, config->start_timeout));
+		text_format_duration(text, config->supervision->start_timeout));
 }
 
 static void on_ended(struct ev_loop *loop, ev_timer *timer, int events)

@@ -164,8 +164,8 @@ static int start_worker(struct roll *roll, const char **ret_step)
 
 static uint64_t delay_after(const struct service *service, unsigned n_failures)
 {
-	uint64_t delay_ms = service->config->restart_delay << (n_failures - 1);
-	uint64_t delay_max_ms = service->config->restart_delay_max;
+	uint64_t delay_ms = service->config->supervision->restart_delay << (n_failures - 1);
+	uint64_t delay_max_ms = service->config->supervision->restart_delay_max;
 	return delay_ms < delay_max_ms ? delay_ms : delay_max_ms;
 }
 
@@ -234,7 +234,7 @@ void roll_on_all_ready(struct service *service)
 	struct roll *roll = service->roll;
 	if (!roll || !roll->is_daemon)
 		return;
-	if (service->config->ready == READY_EXEC)
+	if (service->config->supervision->ready == READY_EXEC)
 		set_timer(roll, STEADY_MS);
 	else
 		succeed(roll);
@@ -257,7 +257,8 @@ static void describe_death(struct roll *roll, const struct worker *worker, int s
 
 static bool is_last_try(const struct roll *roll)
 {
-	return roll->n_failures + 1 >= ROLL_TRIES || roll->service->config->restart == RESTART_NEVER;
+	return roll->n_failures + 1 >= ROLL_TRIES ||
+	       roll->service->config->supervision->restart == RESTART_NEVER;
 }
 
 /* Whether the return was made; otherwise it is tried again as after any death. */
@@ -281,8 +282,9 @@ static bool on_daemon_death(struct roll *roll, const struct worker *worker, int 
 {
 	struct service *service = roll->service;
 	bool is_old = worker->generation != service->generation;
-	bool is_proven = worker->state == WORKER_READY && service->config->ready != READY_EXEC;
-	bool may_end = service->config->restart != RESTART_ALWAYS && status == 0;
+	bool is_proven =
+		worker->state == WORKER_READY && service->config->supervision->ready != READY_EXEC;
+	bool may_end = service->config->supervision->restart != RESTART_ALWAYS && status == 0;
 	if (is_old || is_proven || may_end || worker->state == WORKER_STOPPING)
 		return false;
 	hear_last_words(service);

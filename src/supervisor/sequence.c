@@ -14,7 +14,7 @@ static bool is_waiting_for(const struct service *service, const struct service *
 /* What is not told to be ready in time is not waited for any longer. */
 static uint64_t deadline_ms(const struct service *before)
 {
-	return before->start_ms + before->config->start_timeout;
+	return before->start_ms + before->config->supervision->start_timeout;
 }
 
 static bool is_settled(const struct service *before, const struct service *waiting, uint64_t now_ms)
@@ -70,7 +70,8 @@ static void tell_late(const struct service *service)
 			log_warning("%s: is started without %s, which is not ready after %s "
 				    "(after, start_timeout)",
 				service->config->name, before->config->name,
-				text_format_duration(text, before->config->start_timeout));
+				text_format_duration(
+					text, before->config->supervision->start_timeout));
 	}
 }
 
@@ -243,7 +244,8 @@ uint64_t sequence_longest_ms(const struct service *service)
 		const struct service *other = supervisor->services[i];
 		if (other != service && (service->is_awaiting || service->is_to_stop) &&
 			(is_ending(other) || other->is_awaiting || other->state == STATE_STARTING))
-			ms += other->config->start_timeout + other->config->stop_timeout;
+			ms += other->config->supervision->start_timeout +
+			      other->config->supervision->stop_timeout;
 	}
 	return ms;
 }

@@ -129,11 +129,11 @@ int service_make_queue(struct service *service)
 	/* The last descriptors are for replacing the acceptor, and for whoever asks what is wrong. */
 	int r = fd_check_room(DESCRIPTORS_RESERVED);
 	if (r == 0)
-		r = handoff_queue_open(service->config->queue, service->queue);
+		r = handoff_queue_open(service->config->supervision->queue, service->queue);
 	if (r < 0)
 		return r;
 	/* Without, connections are handed off all the same, and die with their worker. */
-	service->slots_fd = slots_create(service->config->queue);
+	service->slots_fd = slots_create(service->config->supervision->queue);
 	if (service->slots_fd < 0)
 		service->slots_fd = -1;
 	service_tell_queue(service);
@@ -281,8 +281,9 @@ void service_raise(struct service *service, enum service_event event)
 static void tell_unkept_limits(const struct service *service)
 {
 	const struct service_config *config = service->config;
-	bool has_limits = config->max_connections != MAX_CONNECTIONS_DEFAULT || config->max_per_source ||
-			  config->rate.count || config->rate_per_source.count;
+	bool has_limits = config->admission->max_connections != MAX_CONNECTIONS_DEFAULT ||
+			  config->admission->max_per_source || config->admission->rate.count ||
+			  config->admission->rate_per_source.count;
 	if (config->type == SERVICE_LISTEN && has_limits)
 		log_notice("%s: max_connections, max_per_source, rate and rate_per_source are left to the "
 			   "program, which accepts by itself",
@@ -296,7 +297,8 @@ void service_start(struct service *service)
 	service->is_awaiting = false;
 	service->start_ms = clock_now_ms();
 	service_forget_failures(service);
-	bool is_on_demand = service->config->n_listen && service->config->workers_min == 0;
+	bool is_on_demand =
+		service->config->n_listen && service->config->supervision->workers_min == 0;
 	service_raise(service, is_on_demand ? EVENT_START_IDLE : EVENT_START);
 	late_expect(service);
 }

@@ -65,19 +65,21 @@ static void add_death(const struct service *service, struct health_facts *facts)
 static void add_conditions(const struct service *service, struct health_facts *facts)
 {
 	const struct service_config *config = service->config;
+	const struct service_admission *admission = config->admission;
 	const struct zone *zone = &service->supervisor->zone;
 	double load;
-	if (config->n_windows && zone->n) {
+	if (admission->n_windows && zone->n) {
 		int64_t wall_ms = (int64_t)clock_wall_ms();
-		int64_t opens_s = hours_next_change(config->windows, config->n_windows, zone, wall_ms / 1000);
-		facts->is_closed =
-			!hours_are_open(config->windows, config->n_windows, zone, wall_ms / 1000);
+		int64_t opens_s = hours_next_change(
+			admission->windows, admission->n_windows, zone, wall_ms / 1000);
+		facts->is_closed = !hours_are_open(
+			admission->windows, admission->n_windows, zone, wall_ms / 1000);
 		if (facts->is_closed && opens_s != INT64_MAX)
 			facts->opens_in_ms = (uint64_t)(opens_s * 1000 - wall_ms);
 	}
 	/* The load is a file to read, which only who asked for it pays for. */
-	if (config->max_load > 0 && getloadavg(&load, 1) == 1) {
-		facts->max_load_centi = (uint32_t)(config->max_load * 100 + 0.5);
+	if (admission->max_load > 0 && getloadavg(&load, 1) == 1) {
+		facts->max_load_centi = (uint32_t)(admission->max_load * 100 + 0.5);
 		facts->load_centi = (uint32_t)(load * 100);
 	}
 }
@@ -92,13 +94,13 @@ struct health_facts service_facts(const struct service *service)
 		.in_state_ms = now_ms - service->state_since_ms,
 		.runs_commands = service->config->type == SERVICE_EXEC,
 		.command = command_line_name(service->config),
-		.sandbox = service->config->sandbox,
-		.max_connections = service->config->max_connections,
-		.queue_limit = service->config->queue,
+		.sandbox = service->config->surroundings->sandbox,
+		.max_connections = service->config->admission->max_connections,
+		.queue_limit = service->config->supervision->queue,
 		.n_working = service->n_working,
-		.workers_max = service->config->workers_max,
-		.refuses = service->config->overflow != OVERFLOW_WAIT,
-		.overflow_wait_ms = service->config->overflow_wait,
+		.workers_max = service->config->supervision->workers_max,
+		.refuses = service->config->admission->overflow != OVERFLOW_WAIT,
+		.overflow_wait_ms = service->config->admission->overflow_wait,
 		.missing = service->missing,
 		.reload_failure = service->reload_failure,
 		.last_words = capture_last_line(service->capture, 0),

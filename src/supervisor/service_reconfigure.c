@@ -75,7 +75,7 @@ void service_roll(struct service *service)
 		pool_roll(service);
 		return;
 	}
-	bool is_kept_ready = service->config->workers_min > 0;
+	bool is_kept_ready = service->config->supervision->workers_min > 0;
 	watch_stop(service);
 	pool_drain_workers(service);
 	if (service->state == STATE_ON_DEMAND)
@@ -104,7 +104,7 @@ bool service_add_listener(struct service *service, const struct listener *listen
 
 static void apply_limits(struct service *service)
 {
-	handoff_queue_set_depth(service->queue[0], service->config->queue);
+	handoff_queue_set_depth(service->queue[0], service->config->supervision->queue);
 	service_tell_settings(service, false, NULL);
 	service_tell_access(service);
 }
@@ -112,7 +112,7 @@ static void apply_limits(struct service *service)
 /* workers.min may have been raised. */
 static void fill_up(struct service *service)
 {
-	if (service->n_working >= service->config->workers_min)
+	if (service->n_working >= service->config->supervision->workers_min)
 		return;
 	if (service->state == STATE_UP)
 		pool_fill(service);
@@ -136,7 +136,7 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 			service_roll(service);
 		else
 			fill_up(service);
-		if (config->max_rss)
+		if (config->supervision->max_rss)
 			memory_watch_start(service->supervisor);
 	} else if (opened && service->is_awaiting) {
 		service_unbind(service);

@@ -30,13 +30,13 @@ static struct control_access describe_access(const struct service *service)
 	return (struct control_access){
 		.kind = CONTROL_ACCESS,
 		.service = service->slot,
-		.has_allow = config->has_allow,
-		.n_allow = config->n_allow,
-		.n_deny = config->n_deny,
-		.n_windows = config->n_windows,
-		.refuse_length = length_of(config->refuse_message),
-		.banner_length = length_of(config->banner),
-		.max_load_centi = hundredths(config->max_load),
+		.has_allow = config->admission->has_allow,
+		.n_allow = config->admission->n_allow,
+		.n_deny = config->admission->n_deny,
+		.n_windows = config->admission->n_windows,
+		.refuse_length = length_of(config->admission->refuse_message),
+		.banner_length = length_of(config->admission->banner),
+		.max_load_centi = hundredths(config->admission->max_load),
 	};
 }
 
@@ -52,29 +52,29 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 	struct control_service message = {
 		.kind = CONTROL_SERVICE,
 		.service = service->slot,
-		.max_connections = config->max_connections,
-		.max_per_source = config->max_per_source,
-		.rate_count = config->rate.count,
-		.rate_per_ms = config->rate.per_ms,
-		.rate_burst = config->rate.burst,
-		.source_rate_count = config->rate_per_source.count,
-		.source_rate_per_ms = config->rate_per_source.per_ms,
-		.source_rate_burst = config->rate_per_source.burst,
-		.overflow = config->overflow,
-		.overflow_wait_ms = (uint32_t)config->overflow_wait,
-		.log_events = config->log_events,
-		.log_address = config->log_address,
-		.queue_depth = config->queue,
+		.max_connections = config->admission->max_connections,
+		.max_per_source = config->admission->max_per_source,
+		.rate_count = config->admission->rate.count,
+		.rate_per_ms = config->admission->rate.per_ms,
+		.rate_burst = config->admission->rate.burst,
+		.source_rate_count = config->admission->rate_per_source.count,
+		.source_rate_per_ms = config->admission->rate_per_source.per_ms,
+		.source_rate_burst = config->admission->rate_per_source.burst,
+		.overflow = config->admission->overflow,
+		.overflow_wait_ms = (uint32_t)config->admission->overflow_wait,
+		.log_events = config->supervision->log_events,
+		.log_address = config->supervision->log_address,
+		.queue_depth = config->supervision->queue,
 		.may_be_silent = config->type == SERVICE_WORKER,
-		.max_uses = config->max_uses,
+		.max_uses = config->supervision->max_uses,
 		.awaits_access = is_new && has_access_rules(service),
-		.redelivers = config->redeliver == REDELIVER_UNTOUCHED,
+		.redelivers = config->admission->redeliver == REDELIVER_UNTOUCHED,
 		.has_queue = is_new && service->queue[0] >= 0,
 		.has_slots = is_new && service->slots_fd >= 0,
 		.listener = first ? first->id : 0,
-		.first_byte_ms = config->first_byte_timeout,
-		.silence_ms = config->silence_timeout,
-		.duration_ms = config->max_duration,
+		.first_byte_ms = config->admission->first_byte_timeout,
+		.silence_ms = config->admission->silence_timeout,
+		.duration_ms = config->admission->max_duration,
 	};
 	int fds[CONTROL_FDS_MAX];
 	size_t n_fds = 0;
@@ -92,11 +92,13 @@ void service_tell_settings(struct service *service, bool is_new, const struct li
 static int open_access(
 	const struct service_config *config, const struct control_access *message, int *ret_fd)
 {
+	const struct service_admission *admission = config->admission;
 	const struct iovec parts[] = {
-		{ config->networks, (config->n_allow + config->n_deny) * sizeof *config->networks },
-		{ config->windows, config->n_windows * sizeof *config->windows },
-		{ config->refuse_message, message->refuse_length },
-		{ config->banner, message->banner_length },
+		{ admission->networks,
+			(admission->n_allow + admission->n_deny) * sizeof *admission->networks },
+		{ admission->windows, admission->n_windows * sizeof *admission->windows },
+		{ admission->refuse_message, message->refuse_length },
+		{ admission->banner, message->banner_length },
 	};
 	size_t size = control_access_size(message);
 	*ret_fd = -1;

@@ -98,7 +98,8 @@ static int end_command(struct service *service, pid_t pid)
 	if (!is_command_of(service, pid))
 		return -ESRCH;
 	struct severing *severing = calloc(1, sizeof *severing);
-	int r = signal_command(process, pid, severing ? service->config->stop_signal : SIGKILL);
+	int r = signal_command(
+		process, pid, severing ? service->config->supervision->stop_signal : SIGKILL);
 	if (!severing || r < 0) {
 		free(severing);
 		return r;
@@ -108,7 +109,8 @@ static int end_command(struct service *service, pid_t pid)
 	severing->process = fd_take(&process);
 	severing->next = supervisor->severings;
 	supervisor->severings = severing;
-	ev_timer_init(&severing->timer, on_timer, (double)service->config->stop_timeout / 1000, 0);
+	ev_timer_init(&severing->timer, on_timer,
+		(double)service->config->supervision->stop_timeout / 1000, 0);
 	severing->timer.data = severing;
 	ev_timer_start(supervisor->loop, &severing->timer);
 	return 0;

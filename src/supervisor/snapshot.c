@@ -136,10 +136,10 @@ static void add_score(const struct service *service, json_t *object, uint64_t no
 	int depth = service->queue[1] >= 0 ? handoff_queue_depth(service->queue[1]) : 0;
 	json_object_set_new(object, "connections",
 		used(score_get(score->live),
-			service->acceptor ? service->config->max_connections : 0));
+			service->acceptor ? service->config->admission->max_connections : 0));
 	json_object_set_new(object, "queue",
 		used((uint32_t)(depth < 0 ? 0 : depth) + score_get(score->held),
-			service->acceptor ? service->config->queue : 0));
+			service->acceptor ? service->config->supervision->queue : 0));
 	json_object_set_new(object, "rate", json_real(score_rate(score, now_ns)));
 	add_count(object, "accepted", score_get(score->accepted));
 	add_count(object, "served", score_get(score->served));
@@ -158,13 +158,13 @@ static json_t *describe_service(const struct service *service)
 	uint64_t now_ms = now_ns / 1000000;
 	struct health health;
 	service_judge(service, &health);
-	json_t *object = json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}", "name",
-		config->name, "description", string_or_null(config->description), "type",
-		service_type_name(config->type), "state", service_state_name(health.state), "healthy",
-		health.is_healthy, "wanted", service->is_wanted, "since_ms",
+	json_t *object = json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}",
+		"name", config->name, "description", string_or_null(config->description), "type",
+		service_type_name(config->type), "state", service_state_name(health.state),
+		"healthy", health.is_healthy, "wanted", service->is_wanted, "since_ms",
 		(json_int_t)(now_ms - service->state_since_ms), "listen", listen_texts(service),
-		"workers", used(service->n_working, config->workers_max), "explanation",
-		snapshot_lines(&health), "last_words", last_words(service));
+		"workers", used(service->n_working, config->supervision->workers_max),
+		"explanation", snapshot_lines(&health), "last_words", last_words(service));
 	if (!object)
 		return NULL;
 	json_object_set_new(object, "missing", missing_texts(service));

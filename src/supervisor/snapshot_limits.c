@@ -46,22 +46,25 @@ static void add_load(json_t *array, double limit)
 static void add_hours(json_t *array, const struct service *service)
 {
 	const struct service_config *config = service->config;
+	const struct service_admission *admission = config->admission;
 	const struct zone *zone = &service->supervisor->zone;
 	int64_t wall_s = clock_wall_ms() / 1000;
-	if (!config->n_windows || !zone->n)
+	if (!admission->n_windows || !zone->n)
 		return;
-	int64_t change_s = hours_next_change(config->windows, config->n_windows, zone, wall_s);
+	int64_t change_s =
+		hours_next_change(admission->windows, admission->n_windows, zone, wall_s);
 	json_array_append_new(array,
 		json_pack("{s:s, s:n, s:n, s:b, s:o}", "key", "hours", "used", "limit", "open",
-			hours_are_open(config->windows, config->n_windows, zone, wall_s), "changes_at",
+			hours_are_open(admission->windows, admission->n_windows, zone, wall_s),
+			"changes_at",
 			change_s == INT64_MAX ? json_null() : json_integer(change_s * 1000)));
 }
 
 /* Who answers datagrams keeps its limit to itself. */
 static void add_datagram_rate(json_t *array, const struct service_config *config)
 {
-	if (service_answers_datagrams(config) && config->rate.count)
-		add(array, "rate", NULL, json_integer(config->rate.burst));
+	if (service_answers_datagrams(config) && config->admission->rate.count)
+		add(array, "rate", NULL, json_integer(config->admission->rate.burst));
 }
 
 json_t *snapshot_limits(const struct service *service, uint64_t now_ns)
@@ -75,12 +78,14 @@ json_t *snapshot_limits(const struct service *service, uint64_t now_ns)
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
 	int depth = service->queue[1] >= 0 ? handoff_queue_depth(service->queue[1]) : 0;
 	add_hours(array, service);
-	add_load(array, config->max_load);
-	add_number(array, "max_connections", score_get(score->live), config->max_connections);
-	add_number(array, "max_per_source", score_get(score->most_per_source), config->max_per_source);
-	add_rate(array, "rate", &config->rate, score_get(score->rate_full_ns), now_ns);
-	add_rate(array, "rate_per_source", &config->rate_per_source,
+	add_load(array, config->admission->max_load);
+	add_number(array, "max_connections", score_get(score->live),
+		config->admission->max_connections);
+	add_number(array, "max_per_source", score_get(score->most_per_source),
+		config->admission->max_per_source);
+	add_rate(array, "rate", &config->admission->rate, score_get(score->rate_full_ns), now_ns);
+	add_rate(array, "rate_per_source", &config->admission->rate_per_source,
 		score_get(score->source_rate_full_ns), now_ns);
-	add_number(array, "queue", depth < 0 ? 0 : (uint64_t)depth, config->queue);
+	add_number(array, "queue", depth < 0 ? 0 : (uint64_t)depth, config->supervision->queue);
 	return array;
 }

@@ -94,7 +94,7 @@ static json_t *make_row(
 	uint64_t age_ms = row->accepted_ns < now_ns ? (now_ns - row->accepted_ns) / 1000000 : 0;
 	json_t *object = json_object();
 	snprintf(id, sizeof id, "%016llx", (unsigned long long)row->id);
-	endpoint_format_client(peer, &row->peer, service->config->log_address);
+	endpoint_format_client(peer, &row->peer, service->config->supervision->log_address);
 	endpoint_format_local(local, &row->local);
 	add_text(object, "id", id);
 	add_text(object, "service", service->config->name);
@@ -135,8 +135,9 @@ static bool is_wanted(const struct listing *listing, const struct service *servi
 {
 	if (!is_asked_for(listing->names, service->config->name))
 		return false;
-	return !listing->has_source || (service->config->log_address == LOG_ADDRESS_FULL &&
-					       network_contains(&listing->source, &row->peer));
+	return !listing->has_source ||
+	       (service->config->supervision->log_address == LOG_ADDRESS_FULL &&
+		       network_contains(&listing->source, &row->peer));
 }
 
 /* False: there are no more. */

@@ -38,7 +38,7 @@ static json_t *last_lines(const struct service *service, unsigned n)
 
 static bool is_captured(const struct service *service)
 {
-	return service->config->stderr_target == STDERR_LOG;
+	return service->config->surroundings->stderr_target == STDERR_LOG;
 }
 
 void on_logs(void *context, struct admin_call *call, const json_t *parameters)

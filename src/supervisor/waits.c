@@ -162,7 +162,8 @@ static uint64_t allowed_ms(
 		const struct service *service = supervisor_find(supervisor, json_string_value(name));
 		if (!service)
 			continue;
-		uint64_t ms = service->config->start_timeout + service->config->stop_timeout +
+		uint64_t ms = service->config->supervision->start_timeout +
+			      service->config->supervision->stop_timeout +
 			      sequence_longest_ms(service);
 		if (ms > longest_ms)
 			longest_ms = ms;

@@ -61,7 +61,7 @@ static uint32_t n_busy(const struct service *service)
 {
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
 	uint32_t live = score_get(score->live), untaken = score_get(score->waiting) + score_get(score->held);
-	uint32_t a_worker = service->config->connections_per_worker;
+	uint32_t a_worker = service->config->supervision->connections_per_worker;
 	return live > untaken ? (live - untaken + a_worker - 1) / a_worker : 0;
 }
 
@@ -71,7 +71,7 @@ static void shrink(struct service *service)
 	if (service->config->type != SERVICE_WORKER)
 		return;
 	uint32_t surplus = growth_surplus(&service_history(service)->growth, service->n_working,
-		service->config->workers_min, n_busy(service), clock_now_ms());
+		service->config->supervision->workers_min, n_busy(service), clock_now_ms());
 	if (surplus)
 		log_info("%s: %u of %u workers were idle for a minute; they are ended",
 			service->config->name, surplus, service->n_working);
@@ -103,7 +103,7 @@ static uint64_t last_taken_ms(struct service *service)
 static bool is_hung(struct service *service)
 {
 	const struct score *score = acceptor_score(service->acceptor, service->slot);
-	uint64_t watchdog_ms = service->config->watchdog, now_ms = clock_now_ms();
+	uint64_t watchdog_ms = service->config->supervision->watchdog, now_ms = clock_now_ms();
 	uint64_t oldest_ms = score_get(score->oldest_waiting_ns) / 1000000;
 	uint64_t taken_ms = last_taken_ms(service);
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
@@ -116,9 +116,11 @@ static bool is_hung(struct service *service)
 static void on_hung(struct service *service)
 {
 	char text[TEXT_DURATION_SIZE];
-	log_error("%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
-		  "ended",
-		service->config->name, text_format_duration(text, service->config->watchdog));
+	log_error(
+		"%s: connections wait and no worker has taken one for %s (watchdog); the workers are "
+		"ended",
+		service->config->name,
+		text_format_duration(text, service->config->supervision->watchdog));
 	deaths_on_hung(service);
 }
 
@@ -126,7 +128,8 @@ static void on_hung(struct service *service)
 static void end_rest(struct service *service)
 {
 	await_connection(service);
-	if (service->config->type == SERVICE_WORKER && service->n_working > service->config->workers_min)
+	if (service->config->type == SERVICE_WORKER &&
+		service->n_working > service->config->supervision->workers_min)
 		pool_set_timer(service, GROWTH_MARK_MS, false);
 }
 
@@ -145,7 +148,7 @@ void watch_look(struct service *service)
 	}
 	int depth = handoff_queue_depth(service->queue[1]);
 	switch (growth_look(growth, depth < 0 ? 0 : (uint32_t)depth, service->n_working,
-		service->config->workers_max)) {
+		service->config->supervision->workers_max)) {
 	case GROWTH_GROW:
 		pool_set_timer(service, grow(service) ? GROWTH_LOOK_MS : GROWTH_REST_MS, false);
 		break;

@@ -76,7 +76,7 @@ static void on_start_timeout(struct worker *worker)
 	char text[TEXT_DURATION_SIZE];
 	log_error("%s: %s %d is not ready after %s (start_timeout); it is killed",
 		worker->service->config->name, worker_noun(worker->service), worker->pid,
-		text_format_duration(text, worker->service->config->start_timeout));
+		text_format_duration(text, worker->service->config->supervision->start_timeout));
 	worker->killing = KILLED_START_TIMEOUT;
 	kill(-worker->pid, SIGKILL);
 }
@@ -87,7 +87,7 @@ static void on_drain_timeout(struct worker *worker)
 	char text[TEXT_DURATION_SIZE];
 	log_notice("%s: worker %d has not finished after %s (drain_timeout); it is ended",
 		worker->service->config->name, worker->pid,
-		text_format_duration(text, worker->service->config->drain_timeout));
+		text_format_duration(text, worker->service->config->supervision->drain_timeout));
 	if (is_ours(worker))
 		worker_stop(worker);
 	else
@@ -122,7 +122,7 @@ static void on_watchdog(struct ev_loop *loop, ev_timer *watcher, int events)
 	ev_timer_stop(loop, watcher);
 	log_error("%s: worker %d has not sent WATCHDOG=1 for %s (watchdog); it is killed",
 		worker->service->config->name, worker->pid,
-		text_format_duration(text, worker->service->config->watchdog));
+		text_format_duration(text, worker->service->config->supervision->watchdog));
 	worker->killing = KILLED_WATCHDOG_SILENT;
 	kill(-worker->pid, SIGKILL);
 }
@@ -147,7 +147,7 @@ static void hand_sockets_over(const struct service *service, struct spawn_reques
 	if (service->config->is_inetd && service->n_listeners) {
 		int fd = service->listeners[0].fd;
 		request->descriptors[0].from = request->descriptors[1].from = fd;
-		if (service->config->stderr_target == STDERR_CONNECTION)
+		if (service->config->surroundings->stderr_target == STDERR_CONNECTION)
 			request->descriptors[2].from = fd;
 		return;
 	}
@@ -160,7 +160,7 @@ static void hand_sockets_over(const struct service *service, struct spawn_reques
 /* A signal that was meant for a program of the administrator's is nothing to ours. */
 static int end_signal(const struct service_config *config)
 {
-	return service_type_is_ours(config->type) ? SIGTERM : config->stop_signal;
+	return service_type_is_ours(config->type) ? SIGTERM : config->supervision->stop_signal;
 }
 
 /*
@@ -172,15 +172,15 @@ static int end_signal(const struct service_config *config)
  */
 static void confine_rights(const struct service_config *config, struct spawn_request *request)
 {
-	bool is_given = config->capabilities & CAPABILITIES_GIVEN;
-	bool is_enclosing = config->type == SERVICE_EXEC && config->chroot;
+	bool is_given = config->surroundings->capabilities & CAPABILITIES_GIVEN;
+	bool is_enclosing = config->type == SERVICE_EXEC && config->surroundings->chroot;
 	bool is_root = request->account && request->account->uid == 0;
 	uint64_t permitted = capability_permitted();
-	request->capabilities = config->capabilities & ~CAPABILITIES_GIVEN;
+	request->capabilities = config->surroundings->capabilities & ~CAPABILITIES_GIVEN;
 	request->is_holding = is_given || (is_enclosing && !is_root);
 	request->is_bounded = is_given && permitted & CAPABILITY_BIT(CAPABILITY_SETPCAP);
 	request->no_new_privileges |= is_given && !request->is_bounded;
-	request->root = is_enclosing ? NULL : config->chroot;
+	request->root = is_enclosing ? NULL : config->surroundings->chroot;
 	if (!is_enclosing)
 		return;
 	request->directory = NULL;
@@ -202,7 +202,8 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 {
 	const struct service_config *config = service->config;
 	/* What fdsup-worker has to say itself is none of what its commands write. */
-	bool is_logged = config->stderr_target != STDERR_NULL || service_type_is_ours(config->type);
+	bool is_logged = config->surroundings->stderr_target != STDERR_NULL ||
+			 service_type_is_ours(config->type);
 	struct capture *capture = is_logged ? service_capture(service) : NULL;
 	char **environment = service_environment(service);
 	*ret_step = "pipe";
@@ -218,16 +219,16 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		.argv = (char *const *)line->argv,
 		.envp = environment,
 		.account = worker_account(service),
-		.directory = config->directory,
-		.umask = config->umask,
-		.nice = config->nice,
+		.directory = config->surroundings->directory,
+		.umask = config->surroundings->umask,
+		.nice = config->surroundings->nice,
 		/* A command inherits it from fdsup-worker. Our other programs execute nothing. */
-		.no_new_privileges =
-			config->has_no_new_privileges || !service_type_runs_command(config->type),
+		.no_new_privileges = config->surroundings->has_no_new_privileges ||
+				     !service_type_runs_command(config->type),
 		.descriptors = { { null_fd, 0 }, { output_fd, 1 }, { output_fd, 2 } },
 		.n_descriptors = 3,
 	};
-	if (config->chroot || config->capabilities)
+	if (config->surroundings->chroot || config->surroundings->capabilities)
 		confine_rights(config, &request);
 	if (service->queue[1] >= 0)
 		request.descriptors[request.n_descriptors++] =
@@ -255,7 +256,7 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		return r;
 	tell_what_is_missing();
 	request.sandbox = &sandbox;
-	request.no_new_privileges |= config->sandbox != SANDBOX_NONE;
+	request.no_new_privileges |= config->surroundings->sandbox != SANDBOX_NONE;
 	fd_auto int cgroup_fd = -1;
 	if (service_has_cgroup(config)) {
 		cgroup_fd = request.cgroup_fd = cgroup_open(config, ret_step);
@@ -271,7 +272,7 @@ static pid_t start_process(
 {
 	fd_auto int ready_fd = -1;
 	*ret_step = "pipe";
-	if (worker->service->config->ready == READY_FD) {
+	if (worker->service->config->supervision->ready == READY_FD) {
 		worker->ready_pipe = ready_pipe_open(worker, &ready_fd);
 		if (!worker->ready_pipe)
 			return -errno;
@@ -285,7 +286,7 @@ static pid_t start_process(
 /* 0: never. */
 static uint64_t retire_ms(const struct worker *worker)
 {
-	return (uint64_t)((double)worker->service->config->max_age * worker->share);
+	return (uint64_t)((double)worker->service->config->supervision->max_age * worker->share);
 }
 
 struct worker *worker_create(struct service *service)
@@ -321,7 +322,8 @@ int worker_start(struct service *service, uint32_t n_others, const char **ret_st
 		return pid;
 	}
 	worker->pid = pid;
-	worker->state = service->config->ready == READY_EXEC ? WORKER_READY : WORKER_STARTING;
+	worker->state =
+		service->config->supervision->ready == READY_EXEC ? WORKER_READY : WORKER_STARTING;
 	worker->command = strdup(command_line_name(service->config));
 	free(line);
 	worker->generation = service->generation;
@@ -330,15 +332,16 @@ int worker_start(struct service *service, uint32_t n_others, const char **ret_st
 	worker->child.pid = pid;
 	worker->share = recycle_share(drand48());
 	worker->renew_why = "max_age is reached";
-	worker_set_timer(worker, worker->state == WORKER_READY ? retire_ms(worker)
-							: service->config->start_timeout);
+	worker_set_timer(worker, worker->state == WORKER_READY
+					 ? retire_ms(worker)
+					 : service->config->supervision->start_timeout);
 	children_add_lasting(&service->supervisor->children, &worker->child);
 	worker->next = service->workers;
 	service->workers = worker;
 	service->n_workers++;
 	service->n_working++;
 	service->has_spawned = true;
-	if (service->config->max_rss)
+	if (service->config->supervision->max_rss)
 		memory_watch_start(service->supervisor);
 	events_on_worker(worker, "started");
 	return 0;
@@ -385,10 +388,11 @@ void worker_on_status(struct worker *worker, const char *text)
 void worker_on_watchdog(struct worker *worker)
 {
 	struct ev_loop *loop = worker->service->supervisor->loop;
-	if (!worker->service->config->watchdog || !worker_is_working(worker))
+	if (!worker->service->config->supervision->watchdog || !worker_is_working(worker))
 		return;
 	ev_timer_stop(loop, &worker->watchdog);
-	ev_timer_set(&worker->watchdog, (double)worker->service->config->watchdog / 1000, 0);
+	ev_timer_set(&worker->watchdog,
+		(double)worker->service->config->supervision->watchdog / 1000, 0);
 	ev_timer_start(loop, &worker->watchdog);
 }
 
@@ -425,11 +429,12 @@ void worker_stop(struct worker *worker)
 	if (is_ours(worker)) {
 		kill(worker->pid, SIGTERM);
 	} else {
-		kill(-worker->pid, config->stop_signal);
+		kill(-worker->pid, config->supervision->stop_signal);
 		/* A suspended program would learn of it only when it is too late. */
 		kill(-worker->pid, SIGCONT);
 	}
-	worker_set_timer(worker, config->stop_timeout + (is_ours(worker) ? WORKER_GRACE_MS : 0) + 1);
+	worker_set_timer(worker,
+		config->supervision->stop_timeout + (is_ours(worker) ? WORKER_GRACE_MS : 0) + 1);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 
@@ -443,8 +448,10 @@ void worker_drain(struct worker *worker)
 	}
 	close_ready_pipe(worker);
 	worker->state = WORKER_DRAINING;
-	kill(worker->pid, is_ours(worker) ? SIGHUP : config->stop_signal);
-	worker_set_timer(worker, is_ours(worker) && !config->has_drain_timeout ? 0 : config->drain_timeout);
+	kill(worker->pid, is_ours(worker) ? SIGHUP : config->supervision->stop_signal);
+	worker_set_timer(worker, is_ours(worker) && !config->supervision->has_drain_timeout
+					 ? 0
+					 : config->supervision->drain_timeout);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 }
 

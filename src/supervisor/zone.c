@@ -69,7 +69,7 @@ void zone_read(struct zone *ret_zone, int64_t wall_s)
 static bool has_hours(const struct supervisor *supervisor)
 {
 	for (size_t i = 0; i < supervisor->n_services; i++)
-		if (supervisor->services[i]->config->n_windows)
+		if (supervisor->services[i]->config->admission->n_windows)
 			return true;
 	return false;
 }

@@ -98,14 +98,14 @@ Test(confinement, capabilities_have_names_with_and_without_cap)
 	if ((capability_permitted() & all) != all)
 		cr_skip_test("needs root");
 	struct config *config = load_good(EXEC("capabilities = [ \"CAP_NET_BIND_SERVICE\", \"chown\" ];"));
-	cr_expect_eq(config->services[0]->capabilities, all | CAPABILITIES_GIVEN);
+	cr_expect_eq(config->services[0]->surroundings->capabilities, all | CAPABILITIES_GIVEN);
 	config_free(config);
 }
 
 Test(confinement, an_empty_list_of_capabilities_is_one)
 {
 	struct config *config = load_good(EXEC("capabilities = [];"));
-	cr_expect_eq(config->services[0]->capabilities, CAPABILITIES_GIVEN);
+	cr_expect_eq(config->services[0]->surroundings->capabilities, CAPABILITIES_GIVEN);
 	config_free(config);
 	cr_expect_eq(change_to(EXEC(""), EXEC("capabilities = [];")), CHANGE_ROLL);
 }

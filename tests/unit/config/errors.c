@@ -258,8 +258,8 @@ Test(errors, what_looks_like_a_lock_and_is_none)
 			      "allow = \"::1\"; }; };"));
 	struct config *config =
 		load_good("defaults = { allow = \"::1\"; deny = \"10.0.0.0/8\"; }; " UNIX(""));
-	cr_expect_not(config->services[0]->has_allow);
-	cr_expect_eq(config->services[0]->n_deny, 0);
+	cr_expect_not(config->services[0]->admission->has_allow);
+	cr_expect_eq(config->services[0]->admission->n_deny, 0);
 	config_free(config);
 	config_free(load_good(UNIX("deny = [ ];")));
 	config_free(load_good(EXEC("log = [ ]; banner = \"/no/such/file: hello\";")));
@@ -269,7 +269,7 @@ Test(errors, what_looks_like_a_lock_and_is_none)
 Test(errors, a_backslash_before_another_letter_stays_one)
 {
 	struct config *config = load_good(EXEC("banner = \"a\\qb\\\\c\\r\\n\";"));
-	cr_expect_str_eq(config->services[0]->banner, "a\\qb\\c\r\n");
+	cr_expect_str_eq(config->services[0]->admission->banner, "a\\qb\\c\r\n");
 	config_free(config);
 }
 

@@ -18,7 +18,7 @@ Test(include, reads_the_conf_files_of_a_folder_beside_the_main_file)
 	cr_assert_eq(config->n_services, 3);
 	cr_expect_str_eq(config->services[0]->file, "d/10.conf");
 	cr_expect_str_eq(config->services[1]->file, "d/20.conf");
-	cr_expect_eq(config->services[1]->umask, 077);
+	cr_expect_eq(config->services[1]->surroundings->umask, 077);
 	config_free(config);
 	char *text = NULL;
 	cr_assert_geq(asprintf(&text, "include = [ \"%s/d\" ];", folder), 0);

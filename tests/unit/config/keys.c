@@ -45,7 +45,16 @@ static const void *field_of(const struct config_key *key)
 {
 	static struct resource_limit limits[LIMIT_KINDS];
 	static struct service_written written;
-	static struct service_config service = { .written = &written, .limits = limits };
+	static struct service_surroundings surroundings;
+	static struct service_admission admission;
+	static struct service_supervision supervision;
+	static struct service_config service = {
+		.written = &written,
+		.surroundings = &surroundings,
+		.admission = &admission,
+		.supervision = &supervision,
+		.limits = limits,
+	};
 	static struct config config;
 	return key_field(key, key->places & PLACE_GLOBAL ? (void *)&config : (void *)&service);
 }

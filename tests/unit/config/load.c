@@ -26,26 +26,26 @@ Test(load, a_short_service_gets_every_default)
 	cr_expect_str_eq(hello->command_path, "/bin/cat");
 	cr_expect_null(hello->written->user);
 	cr_expect_eq(hello->account->uid, geteuid());
-	cr_expect_eq(hello->umask, 022);
-	cr_expect_str_eq(hello->directory, "/");
-	cr_expect_eq(hello->stderr_target, STDERR_LOG);
-	cr_expect_eq(hello->workers_min, 0);
-	cr_expect(hello->workers_max >= 1 && hello->workers_max <= 16);
-	cr_expect_eq(hello->idle_timeout, 10000);
-	cr_expect_eq(hello->queue, 256);
-	cr_expect_eq(hello->max_connections, 256);
-	cr_expect_eq(hello->max_per_source, 0);
-	cr_expect_eq(hello->rate.count, 0);
-	cr_expect_eq(hello->overflow, OVERFLOW_WAIT);
-	cr_expect_eq(hello->overflow_wait, 10000);
-	cr_expect_eq(hello->restart, RESTART_ALWAYS);
-	cr_expect_eq(hello->restart_delay, 200);
-	cr_expect_eq(hello->restart_delay_max, 60000);
-	cr_expect_eq(hello->start_timeout, 30000);
-	cr_expect_eq(hello->stop_timeout, 10000);
-	cr_expect_eq(hello->stop_signal, SIGTERM);
-	cr_expect_eq(hello->give_up.count, 0);
-	cr_expect_eq(hello->log_events, LOG_EVENT_END | LOG_EVENT_REFUSE);
+	cr_expect_eq(hello->surroundings->umask, 022);
+	cr_expect_str_eq(hello->surroundings->directory, "/");
+	cr_expect_eq(hello->surroundings->stderr_target, STDERR_LOG);
+	cr_expect_eq(hello->supervision->workers_min, 0);
+	cr_expect(hello->supervision->workers_max >= 1 && hello->supervision->workers_max <= 16);
+	cr_expect_eq(hello->supervision->idle_timeout, 10000);
+	cr_expect_eq(hello->supervision->queue, 256);
+	cr_expect_eq(hello->admission->max_connections, 256);
+	cr_expect_eq(hello->admission->max_per_source, 0);
+	cr_expect_eq(hello->admission->rate.count, 0);
+	cr_expect_eq(hello->admission->overflow, OVERFLOW_WAIT);
+	cr_expect_eq(hello->admission->overflow_wait, 10000);
+	cr_expect_eq(hello->supervision->restart, RESTART_ALWAYS);
+	cr_expect_eq(hello->supervision->restart_delay, 200);
+	cr_expect_eq(hello->supervision->restart_delay_max, 60000);
+	cr_expect_eq(hello->supervision->start_timeout, 30000);
+	cr_expect_eq(hello->supervision->stop_timeout, 10000);
+	cr_expect_eq(hello->supervision->stop_signal, SIGTERM);
+	cr_expect_eq(hello->supervision->give_up.count, 0);
+	cr_expect_eq(hello->supervision->log_events, LOG_EVENT_END | LOG_EVENT_REFUSE);
 	config_free(config);
 }
 
@@ -81,31 +81,31 @@ Test(load, every_supported_key_reaches_its_field)
 	cr_expect_str_eq(a->command.items[2], "a b");
 	cr_expect_str_eq(a->command_path + strlen(a->command_path) - 4, "/cat");
 	cr_expect_not(a->is_enabled);
-	cr_expect_eq(a->log_address, LOG_ADDRESS_PREFIX);
+	cr_expect_eq(a->supervision->log_address, LOG_ADDRESS_PREFIX);
 	cr_expect_str_eq(a->description, "d");
-	cr_expect_eq(a->umask, 077);
-	cr_expect_eq(a->nice, 3);
-	cr_expect_str_eq(a->directory, "/tmp");
-	cr_expect_str_eq(a->environment.items[0], "A=1");
-	cr_expect_str_eq(a->pass_environment.items[0], "TZ");
-	cr_expect_eq(a->stderr_target, STDERR_NULL);
-	cr_expect_eq(a->workers_min, 2);
-	cr_expect_eq(a->workers_max, 5);
-	cr_expect_eq(a->idle_timeout, 2500);
-	cr_expect_eq(a->queue, 9);
-	cr_expect_eq(a->max_connections, 8);
-	cr_expect_eq(a->max_per_source, 7);
-	cr_expect_eq(a->rate.burst, 20);
-	cr_expect_eq(a->rate_per_source.per_ms, 60000);
-	cr_expect_eq(a->overflow, OVERFLOW_RESET);
-	cr_expect_eq(a->overflow_wait, 500);
-	cr_expect_eq(a->restart_delay, 1000);
-	cr_expect_eq(a->restart_delay_max, 120000);
-	cr_expect_eq(a->start_timeout, 3000);
-	cr_expect_eq(a->stop_timeout, 0);
-	cr_expect_eq(a->stop_signal, SIGINT);
-	cr_expect_eq(a->give_up.count, 5);
-	cr_expect_eq(a->log_events, LOG_EVENT_START);
+	cr_expect_eq(a->surroundings->umask, 077);
+	cr_expect_eq(a->surroundings->nice, 3);
+	cr_expect_str_eq(a->surroundings->directory, "/tmp");
+	cr_expect_str_eq(a->surroundings->environment.items[0], "A=1");
+	cr_expect_str_eq(a->surroundings->pass_environment.items[0], "TZ");
+	cr_expect_eq(a->surroundings->stderr_target, STDERR_NULL);
+	cr_expect_eq(a->supervision->workers_min, 2);
+	cr_expect_eq(a->supervision->workers_max, 5);
+	cr_expect_eq(a->supervision->idle_timeout, 2500);
+	cr_expect_eq(a->supervision->queue, 9);
+	cr_expect_eq(a->admission->max_connections, 8);
+	cr_expect_eq(a->admission->max_per_source, 7);
+	cr_expect_eq(a->admission->rate.burst, 20);
+	cr_expect_eq(a->admission->rate_per_source.per_ms, 60000);
+	cr_expect_eq(a->admission->overflow, OVERFLOW_RESET);
+	cr_expect_eq(a->admission->overflow_wait, 500);
+	cr_expect_eq(a->supervision->restart_delay, 1000);
+	cr_expect_eq(a->supervision->restart_delay_max, 120000);
+	cr_expect_eq(a->supervision->start_timeout, 3000);
+	cr_expect_eq(a->supervision->stop_timeout, 0);
+	cr_expect_eq(a->supervision->stop_signal, SIGINT);
+	cr_expect_eq(a->supervision->give_up.count, 5);
+	cr_expect_eq(a->supervision->log_events, LOG_EVENT_START);
 	config_free(config);
 }
 
@@ -115,11 +115,11 @@ Test(load, a_command_without_a_port_is_a_daemon)
 		load_good("services = { one = { command = \"/bin/sleep 9\"; };\n"
 			  "three = { command = \"/bin/sleep 9\"; workers = { min = 3; }; }; };");
 	cr_expect_eq(config->services[0]->type, SERVICE_DAEMON);
-	cr_expect_eq(config->services[0]->workers_min, 1);
-	cr_expect_eq(config->services[0]->workers_max, 1);
+	cr_expect_eq(config->services[0]->supervision->workers_min, 1);
+	cr_expect_eq(config->services[0]->supervision->workers_max, 1);
 	cr_expect_eq(config->services[0]->n_listen, 0);
-	cr_expect_eq(config->services[1]->workers_min, 3);
-	cr_expect_eq(config->services[1]->workers_max, 3);
+	cr_expect_eq(config->services[1]->supervision->workers_min, 3);
+	cr_expect_eq(config->services[1]->supervision->workers_max, 3);
 	config_free(config);
 }
 
@@ -136,17 +136,17 @@ Test(load, defaults_hold_where_a_service_says_nothing_wherever_they_stand)
 			  " workers = { min = 2; max = 2; }; };");
 	cr_assert_eq(config->n_services, 3);
 	cr_expect_str_eq(config->services[0]->name, "a");
-	cr_expect_eq(config->services[0]->queue, 3);
-	cr_expect_eq(config->services[0]->log_events, 0);
-	cr_expect_eq(config->services[1]->queue, 77);
-	cr_expect_eq(config->services[1]->umask, 027);
-	cr_expect_eq(config->services[1]->log_events, LOG_EVENT_START);
-	cr_expect_eq(config->services[1]->workers_min, 2);
+	cr_expect_eq(config->services[0]->supervision->queue, 3);
+	cr_expect_eq(config->services[0]->supervision->log_events, 0);
+	cr_expect_eq(config->services[1]->supervision->queue, 77);
+	cr_expect_eq(config->services[1]->surroundings->umask, 027);
+	cr_expect_eq(config->services[1]->supervision->log_events, LOG_EVENT_START);
+	cr_expect_eq(config->services[1]->supervision->workers_min, 2);
 	cr_expect_eq(config->services[1]->listen[0].address.family, AF_INET);
 	/* What means nothing for a daemon is not held against it. */
 	cr_expect_eq(config->services[2]->type, SERVICE_DAEMON);
 	cr_expect_eq(config->services[2]->n_listen, 0);
-	cr_expect_eq(config->services[2]->umask, 027);
+	cr_expect_eq(config->services[2]->surroundings->umask, 027);
 	config_free(config);
 }
 
@@ -255,7 +255,7 @@ Test(load, hundreds_of_services_load_in_pieces_with_their_lines)
 	cr_expect_eq(config->n_acceptors, 2);
 	for (unsigned i = 0; i < 500; i++) {
 		cr_expect_eq(config->services[i]->line, 2 + 2 * i);
-		cr_expect_eq(config->services[i]->queue, i + 1);
+		cr_expect_eq(config->services[i]->supervision->queue, i + 1);
 		cr_expect_eq(config->services[i]->listen[0].address.port, 10000 + i);
 	}
 	config_free(config);
@@ -280,14 +280,14 @@ Test(load, a_worker_that_stays_has_keys_of_its_own)
 		"connections_per_worker = 50; workers = { max = 4; }; }; };");
 	const struct service_config *a = config->services[0];
 	cr_expect_eq(a->type, SERVICE_WORKER);
-	cr_expect_eq(a->restart, RESTART_ON_FAILURE);
-	cr_expect_eq(a->ready, READY_NOTIFY);
-	cr_expect_eq(a->watchdog, 5000);
-	cr_expect_eq(a->max_age, 3600000);
-	cr_expect_eq(a->max_rss, 200 << 20);
-	cr_expect_eq(a->connections_per_worker, 50);
-	cr_expect_eq(a->workers_min, 1);
-	cr_expect_eq(a->workers_max, 4);
+	cr_expect_eq(a->supervision->restart, RESTART_ON_FAILURE);
+	cr_expect_eq(a->supervision->ready, READY_NOTIFY);
+	cr_expect_eq(a->supervision->watchdog, 5000);
+	cr_expect_eq(a->supervision->max_age, 3600000);
+	cr_expect_eq(a->supervision->max_rss, 200 << 20);
+	cr_expect_eq(a->supervision->connections_per_worker, 50);
+	cr_expect_eq(a->supervision->workers_min, 1);
+	cr_expect_eq(a->supervision->workers_max, 4);
 	config_free(config);
 }
 
@@ -297,10 +297,10 @@ Test(load, drain_timeout_is_five_minutes_and_does_not_hold_for_sessions_unless_i
 		" a = { port = 1; command = \"/bin/true\"; };"
 		" b = { port = 2; command = \"/bin/true\"; drain_timeout = \"2s\"; };"
 		" c = { command = \"/bin/true\"; }; };");
-	cr_expect_eq(config->services[0]->drain_timeout, 300000);
-	cr_expect(!config->services[0]->has_drain_timeout);
-	cr_expect_eq(config->services[1]->drain_timeout, 2000);
-	cr_expect(config->services[1]->has_drain_timeout);
-	cr_expect_eq(config->services[2]->drain_timeout, 300000);
+	cr_expect_eq(config->services[0]->supervision->drain_timeout, 300000);
+	cr_expect(!config->services[0]->supervision->has_drain_timeout);
+	cr_expect_eq(config->services[1]->supervision->drain_timeout, 2000);
+	cr_expect(config->services[1]->supervision->has_drain_timeout);
+	cr_expect_eq(config->services[2]->supervision->drain_timeout, 300000);
 	config_free(config);
 }

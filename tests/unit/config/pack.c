@@ -83,6 +83,27 @@ Test(pack, what_services_have_in_common_is_kept_once)
 	config_free(copy);
 }
 
+/* a alone has an environment; of b and d all is the same but what makes one a daemon. */
+Test(pack, parts_of_services_are_shared_where_all_of_them_is_the_same)
+{
+	struct config *config = load();
+	struct config *copy = config_copy(config);
+	const struct service_config *const *services = (const struct service_config *const *)copy->services;
+	const struct service_config *a = services[0], *b = services[1], *d = services[2];
+	cr_expect_neq(a->surroundings, b->surroundings);
+	cr_expect_str_eq(a->surroundings->environment.items[1], "B=");
+	cr_expect_eq(b->surroundings->environment.n, 0);
+	cr_expect_eq(b->surroundings, d->surroundings);
+	cr_expect_eq(a->surroundings->directory, b->surroundings->directory, "a text is shared alone");
+	cr_expect_eq(a->admission, b->admission);
+	cr_expect_eq(a->supervision, b->supervision);
+	cr_expect_neq(b->supervision, d->supervision);
+	cr_expect_eq(d->supervision->workers_min, 1);
+	cr_expect_eq(a->limits, d->limits);
+	config_free(config);
+	config_free(copy);
+}
+
 Test(pack, what_does_not_fit_is_refused_whole_at_every_size)
 {
 	struct config *config = load();

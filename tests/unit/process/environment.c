@@ -8,7 +8,13 @@ static struct account account = { .user = "www", .home = "/srv", .shell = "/bin/
 
 static struct service_config service_of(enum service_type type)
 {
+	static struct service_surroundings surroundings;
+	static struct service_supervision supervision;
+	surroundings = (struct service_surroundings){ 0 };
+	supervision = (struct service_supervision){ 0 };
 	return (struct service_config){
+		.surroundings = &surroundings,
+		.supervision = &supervision,
 		.name = "web",
 		.type = type,
 		.account = &account,
@@ -56,8 +62,8 @@ Test(environment, what_is_passed_comes_before_what_is_set_and_neither_changes_th
 	char *set[] = { "LANG=C", "PATH=/bin", "FDSUP_SERVICE=other", "EMPTY=" };
 	setenv("LANG", "de", 1);
 	struct service_config service = service_of(SERVICE_EXEC);
-	service.pass_environment = (struct text_list){ passed, 3 };
-	service.environment = (struct text_list){ set, 4 };
+	service.surroundings->pass_environment = (struct text_list){ passed, 3 };
+	service.surroundings->environment = (struct text_list){ set, 4 };
 	char **environment = environment_create(&service, service.n_listen, NULL);
 	cr_expect_str_eq(find(environment, "TZ"), "UTC");
 	cr_expect_str_eq(find(environment, "LANG"), "C");
@@ -72,8 +78,8 @@ Test(environment, what_is_passed_comes_before_what_is_set_and_neither_changes_th
 Test(environment, a_worker_finds_its_queue_and_where_to_tell_that_it_is_ready)
 {
 	struct service_config service = service_of(SERVICE_WORKER);
-	service.ready = READY_NOTIFY;
-	service.watchdog = 1500;
+	service.supervision->ready = READY_NOTIFY;
+	service.supervision->watchdog = 1500;
 	char **environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_str_eq(find(environment, "FDSUP_QUEUE"), "3");
 	cr_expect_str_eq(find(environment, "NOTIFY_SOCKET"), "/run/notify");
@@ -103,7 +109,7 @@ Test(environment, the_descriptor_for_readiness_comes_after_the_others)
 {
 	struct listen_address addresses[3] = { { .path = NULL } };
 	struct service_config service = service_of(SERVICE_DAEMON);
-	service.ready = READY_FD;
+	service.supervision->ready = READY_FD;
 	char **environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_str_eq(find(environment, "FDSUP_READY_FD"), "3");
 	cr_expect_null(find(environment, "NOTIFY_SOCKET"));
@@ -116,7 +122,7 @@ Test(environment, the_descriptor_for_readiness_comes_after_the_others)
 	cr_expect_eq(environment_ready_fd(&service, service.n_listen), 6);
 	service.is_inetd = true;
 	cr_expect_eq(environment_ready_fd(&service, service.n_listen), 3);
-	service.ready = READY_NOTIFY;
+	service.supervision->ready = READY_NOTIFY;
 	environment = environment_create(&service, service.n_listen, "/run/notify");
 	cr_expect_null(find(environment, "FDSUP_READY_FD"));
 	free(environment);

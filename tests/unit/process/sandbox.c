@@ -56,12 +56,16 @@ static char nothing[] = "/bin/true";
 
 static struct service_config service_with(enum sandbox sandbox)
 {
-	return (struct service_config){
-		.type = SERVICE_DAEMON,
+	static struct service_surroundings surroundings;
+	surroundings = (struct service_surroundings){
 		.sandbox = sandbox,
-		.command_path = nothing,
 		.directory = work,
 		.sandbox_write = { (char **)written, sandbox == SANDBOX_STRICT },
+	};
+	return (struct service_config){
+		.type = SERVICE_DAEMON,
+		.surroundings = &surroundings,
+		.command_path = nothing,
 	};
 }
 
@@ -201,7 +205,7 @@ Test(sandbox, strict_refuses_more_and_sockets_of_the_network)
 Test(sandbox, strict_with_a_network_allows_internet_sockets_and_no_others)
 {
 	struct service_config service = service_with(SANDBOX_STRICT);
-	service.has_sandbox_network = true;
+	service.surroundings->has_sandbox_network = true;
 	cr_expect_eq(inside(&service, try_network_of_strict), 0);
 }
 
@@ -299,7 +303,7 @@ Test(sandbox, a_folder_that_is_gone_is_named_and_nothing_is_left_open)
 	const char *step = "";
 	if (landlock_level() < 1)
 		cr_skip_test("this kernel has no Landlock");
-	service.sandbox_read = (struct text_list){ (char **)list, 1 };
+	service.surroundings->sandbox_read = (struct text_list){ (char **)list, 1 };
 	cr_expect_eq(sandbox_make(&rules, &service, nothing, &step), -ENOENT);
 	cr_expect_str_eq(step, "sandbox_read");
 	cr_expect_eq(rules.landlock_fd, -1);
