@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 
-from support import BIN, Test, as_nobody, children, free_port, main, wait_until
+from support import BIN, TAKER, Test, as_nobody, children, free_port, main, wait_until
 
 
 class Entrance(Test):
@@ -213,9 +213,8 @@ class Entrance(Test):
         path = os.path.join(fdsup.directory, "worker.py")
         name = os.path.join(fdsup.directory, "sock")
         with open(path, "w") as f:
-            f.write("import select, socket\nq = socket.socket(fileno=3)\nwhile True:\n"
-                    "    select.select([q], [], [])\n    m, fds, f, a = socket.recv_fds(q, 200, 1)\n"
-                    "    if not m: break\n    socket.socket(fileno=fds[0]).sendall(b'taken')\n")
+            f.write(TAKER + "q = socket.socket(fileno=3)\nwhile True:\n"
+                    "    socket.socket(fileno=take(q)[1]).sendall(b'taken')\n")
         fdsup.write('e = { type = "worker"; worker_socket = "%s"; command = [ "/usr/bin/env", "python3", "%s" ]; };'
                     % (name, path))
         fdsup.start()

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 
-from support import LONG, Test, as_nobody, free_port, is_running, main, needs_root, wait_until
+from support import LONG, TAKER, Test, as_nobody, free_port, is_running, main, needs_root, wait_until
 
 
 class Lapse(Test):
@@ -114,16 +114,11 @@ class Lapse(Test):
     @needs_root
     def test_a_program_that_has_it_and_hangs_costs_no_place(self):
         fdsup, port = self.service("")
-        command = self.python(fdsup, "hang.py", """
-import select, socket, time
+        command = self.python(fdsup, "hang.py", TAKER + """
 queue = socket.socket(fileno=3)
 kept = []
 while True:
-    select.select([queue], [], [])
-    try:
-        kept += socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)[1]
-    except BlockingIOError:
-        pass
+    kept.append(take(queue)[1])
 """)
         fdsup.write('s = { address = "127.0.0.1"; port = %d; type = "worker"; command = [ %s ]; '
                     'max_connections = 2; silence_timeout = "500ms"; };' % (port, command))

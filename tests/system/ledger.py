@@ -9,15 +9,15 @@ import socket
 import struct
 import threading
 
-from support import LONG, Test, free_port, main, wait_until
+from support import LONG, TAKER, Test, free_port, main, wait_until
 
 # How many connections the test against the truth makes.
 CONNECTIONS = int(os.environ.get("FDSUP_LEDGER_CONNECTIONS", 2000))
 CLIENTS = 8
 
 # Reports nothing. The first byte says what to do.
-SILENT = r'''
-import os, select, socket, struct, threading
+SILENT = TAKER + r'''
+import os, struct, threading
 queue = socket.socket(fileno=3)
 def serve(connection):
     what = connection.recv(1)
@@ -37,13 +37,8 @@ def serve(connection):
         pass
     connection.close()
 while True:
-    select.select([queue], [], [])
-    try:
-        message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        continue
-    if fds:
-        threading.Thread(target=serve, args=[socket.socket(fileno=fds[0])], daemon=True).start()
+    _, taken = take(queue)
+    threading.Thread(target=serve, args=[socket.socket(fileno=taken)], daemon=True).start()
 '''
 
 END = re.compile(r" (\w+): END id=(\w+) peer=(\S+) .* duration=(\d+\.\d+)s .*(?:status|signal)=(\S+) in=(\S+) out=(\S+)")

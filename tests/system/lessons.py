@@ -18,7 +18,7 @@ import struct
 import threading
 import time
 
-from support import (BIN, IS_SANITIZED, LONG, Test, children, count_descriptors, descendants, free_port, main,
+from support import (BIN, IS_SANITIZED, LONG, TAKER, Test, children, count_descriptors, descendants, free_port, main,
                      needs_root, run, wait_until)
 
 REFUSALS = int(os.environ.get("FDSUP_LESSON_REFUSALS", 2000))
@@ -117,14 +117,9 @@ class Lessons(Test):
 
     # ---- rights ------------------------------------------------------------------------------
 
-    WORKER = ("import os, select, socket\n"
-              "queue = socket.socket(fileno=3)\n"
+    WORKER = (TAKER + "queue = socket.socket(fileno=3)\n"
               "while True:\n"
-              "    select.select([queue], [], [])\n"
-              "    try: message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)\n"
-              "    except BlockingIOError: continue\n"
-              "    if not message: break\n"
-              "    with socket.socket(fileno=fds[0]) as c: c.sendall(open('/proc/self/status', 'rb').read())\n")
+              "    with socket.socket(fileno=take(queue)[1]) as c: c.sendall(open('/proc/self/status', 'rb').read())\n")
     LISTENER = ("import socket\n"
                 "s = socket.socket(fileno=3)\n"
                 "while True:\n"
@@ -352,7 +347,7 @@ class Lessons(Test):
         """On the admin socket, with reports, and with words to the notify socket: 253 of them."""
         port = free_port()
         fdsup = self.unstarted("")
-        worker = ("import array, os, select, socket, time\n"
+        worker = (TAKER + "import array, os\n"
                   "queue = socket.socket(fileno=3)\n"
                   "null = os.open('/dev/null', os.O_RDONLY)\n"
                   "many = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [null] * 253))]\n"
@@ -363,12 +358,9 @@ class Lessons(Test):
                   "n.connect(os.environ['NOTIFY_SOCKET'])\n"
                   "n.send(b'READY=1')\n"
                   "while True:\n"
-                  "    select.select([queue], [], [])\n"
-                  "    try: message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)\n"
-                  "    except BlockingIOError: continue\n"
-                  "    if not message: break\n"
+                  "    taken = take(queue)[1]\n"
                   "    for _ in range(8): send(queue, socket.MSG_DONTWAIT); send(n)\n"
-                  "    with socket.socket(fileno=fds[0]) as c: c.sendall(b'ok')\n")
+                  "    with socket.socket(fileno=taken) as c: c.sendall(b'ok')\n")
         fdsup.write('w = { type = "worker"; address = "127.0.0.1"; port = %d; ready = "notify"; command = %s; };' % (
             port, self.program(fdsup, "worker.py", worker)))
         fdsup.start()

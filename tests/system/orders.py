@@ -4,23 +4,19 @@ import socket
 import subprocess
 import sys
 
-from support import BIN, LONG, Test, free_port, main, wait_until
+from support import BIN, LONG, TAKER, Test, free_port, main, wait_until
 
 
 # Dies at once until a file is there.
-WORKER = """
-import os, select, socket, sys
+WORKER = TAKER + """
+import os
 if not os.path.exists("%s"):
     sys.exit(1)
 queue = socket.socket(fileno=3)
 while True:
-    select.select([queue], [], [])
-    message, fds, flags, address = socket.recv_fds(queue, 4096, 1, socket.MSG_DONTWAIT)
-    if not message:
-        break
-    for fd in fds:
-        os.write(fd, b"served")
-        os.close(fd)
+    _, taken = take(queue)
+    os.write(taken, b"served")
+    os.close(taken)
 """
 
 

@@ -3,7 +3,7 @@ import os
 import socket
 import threading
 
-from support import Test, free_port, main, wait_until
+from support import TAKER, Test, free_port, main, wait_until
 
 # Waits for the file ".go" beside it, if `waits`; then says that it is ready as its words tell it to.
 PROGRAM = r'''
@@ -67,12 +67,10 @@ class Ready(Test):
 
     def test_a_worker(self):
         port = free_port()
-        fdsup = self.program('type = "worker"; address = "127.0.0.1"; port = %d;' % port, READY + r'''
+        fdsup = self.program('type = "worker"; address = "127.0.0.1"; port = %d;' % port, READY + TAKER + r'''
 queue = socket.socket(fileno=3)
 while True:
-    select.select([queue], [], [])
-    message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
-    socket.socket(fileno=fds[0]).sendall(b"hello")
+    socket.socket(fileno=take(queue)[1]).sendall(b"hello")
 ''')
         waiting = self.connect(port)
         self.assert_becomes_ready(fdsup, "4 [0, 1, 2, 3, 4, 5] None")

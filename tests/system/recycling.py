@@ -3,7 +3,7 @@ import os
 import signal
 import threading
 
-from support import Test, free_port, is_running, main, wait_until
+from support import TAKER, Test, free_port, is_running, main, wait_until
 
 # Grows while the file ".grow" is there, and is ready only when the file ".hold" is not.
 COMMON = r'''
@@ -17,16 +17,12 @@ while os.path.exists(sys.argv[0] + ".hold"):
 if "FDSUP_READY_FD" in os.environ:
     os.write(int(os.environ["FDSUP_READY_FD"]), b"\n")
 '''
-WORKER = COMMON + r'''
+WORKER = TAKER + COMMON + r'''
 queue = socket.socket(fileno=3)
 while True:
-    select.select([queue], [], [])
-    try:
-        message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        continue
+    _, taken = take(queue)
     may_grow()
-    with socket.socket(fileno=fds[0]) as connection:
+    with socket.socket(fileno=taken) as connection:
         connection.sendall(b"%d\n" % os.getpid())
 '''
 LISTENER = COMMON + r'''

@@ -39,6 +39,23 @@ with open(os.path.join(BIN, "fdsup-acceptor"), "rb") as program:
     IS_SANITIZED = b"__asan_init" in program.read()
 needs_root = unittest.skipUnless(IS_ROOT, "needs root")
 
+# The beginning of a program of type worker in Python: take(queue) waits for a connection, and gives its
+# record and its descriptor. Not by recv_fds, which in Python 3.11 forgets its flags: it would wait, where
+# nothing wakes it, for one that another worker has taken. Where the queue ends, so does the program.
+TAKER = r"""
+import select, socket, sys
+def take(queue, size=200):
+    while True:
+        select.select([queue], [], [])
+        try:
+            record, messages, _, _ = queue.recvmsg(size, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            continue
+        if not record:
+            sys.exit(0)
+        return record, int.from_bytes(messages[0][2][:4], sys.byteorder)
+"""
+
 
 def free_port(host="127.0.0.1"):
     """

@@ -6,16 +6,14 @@ import stat
 import subprocess
 import threading
 
-from support import LONG, Test, as_nobody, free_port, main, needs_root, reap_orphans, wait_until
+from support import LONG, TAKER, Test, as_nobody, free_port, main, needs_root, reap_orphans, wait_until
 
 # A worker by hand: answers each connection with the record of its hand-off.
-WORKER = """import socket
+WORKER = TAKER + """
 s = socket.socket(fileno=3)
 while True:
-    record, descriptors, _, _ = socket.recv_fds(s, 4096, 1)
-    if not record:
-        break
-    with socket.socket(fileno=descriptors[0]) as c:
+    record, taken = take(s, 4096)
+    with socket.socket(fileno=taken) as c:
         c.sendall(record)
 """
 

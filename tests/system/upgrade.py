@@ -7,27 +7,20 @@ import socket
 import subprocess
 import threading
 
-from support import BIN, LONG, Fdsup, Load, Test, count_descriptors, free_port, main, wait_until
+from support import BIN, LONG, Fdsup, Load, TAKER, Test, count_descriptors, free_port, main, wait_until
 
 PROGRAMS = ["fdsup", "fdsup-acceptor", "fdsup-worker", "fdsup-redirect", "fdsup-builtin", "fdsup-relay",
             "fdsupctl"]
 
 # Of type worker: takes connections and sends back what it gets, after telling that it is ready.
-WORKER = r"""
-import os, select, socket
+WORKER = TAKER + r"""
+import os
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.connect(os.environ["NOTIFY_SOCKET"])
 notify.send(b"READY=1\nSTATUS=waiting")
 queue = socket.socket(fileno=3)
 while True:
-    select.select([queue], [], [])
-    try:
-        data, fds, flags, _ = socket.recv_fds(queue, 256, 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        continue
-    if not data:
-        break
-    with socket.socket(fileno=fds[0]) as s:
+    with socket.socket(fileno=take(queue)[1]) as s:
         s.sendall(s.recv(100))
 """
 

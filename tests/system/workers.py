@@ -5,11 +5,11 @@ import signal
 import socket
 import threading
 
-from support import BIN, Test, free_port, main, wait_until
+from support import BIN, TAKER, Test, free_port, main, wait_until
 
 # Takes connections from descriptor 3 in the plainest way there is: one byte, one descriptor.
-WORKER = r'''
-import os, select, socket, sys, time
+WORKER = TAKER + r'''
+import os, time
 queue = socket.socket(fileno=3)
 def tell(text):
     if "NOTIFY_SOCKET" in os.environ:
@@ -18,14 +18,7 @@ def tell(text):
 %s
 tell(b"READY=1\nSTATUS=serving")
 while True:
-    select.select([queue], [], [])
-    try:
-        message, fds, flags, address = socket.recv_fds(queue, 200, 1, socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        continue
-    if not message:
-        break
-    with socket.socket(fileno=fds[0]) as connection:
+    with socket.socket(fileno=take(queue)[1]) as connection:
         connection.sendall(b"%%d\n" %% os.getpid())
 '''
 
