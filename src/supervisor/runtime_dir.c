@@ -137,33 +137,57 @@ void runtime_dir_set_admin_mode(const struct config *config)
 		log_warning("cannot set the mode of %s: %s", config->admin_socket, strerror(errno));
 }
 
-static int write_new(const char *path, void (*write)(void *context, FILE *stream), void *context)
+static int write_new(const char *path, const char *text, size_t size)
 {
 	fd_auto int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	FILE *stream = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (!stream)
+	if (fd < 0)
 		return -errno;
-	fd_take(&fd);
-	write(context, stream);
-	bool is_bad = ferror(stream) != 0;
-	return fclose(stream) == 0 && !is_bad ? 0 : -errno;
+	ssize_t n = write(fd, text, size);
+	return n == (ssize_t)size ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+/* Most reloads and all upgrades change nothing here, and a disk takes longer than all the rest. */
+static bool holds(const char *path, const char *text, size_t size)
+{
+	struct stat status;
+	fd_auto int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
+		status.st_uid != geteuid() || (size_t)status.st_size != size)
+		return false;
+	char *found = malloc(size + 1);
+	bool is_same = found && read(fd, found, size) == (ssize_t)size && !memcmp(found, text, size);
+	free(found);
+	return is_same;
+}
+
+static int replace(const char *path, const char *temporary, const char *text, size_t size)
+{
+	unlink(temporary);
+	int r = write_new(temporary, text, size);
+	if (r == 0 && rename(temporary, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(temporary);
+	return r;
 }
 
 void runtime_dir_write_listeners(const struct config *config,
 	void (*write)(void *context, FILE *stream), void *context)
 {
-	char path[4096], temporary[4096];
+	char path[4096], temporary[4096], *text = NULL;
+	size_t size = 0;
 	join_path(path, config, "listeners");
 	join_path(temporary, config, "listeners.new");
-	unlink(temporary);
-	int r = write_new(temporary, write, context);
-	if (r == 0 && rename(temporary, path) < 0)
-		r = -errno;
-	if (r == 0)
-		return;
-	log_warning("cannot write %s: %s; only fdsupctl status after a crash needs it", path,
-		strerror(-r));
-	unlink(temporary);
+	FILE *stream = open_memstream(&text, &size);
+	if (stream)
+		write(context, stream);
+	int r = stream && fclose(stream) == 0 ? 0 : -ENOMEM;
+	if (r == 0 && !holds(path, text, size))
+		r = replace(path, temporary, text, size);
+	free(text);
+	if (r < 0)
+		log_warning("cannot write %s: %s; only fdsupctl status after a crash needs it", path,
+			strerror(-r));
 }
 
 void runtime_dir_save(struct runtime_dir_saved *ret)
