@@ -1,5 +1,6 @@
 #include "supervisor/death_list.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -118,6 +119,20 @@ json_t *death_list_last_of_both(const struct death_list *one, const struct death
 	while (json_array_size(deaths) > n)
 		json_array_remove(deaths, 0);
 	return deaths;
+}
+
+int death_list_restore(struct death_list *list, json_t *all)
+{
+	size_t i;
+	json_t *death;
+	if (!json_is_array(all) || json_array_size(all) > DEATHS_KEPT)
+		return -EINVAL;
+	json_array_foreach(all, i, death)
+		if (!*service_of(death))
+			return -EINVAL;
+	death_list_fini(list);
+	list->all = json_incref(all);
+	return 0;
 }
 
 void death_list_fini(struct death_list *list)

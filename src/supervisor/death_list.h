@@ -37,6 +37,9 @@ json_t *death_list_take(
 json_t *death_list_last_of_both(const struct death_list *one, const struct death_list *other,
 	const char *service, size_t n);
 
+/* As it was saved, an array; shared with it. 0, or -EINVAL: it is none. */
+int death_list_restore(struct death_list *list, json_t *all);
+
 void death_list_fini(struct death_list *list);
 
 #endif

@@ -210,6 +210,17 @@ static int add_services(const struct supervisor *supervisor, struct state *state
 	return r;
 }
 
+static const char deaths_key[] = "deaths";
+
+static int add_deaths(const struct supervisor *supervisor, struct state *state)
+{
+	struct state_fds none = { 0 };
+	return state_add(state, deaths_key,
+		json_pack("{s:O*, s:O*}", "workers", supervisor->deaths.all, "commands",
+			supervisor->command_deaths.all),
+		&none);
+}
+
 int saved_world(const struct supervisor *supervisor, struct state *state)
 {
 	struct state_fds fds = { 0 };
@@ -221,6 +232,8 @@ int saved_world(const struct supervisor *supervisor, struct state *state)
 		r = add_acceptors(supervisor, state);
 	if (r == 0)
 		r = add_services(supervisor, state);
+	if (r == 0)
+		r = add_deaths(supervisor, state);
 	return r;
 }
 
@@ -294,6 +307,20 @@ static int restore_service(void *context, struct state_record *record)
 	return r;
 }
 
+static int restore_deaths(
+	struct supervisor *supervisor, const struct state *state, char error[STATE_ERROR_SIZE])
+{
+	const struct state_record *record = state_find(state, deaths_key);
+	json_t *workers = record ? json_object_get(record->json, "workers") : NULL;
+	json_t *commands = record ? json_object_get(record->json, "commands") : NULL;
+	int r = workers ? death_list_restore(&supervisor->deaths, workers) : 0;
+	if (r == 0 && commands)
+		r = death_list_restore(&supervisor->command_deaths, commands);
+	if (r < 0)
+		snprintf(error, STATE_ERROR_SIZE, "the list of deaths makes no sense");
+	return r;
+}
+
 static int check_format(const struct state *state, char error[STATE_ERROR_SIZE])
 {
 	const struct state_record *own = state_find(state, "fdsup");
@@ -342,6 +369,8 @@ int saved_restore(
 		r = supervisor_reserve(supervisor, n_services + 1);
 	if (r == 0)
 		r = state_each(state, "service/", restore_service, &restoring);
+	if (r == 0)
+		r = restore_deaths(supervisor, state, error);
 	if (r == -ENOMEM)
 		snprintf(error, STATE_ERROR_SIZE, "out of memory");
 	return r;

@@ -1,6 +1,7 @@
 #include "supervisor/death_list.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 
 static void add(struct death_list *list, const char *service, int pid)
@@ -98,6 +99,40 @@ Test(death_list, the_newest_that_fits_is_found_and_can_be_taken)
 	json_decref(taken);
 	cr_expect_eq(count(&list, NULL), 3);
 	death_list_fini(&list);
+}
+
+Test(death_list, it_is_the_same_after_it_was_saved)
+{
+	struct death_list list = { 0 }, again = { 0 };
+	add(&list, "a", 1);
+	add(&list, "b", 2);
+	json_t *saved = json_deep_copy(list.all);
+	add(&again, "of before", 9);
+	cr_assert_eq(death_list_restore(&again, saved), 0);
+	json_decref(saved);
+	cr_expect(json_equal(again.all, list.all));
+	add(&again, "a", 3);
+	cr_expect_eq(count(&again, "a"), 2);
+	death_list_fini(&list);
+	death_list_fini(&again);
+}
+
+Test(death_list, what_is_no_list_of_deaths_is_not_restored)
+{
+	static const char *const wrong[] = { "{}", "[ 1 ]", "[ {} ]", "[ { \"service\": 1 } ]" };
+	struct death_list list = { 0 };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		json_t *json = json_loads(wrong[i], 0, NULL);
+		cr_assert_not_null(json);
+		cr_expect_eq(death_list_restore(&list, json), -EINVAL, "%s", wrong[i]);
+		json_decref(json);
+	}
+	json_t *many = json_array();
+	for (int i = 0; i <= DEATHS_KEPT; i++)
+		json_array_append_new(many, json_pack("{s:s}", "service", "a"));
+	cr_expect_eq(death_list_restore(&list, many), -EINVAL);
+	json_decref(many);
+	cr_expect_null(list.all);
 }
 
 Test(death_list, two_are_one_in_the_order_of_time)
