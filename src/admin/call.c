@@ -89,9 +89,12 @@ static struct admin_call *call_create(struct admin_client *client, const struct 
 	return call;
 }
 
-struct admin_call *call_carry_on(struct admin_client *client)
+struct admin_call *call_carry_on(struct admin_client *client, const struct admin_carried *carried)
 {
-	const struct request request = { 0 };
+	const struct request request = {
+		.wants_more = carried->wants_more,
+		.is_oneway = carried->is_oneway,
+	};
 	return call_create(client, &request);
 }
 

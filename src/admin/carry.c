@@ -24,6 +24,8 @@ void admin_server_each(struct admin_server *server,
 			.output = output->bytes + output->start,
 			.n_output = output->end - output->start,
 			.call = client->call,
+			.wants_more = client->call && client->call->wants_more,
+			.is_oneway = client->call && client->call->is_oneway,
 		};
 		visit(context, &carried);
 	}
@@ -36,7 +38,7 @@ int admin_server_carry_on(struct admin_server *server, const struct admin_carrie
 	if (!client)
 		return -ENOMEM;
 	connection_init(&client->connection, server->loop, carried->fd, &server_connection_events);
-	*ret_call = has_call ? call_carry_on(client) : NULL;
+	*ret_call = has_call ? call_carry_on(client, carried) : NULL;
 	if (has_call && !*ret_call)
 		connection_fail(&client->connection, "out of memory");
 	else

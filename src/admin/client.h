@@ -58,7 +58,8 @@ struct admin_server {
 /* call.c: reads one request, and lets its verb answer. */
 void call_receive(struct admin_client *client, const char *text, size_t length);
 /* call.c: one that was read by the program before us. NULL without memory. */
-struct admin_call *call_carry_on(struct admin_client *client);
+struct admin_call *call_carry_on(
+	struct admin_client *client, const struct admin_carried *carried);
 /* call.c: the client has gone; its call answers into the void. */
 void call_abandon(struct admin_client *client);
 

@@ -57,6 +57,7 @@ struct admin_carried {
 	const char *output; /* not yet sent */
 	size_t n_output;
 	struct admin_call *call;
+	bool wants_more, is_oneway; /* the call */
 };
 
 void admin_server_each(struct admin_server *server,

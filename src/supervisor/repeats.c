@@ -62,6 +62,23 @@ void repeats_add(
 	admin_reply_more(call, snapshot_status(supervisor, names));
 }
 
+json_t *repeats_save(const struct supervisor *supervisor, const struct admin_call *call)
+{
+	for (const struct repeat *repeat = supervisor->repeats; repeat; repeat = repeat->next)
+		if (repeat->call == call)
+			return json_pack("{s:O?, s:I}", "names", repeat->names, "interval_ms",
+				(json_int_t)(repeat->timer.repeat * 1000 + 0.5));
+	return NULL;
+}
+
+void repeats_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json)
+{
+	json_t *names = json_object_get(json, "names");
+	json_int_t interval_ms = json_integer_value(json_object_get(json, "interval_ms"));
+	repeats_add(supervisor, call, json_is_array(names) ? json_incref(names) : NULL,
+		interval_ms < REPEAT_LEAST_MS ? REPEAT_USUAL_MS : (uint64_t)interval_ms);
+}
+
 void repeats_end(struct supervisor *supervisor)
 {
 	while (supervisor->repeats)

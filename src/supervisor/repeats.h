@@ -19,6 +19,10 @@ enum { REPEAT_LEAST_MS = 250, REPEAT_USUAL_MS = 1000 };
 void repeats_add(
 	struct supervisor *supervisor, struct admin_call *call, json_t *names, uint64_t interval_ms);
 
+/* What a call repeats, and the same for the program that takes our place. NULL: it is no such call. */
+json_t *repeats_save(const struct supervisor *supervisor, const struct admin_call *call);
+void repeats_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json);
+
 void repeats_end(struct supervisor *supervisor);
 
 #endif

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "admin/server.h"
+#include "supervisor/repeats.h"
+#include "supervisor/streams.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/waits.h"
 
@@ -44,19 +46,43 @@ static char *restore_bytes(const json_t *json, size_t *ret_n)
 	return bytes;
 }
 
+/* The kinds of calls that another program can go on with. */
+static const struct kind {
+	const char *name;
+	json_t *(*save)(const struct supervisor *supervisor, const struct admin_call *call);
+	void (*restore)(struct supervisor *supervisor, struct admin_call *call, const json_t *json);
+} kinds[] = {
+	{ "wait", waits_save, waits_restore },
+	{ "stream", streams_save, streams_restore },
+	{ "repeat", repeats_save, repeats_restore },
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+/* False: it is none of them. */
+static bool save_call(
+	const struct supervisor *supervisor, const struct admin_call *call, json_t *client)
+{
+	for (size_t i = 0; i < N_KINDS; i++) {
+		json_t *json = kinds[i].save(supervisor, call);
+		if (json)
+			return json_object_set_new(client, kinds[i].name, json) == 0;
+	}
+	return false;
+}
+
 static void save_client(void *context, const struct admin_carried *carried)
 {
 	struct saving *saving = context;
-	json_t *wait = carried->call ? waits_save(saving->supervisor, carried->call) : NULL;
-	bool is_upgrade = carried->call && carried->call == saving->upgrade;
-	/* A call of another kind cannot be answered by another program: its client sees the end. */
-	if (carried->call && !wait && !is_upgrade)
-		return;
 	json_t *client = json_object();
+	bool is_upgrade = carried->call && carried->call == saving->upgrade;
+	if (carried->call && !is_upgrade)
+		save_call(saving->supervisor, carried->call, client);
 	json_object_set_new(client, "fd", state_save_fd(carried->fd, &saving->fds));
 	json_object_set_new(client, "input", save_bytes(carried->input, carried->n_input));
 	json_object_set_new(client, "output", save_bytes(carried->output, carried->n_output));
-	json_object_set_new(client, "wait", wait);
+	json_object_set_new(client, "has_call", json_boolean(carried->call));
+	json_object_set_new(client, "wants_more", json_boolean(carried->wants_more));
+	json_object_set_new(client, "is_oneway", json_boolean(carried->is_oneway));
 	json_object_set_new(client, "is_upgrade", json_boolean(is_upgrade));
 	json_array_append_new(saving->clients, client);
 }
@@ -70,23 +96,59 @@ int saved_clients_add(
 		state, "clients", json_pack("{s:o}", "clients", saving.clients), &saving.fds);
 }
 
-static void answer(struct supervisor *supervisor, struct admin_call *call, const json_t *client)
+/* Of another kind: who asked gets at least to know that he may ask again. */
+static void go_on(struct supervisor *supervisor, struct admin_call *call, const json_t *client)
 {
-	const json_t *wait = json_object_get(client, "wait");
-	if (wait)
-		waits_restore(supervisor, call, wait);
-	else
+	if (json_is_true(json_object_get(client, "is_upgrade"))) {
 		admin_reply(call, json_pack("{s:s, s:s}", "from", supervisor->version_before, "to",
 					  FDSUP_VERSION));
+		return;
+	}
+	for (size_t i = 0; i < N_KINDS; i++) {
+		const json_t *json = json_object_get(client, kinds[i].name);
+		if (json) {
+			kinds[i].restore(supervisor, call, json);
+			return;
+		}
+	}
+	admin_error(call, "org.fdsup.Busy",
+		json_pack("{s:s}", "reason", "another fdsup has taken over meanwhile; ask again"));
+}
+
+struct counting {
+	const struct supervisor *supervisor;
+	const struct admin_call *upgrade;
+	bool has_found;
+};
+
+static void look_at_call(void *context, const struct admin_carried *carried)
+{
+	struct counting *counting = context;
+	if (!carried->call || carried->call == counting->upgrade)
+		return;
+	json_t *unused = json_object();
+	counting->has_found |= !save_call(counting->supervisor, carried->call, unused);
+	json_decref(unused);
+}
+
+bool saved_clients_have_others(
+	const struct supervisor *supervisor, const struct admin_call *upgrade)
+{
+	struct counting counting = { supervisor, upgrade, false };
+	admin_server_each(supervisor->admin, look_at_call, &counting);
+	return counting.has_found;
 }
 
 static void restore_client(
 	struct supervisor *supervisor, const json_t *client, struct state_record *record)
 {
-	struct admin_carried carried = { .fd = -1 };
+	struct admin_carried carried = {
+		.fd = -1,
+		.wants_more = json_is_true(json_object_get(client, "wants_more")),
+		.is_oneway = json_is_true(json_object_get(client, "is_oneway")),
+	};
 	struct admin_call *call = NULL;
-	bool has_call = json_is_true(json_object_get(client, "is_upgrade")) ||
-			json_object_get(client, "wait");
+	bool has_call = json_is_true(json_object_get(client, "has_call"));
 	state_restore_fd(json_object_get(client, "fd"), &record->fds, &carried.fd);
 	if (carried.fd < 0)
 		return;
@@ -98,7 +160,7 @@ static void restore_client(
 	free(input);
 	free(output);
 	if (call)
-		answer(supervisor, call, client);
+		go_on(supervisor, call, client);
 }
 
 /* Who asked last is first in the list, and so the last to be added. */

@@ -218,7 +218,6 @@ static int open_admin(struct supervisor *supervisor)
 {
 	char error[RUNTIME_DIR_ERROR_SIZE];
 	int fd;
-	events_follow(supervisor);
 	int r = runtime_dir_open_admin(supervisor->config, &fd, error);
 	if (r < 0) {
 		log_error("%s", error);

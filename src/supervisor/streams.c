@@ -1,6 +1,7 @@
 #include "supervisor/streams.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/server.h"
 #include "base/clock.h"
@@ -115,6 +116,42 @@ void streams_send(
 		if (wants(stream, kind, service))
 			stream_send(stream, item);
 	json_decref(item);
+}
+
+/* ---- over to another program ------------------------------------------------------------------- */
+
+/* Another version may number them in another way. */
+static const char *const names_of_kinds[] = { [STREAM_EVENTS] = "events", [STREAM_LINES] = "lines" };
+
+json_t *streams_save(const struct supervisor *supervisor, const struct admin_call *call)
+{
+	for (const struct stream *stream = supervisor->streams; stream; stream = stream->next)
+		if (stream->call == call)
+			return json_pack("{s:s, s:O?, s:I}", "kind", names_of_kinds[stream->kind], "names",
+				stream->names, "left_out", stream->n_left_out);
+	return NULL;
+}
+
+void streams_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json)
+{
+	const char *kind = json_string_value(json_object_get(json, "kind"));
+	json_t *names = json_object_get(json, "names");
+	bool is_lines = kind && !strcmp(kind, names_of_kinds[STREAM_LINES]);
+	bool is_known = is_lines || (kind && !strcmp(kind, names_of_kinds[STREAM_EVENTS]));
+	if (!is_known || (is_lines && !json_is_array(names))) {
+		admin_error(call, "org.fdsup.Failed",
+			json_pack("{s:s}", "reason", "fdsup " FDSUP_VERSION " does not know this stream"));
+		return;
+	}
+	struct stream *before = supervisor->streams;
+	streams_add(supervisor, call, is_lines ? STREAM_LINES : STREAM_EVENTS,
+		json_is_array(names) ? json_incref(names) : NULL);
+	struct stream *stream = supervisor->streams;
+	if (stream == before)
+		return;
+	stream->n_left_out = json_integer_value(json_object_get(json, "left_out"));
+	if (stream->n_left_out)
+		ev_timer_start(supervisor->loop, &stream->look);
 }
 
 void streams_end(struct supervisor *supervisor)

@@ -29,6 +29,10 @@ bool streams_want(const struct supervisor *supervisor, enum stream_kind kind, co
 void streams_send(
 	struct supervisor *supervisor, enum stream_kind kind, const char *service, json_t *item);
 
+/* What a call gets, and the same for the program that takes our place. NULL: it is no such call. */
+json_t *streams_save(const struct supervisor *supervisor, const struct admin_call *call);
+void streams_restore(struct supervisor *supervisor, struct admin_call *call, const json_t *json);
+
 /* Ends all. */
 void streams_end(struct supervisor *supervisor);
 

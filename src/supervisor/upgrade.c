@@ -30,15 +30,15 @@
 /* A self-test looks up users, who may be on a server. */
 enum { TEST_TIMEOUT_MS = 30000, OUTPUT_SIZE = 2048 };
 
-/* How long an acceptor may take to read what it was told. */
-enum { CHANNELS_TRIES = 100 };
-static const double channels_s = 0.01;
+/* How long an acceptor may take to read what it was told, and calls until they are answered. */
+enum { QUIET_TRIES = 100 };
+static const double quiet_s = 0.01;
 
 struct upgrade {
 	struct supervisor *supervisor;
 	struct admin_call *call;
 	struct child child; /* the self-test */
-	ev_timer timeout;   /* of the test; then until the channels are empty */
+	ev_timer timeout;   /* of the test; then the next look whether all is quiet */
 	ev_io readable;     /* its output; the descriptor is owned */
 	unsigned n_tries;
 	bool is_late;
@@ -147,16 +147,22 @@ static void try_to_change_over(struct upgrade *upgrade)
 	struct supervisor *supervisor = upgrade->supervisor;
 	if (supervisor->is_stopping) {
 		refuse(upgrade, "fdsup is stopping");
-	} else if (helpers_identity(supervisor->program_path) != upgrade->identity) {
+		return;
+	}
+	if (helpers_identity(supervisor->program_path) != upgrade->identity) {
 		refuse(upgrade, "%s was changed while it was tested; upgrade again",
 			supervisor->program_path);
-	} else if (!have_channels_backlog(supervisor)) {
-		change_over(upgrade);
-	} else if (++upgrade->n_tries < CHANNELS_TRIES) {
-		ev_timer_set(&upgrade->timeout, channels_s, 0);
+		return;
+	}
+	bool has_backlog = have_channels_backlog(supervisor);
+	bool is_quiet = !has_backlog && !saved_clients_have_others(supervisor, upgrade->call);
+	if (!is_quiet && ++upgrade->n_tries < QUIET_TRIES) {
+		ev_timer_set(&upgrade->timeout, quiet_s, 0);
 		ev_timer_start(supervisor->loop, &upgrade->timeout);
-	} else {
+	} else if (has_backlog) {
 		refuse(upgrade, "an acceptor does not read what it is told; upgrade again later");
+	} else {
+		change_over(upgrade);
 	}
 }
 

@@ -4,6 +4,7 @@
 
 #include "admin/description.h"
 #include "admin/server.h"
+#include "supervisor/events.h"
 #include "supervisor/explain.h"
 #include "supervisor/named.h"
 #include "supervisor/orders.h"
@@ -121,6 +122,7 @@ int verbs_serve(struct supervisor *supervisor, int listen_fd)
 		.url = "https://fdsup.org",
 		.role_of = role_of,
 	};
+	events_follow(supervisor);
 	interface.context = supervisor;
 	interface.description = description_fdsup;
 	supervisor->admin = admin_server_create(supervisor->loop, listen_fd, &interface);

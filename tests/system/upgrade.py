@@ -7,7 +7,9 @@ import socket
 import subprocess
 import threading
 
+from streams import Following
 from support import BIN, LONG, Fdsup, Load, TAKER, Test, count_descriptors, free_port, main, wait_until
+from varlink_client import Client
 
 PROGRAMS = ["fdsup", "fdsup-acceptor", "fdsup-worker", "fdsup-redirect", "fdsup-builtin", "fdsup-relay",
             "fdsupctl"]
@@ -205,6 +207,98 @@ class Upgrade(Test):
         open(go, "w").close()
         thread.join(LONG)
         self.assertEqual(answers[0][:2], (0, "d: UP\n"))
+
+    def test_deaths_and_the_last_lines_are_still_known(self):
+        port = free_port()
+        fdsup = self.installed(
+            'd = { type = "daemon"; restart_delay = 1000; restart_delay_max = 1000; '
+            'command = [ "/bin/sh", "-c", "echo one >&2; echo my last words >&2; exit 3" ]; };\n'
+            'c = { address = "127.0.0.1"; port = %d; command = [ "/bin/sh", "-c", "echo bad >&2; kill -SEGV $$" ]; };'
+            % port)
+        self.assertEqual(self.talk(port), b"")
+
+        def known():
+            deaths = json.loads(fdsup.ctl("--json", "deaths")[1])["deaths"]
+            return deaths if {d["service"] for d in deaths} == {"c", "d"} else None
+        deaths = wait_until("both deaths", known)
+        wait_until("both lines", lambda: fdsup.ctl("logs", "d")[1].endswith("my last words\n"))
+        lines = fdsup.ctl("--json", "logs", "d")[1]
+        explained = fdsup.ctl("status", "d")[1].split("\n")[2:4]
+        for _ in range(2):
+            fdsup.order("upgrade")
+            self.assertEqual(known(), deaths)
+            self.assertEqual(fdsup.ctl("--json", "logs", "d")[1], lines)
+            self.assertIn("my last words", "".join(explained))
+            self.assertIn("my last words", fdsup.ctl("status", "d")[1])
+        fdsup.ctl("start", "d")     # and new ones are added to them
+        wait_until("one more", lambda: len(json.loads(fdsup.ctl("--json", "deaths", "d")[1])["deaths"]) == 2)
+
+    def test_answers_without_an_end_go_on(self):
+        fdsup = self.installed("", start=False)
+        say = os.path.join(fdsup.directory, "say")
+        fdsup.write('d = { type = "daemon"; command = [ "/bin/sh", "-c", '
+                    '"while sleep 0.02; do [ -e %s ] && cat %s >&2 && rm %s; done; :" ]; };' % (say, say, say))
+        fdsup.start()
+
+        def tell(text):
+            with open(say + ".new", "w") as f:
+                f.write(text + "\n")
+            os.rename(say + ".new", say)
+        followings = [Following(fdsup, *words) for words in (["events"], ["events", "d"], ["logs", "-f", "d"])]
+        events, of_one, logs = followings
+        status = Client(fdsup.socket_path)
+        self.sockets.append(status.socket)
+        try:
+            status.send("org.fdsup.Status", more=True, interval_ms=250)
+            status.receive()
+            events.wait_for(lambda line: "begin" in line, "of the begin")
+            of_one.wait_for(lambda line: "begin" in line, "of the begin")
+            for n in range(3):
+                fdsup.order("upgrade")
+                events.wait_for(lambda line: "has taken the place" in line, "about the upgrade")
+                tell("word %d" % n)
+                logs.wait_for(lambda line: line.endswith("word %d" % n), "with the word")
+                for following in (events, of_one):
+                    following.wait_for(lambda line: "stderr: word %d" % n in line, "with the word")
+                for _ in range(2):
+                    answer = status.receive()
+                    self.assertTrue(answer["continues"])
+                self.assertEqual(answer["parameters"]["daemon"]["pid"], fdsup.pid)
+            self.assertEqual(sum("has taken the place" in line for line in events.lines), 3)
+            self.assertEqual(sum("begin" in line for line in events.lines), 1)
+            self.assertFalse([line for line in of_one.lines if "has taken the place" in line])
+        finally:
+            for following in followings:
+                following.end()
+
+    def test_who_waits_for_an_answer_that_nobody_else_can_give_may_ask_again(self):
+        port = free_port()
+        fdsup = self.installed('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        held = self.connect(port)
+        self.say(held)
+        answers = []
+        acceptor = fdsup.acceptor_pid()
+        os.kill(acceptor, signal.SIGSTOP)
+        try:
+            thread = threading.Thread(target=lambda: answers.append(fdsup.ctl("connections")))
+            thread.start()
+            client = Client(fdsup.socket_path)  # the same, to be sure that it has been asked
+            self.sockets.append(client.socket)
+            client.send("org.fdsup.Connections")
+            client.socket.settimeout(0.1)
+            self.assertRaises(socket.timeout, client.receive)
+            client.socket.settimeout(LONG)
+            fdsup.order("upgrade")
+            answer = client.receive()
+            self.assertEqual(answer["error"], "org.fdsup.Busy")
+            self.assertIn("ask again", answer["parameters"]["reason"])
+            thread.join(LONG)
+            self.assertNotEqual(answers[0][0], 0)
+            self.assertIn("ask again", answers[0][2])
+        finally:
+            os.kill(acceptor, signal.SIGCONT)
+        self.say(held)
+        wait_until("the connection is listed", lambda: "cat" in fdsup.ctl("connections")[1])
 
     def test_it_stops_and_reloads_as_before(self):
         fdsup, ports, unix = self.every_type()
