@@ -47,13 +47,12 @@ function(fdsup_link target visibility)
 endfunction()
 
 # fdsup_library(base SOURCES a.c b.c DEPENDS wire): one folder of src/, one static library.
-# SMALL: not on the way of a connection, and therefore built for size.
+# SMALL: not on the way of a connection, and therefore built for size. The others are not built for speed
+# at any size either (CMake says -O3): what they take, they take on hosts that have little.
 function(fdsup_library name)
   cmake_parse_arguments(A "SMALL" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(fdsup_${name} STATIC ${A_SOURCES})
-  if(A_SMALL)
-    target_compile_options(fdsup_${name} PRIVATE $<$<CONFIG:Release>:-Os>)
-  endif()
+  target_compile_options(fdsup_${name} PRIVATE $<$<CONFIG:Release>:$<IF:$<BOOL:${A_SMALL}>,-Os,-O2>>)
   target_link_libraries(fdsup_${name} PUBLIC fdsup_options)
   fdsup_link(fdsup_${name} PUBLIC ${A_DEPENDS})
 endfunction()
