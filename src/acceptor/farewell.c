@@ -14,24 +14,18 @@ struct line {
 	struct ledger_entry entry;
 	struct ending ending;
 	uint64_t due_ns;
-	uint32_t next; /* chain of the same hash; LINES_MAX ends it */
+	uint32_t next; /* chain of the same hash: its place and 1; 0 ends it */
 };
 
 struct farewells {
 	struct line lines[LINES_MAX]; /* a ring, in the order of their times */
 	uint32_t first, n;
-	uint32_t heads[HEADS];
+	uint32_t heads[HEADS]; /* of the chains, as `next` */
 };
 
 struct farewells *farewells_create(void)
 {
-	struct farewells *farewells = malloc(sizeof *farewells);
-	if (!farewells)
-		return NULL;
-	farewells->first = farewells->n = 0;
-	for (size_t i = 0; i < HEADS; i++)
-		farewells->heads[i] = LINES_MAX;
-	return farewells;
+	return calloc(1, sizeof(struct farewells)); /* what is not used is not there */
 }
 
 /* Cookies are given out in ascending order, a batch to a processor. */
@@ -43,8 +37,8 @@ static uint32_t *head_of(struct farewells *farewells, uint64_t id)
 static void unchain(struct farewells *farewells, uint32_t place)
 {
 	uint32_t *link = head_of(farewells, farewells->lines[place].entry.id);
-	while (*link != place)
-		link = &farewells->lines[*link].next;
+	while (*link != place + 1)
+		link = &farewells->lines[*link - 1].next;
 	*link = farewells->lines[place].next;
 }
 
@@ -106,7 +100,7 @@ void farewell_say(struct farewells *farewells, struct service *service,
 		.due_ns = now_ns + patience_ns,
 		.next = *head,
 	};
-	*head = place;
+	*head = place + 1;
 }
 
 static void add_bytes(struct line *line, const struct diag_facts *facts)
@@ -120,14 +114,14 @@ static void add_bytes(struct line *line, const struct diag_facts *facts)
 
 void farewell_complete(struct farewells *farewells, const struct diag_facts *facts)
 {
-	uint32_t place = *head_of(farewells, facts->cookie);
-	while (place != LINES_MAX) {
-		uint32_t next = farewells->lines[place].next;
+	uint32_t next = *head_of(farewells, facts->cookie);
+	while (next) {
+		uint32_t place = next - 1;
+		next = farewells->lines[place].next;
 		if (farewells->lines[place].entry.id == facts->cookie) {
 			add_bytes(&farewells->lines[place], facts);
 			write_line(farewells, place);
 		}
-		place = next;
 	}
 	shorten(farewells);
 }
