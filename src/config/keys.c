@@ -4,7 +4,6 @@
  */
 #include "config/keys.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -344,38 +343,45 @@ _Static_assert((int)N_KEYS <= (int)CONFIG_KEYS_MAX, "one place a key");
 
 const size_t config_keys_n = N_KEYS;
 
-/* The rows by name, for look-ups: a file of 500 services needs thousands. Made once. */
-static const struct config_key *by_name[N_KEYS];
+/*
+ * Where to look for a name: the number of its row and 1, by its hash; 0 ends a search. A file of 500
+ * services needs ten thousand look-ups. Made once.
+ */
+enum { N_PLACES = 512 };
+_Static_assert(N_PLACES >= 2 * N_KEYS, "searches end soon");
+static uint8_t places_by_name[N_PLACES];
+_Static_assert(N_KEYS <= UINT8_MAX, "a row fits");
 
-static int compare_names(const void *a, const void *b)
+static size_t first_place(const char *name)
 {
-	const struct config_key *const *left = a, *const *right = b;
-	int order = strcmp((*left)->name, (*right)->name);
-	return order ? order : (*left > *right) - (*left < *right);
+	uint32_t hash = 0;
+	for (; *name; name++)
+		hash = hash * 31 + (unsigned char)*name;
+	return hash;
 }
 
-static void sort_keys(void)
+/* Rows of one name stay in their order. */
+static void fill_places(void)
 {
-	for (size_t i = 0; i < N_KEYS; i++)
-		by_name[i] = &config_keys[i];
-	qsort(by_name, N_KEYS, sizeof *by_name, compare_names);
+	for (size_t i = 0; i < N_KEYS; i++) {
+		size_t at = first_place(config_keys[i].name);
+		while (places_by_name[at % N_PLACES])
+			at++;
+		places_by_name[at % N_PLACES] = (uint8_t)(i + 1);
+	}
 }
 
 const struct config_key *key_find(const char *name, unsigned places)
 {
-	if (!by_name[0])
-		sort_keys();
-	size_t low = 0, high = N_KEYS;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		if (strcmp(by_name[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
+	static bool is_filled;
+	if (!is_filled)
+		fill_places();
+	is_filled = true;
+	for (size_t at = first_place(name); places_by_name[at % N_PLACES]; at++) {
+		const struct config_key *key = &config_keys[places_by_name[at % N_PLACES] - 1];
+		if ((key->places & places) && !strcmp(key->name, name))
+			return key;
 	}
-	for (; low < N_KEYS && !strcmp(by_name[low]->name, name); low++)
-		if (by_name[low]->places & places)
-			return by_name[low];
 	return NULL;
 }
 
