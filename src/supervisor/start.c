@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "admin/server.h"
@@ -247,20 +248,39 @@ static int open_log(struct supervisor *supervisor)
 
 /* ---- the processes --------------------------------------------------------------------------- */
 
-/* Before anything runs that would have to be ended if it cannot be written. */
+/* Before any service runs that would have to be ended if it cannot be written. */
 static int write_pid_file(struct supervisor *supervisor)
 {
 	return pid_file_write(supervisor->pid_file);
 }
 
-static int start_processes(struct supervisor *supervisor)
+/* Before they are needed, so that they are there when the last address is bound. */
+static int start_acceptors(struct supervisor *supervisor)
 {
-	zone_refresh(supervisor);
+	int r = 0;
+	for (size_t i = 0; i < supervisor->n_acceptors && r == 0; i++)
+		r = acceptor_start(supervisor->acceptors[i]);
+	return r;
+}
+
+/* They have been told of no service. */
+static void end_acceptors(struct supervisor *supervisor)
+{
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
-		int r = acceptor_start(supervisor->acceptors[i]);
-		if (r < 0)
-			return r;
+		struct child *child = &supervisor->acceptors[i]->child;
+		if (!acceptor_is_running(supervisor->acceptors[i]))
+			continue;
+		kill(child->pid, SIGKILL);
+		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		children_remove(&supervisor->children, child);
+		child->pid = 0;
 	}
+}
+
+static int start_services(struct supervisor *supervisor)
+{
+	zone_watch(supervisor);
 	size_t n_enabled = 0;
 	sequence_hold(supervisor);
 	for (size_t i = 0; i < supervisor->n_services; i++) {
@@ -332,13 +352,14 @@ int start(struct supervisor *supervisor)
 {
 	static int (*const steps[])(struct supervisor *supervisor) = {
 		prepare_process, name_instance,   lock,          open_log,   start_loop,
-		create_acceptors, create_services, bind_services, open_admin, readiness_open,
-		write_pid_file,  start_processes,
+		create_acceptors, start_acceptors, create_services, bind_services, open_admin,
+		readiness_open,  write_pid_file,  start_services,
 	};
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
 		int r = steps[i](supervisor);
 		if (r < 0) {
 			log_error("nothing was started");
+			end_acceptors(supervisor);
 			return r;
 		}
 	}

@@ -80,7 +80,7 @@ static void on_hour(struct ev_loop *loop, ev_timer *timer, int events)
 	zone_refresh(timer->data);
 }
 
-static void look_again(struct supervisor *supervisor)
+void zone_watch(struct supervisor *supervisor)
 {
 	ev_timer_stop(supervisor->loop, &supervisor->zone_timer);
 	ev_timer_init(&supervisor->zone_timer, on_hour, LOOK_AGAIN_S, 0);
@@ -103,7 +103,7 @@ void zone_refresh(struct supervisor *supervisor)
 {
 	struct zone before = supervisor->zone;
 	zone_read(&supervisor->zone, clock_wall_ms() / 1000);
-	look_again(supervisor);
+	zone_watch(supervisor);
 	if (!is_other(&before, &supervisor->zone))
 		return;
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)

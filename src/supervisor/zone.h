@@ -17,6 +17,9 @@ void zone_read(struct zone *ret_zone, int64_t wall_s);
 /* Looks at the zone again, and tells the acceptors what has changed. */
 void zone_refresh(struct supervisor *supervisor);
 
+/* The hourly look, for the services that there are now. */
+void zone_watch(struct supervisor *supervisor);
+
 /* A new acceptor is told before it gets a service. */
 void zone_tell(struct supervisor *supervisor, struct acceptor *acceptor);
 
