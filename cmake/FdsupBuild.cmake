@@ -26,6 +26,8 @@ target_compile_options(fdsup_options INTERFACE
   $<$<BOOL:${FDSUP_SANITIZE}>:-fno-omit-frame-pointer>)
 target_compile_definitions(fdsup_options INTERFACE
   _GNU_SOURCE
+  # A log may grow beyond 2 GiB, and 2038 will come, on machines of 32 bits as well.
+  _FILE_OFFSET_BITS=64 _TIME_BITS=64
   FDSUP_VERSION="${PROJECT_VERSION}"
   FDSUP_LIBEXECDIR="${FDSUP_LIBEXECDIR}"
   $<$<AND:$<CONFIG:Release>,$<NOT:$<BOOL:${FDSUP_SANITIZE}>>>:_FORTIFY_SOURCE=2>)
