@@ -44,7 +44,7 @@ static char *read_file(const char *path)
 void dead_parse_pid(const char *text, pid_t *ret_pid, int64_t *ret_started_at_ms)
 {
 	char *end;
-	long pid = strtol(text, &end, 10);
+	long long pid = strtoll(text, &end, 10);
 	bool is_pid = end != text && (*end == '\n' || !*end) && pid > 1 && pid <= INT32_MAX;
 	long long at = is_pid && *end ? strtoll(end, NULL, 10) : 0;
 	*ret_pid = is_pid ? (pid_t)pid : 0;

@@ -215,25 +215,38 @@ void launcher_give_up(struct launcher *launcher)
 		report_failure(launcher, child, launcher->last_error);
 }
 
-static uint64_t microseconds(struct timeval time)
+/*
+ * What the kernel fills in, getrusage(2): all of it in its own long, where the C library of a machine
+ * of 32 bits has wider times.
+ */
+struct kernel_time {
+	long seconds, microseconds;
+};
+struct kernel_usage {
+	struct kernel_time user, system;
+	long max_rss_kib;
+	long more[13];
+};
+
+static uint64_t microseconds(struct kernel_time time)
 {
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+	return (uint64_t)time.seconds * 1000000 + (uint64_t)time.microseconds;
 }
 
 static void end(
-	struct launcher *launcher, struct child *child, int status, const struct rusage *usage)
+	struct launcher *launcher, struct child *child, int status, const struct kernel_usage *usage)
 {
 	struct report *report = &child->report;
 	report->status = status;
 	report->duration_us = (clock_now_ns() - child->started_ns) / 1000;
-	report->cpu_us = microseconds(usage->ru_utime) + microseconds(usage->ru_stime);
-	report->max_rss_kib = (uint32_t)usage->ru_maxrss;
+	report->cpu_us = microseconds(usage->user) + microseconds(usage->system);
+	report->max_rss_kib = (uint32_t)usage->max_rss_kib;
 	log_event(child, "ended");
 	reports_ended(&launcher->reports, child);
 }
 
 /* The next command that has ended; it stays a zombie. 0: none. */
-static pid_t find_ended(int *ret_status, struct rusage *ret_usage)
+static pid_t find_ended(int *ret_status, struct kernel_usage *ret_usage)
 {
 	siginfo_t info = { 0 };
 	/* The C library's waitid(3) keeps the usage to itself. */
@@ -249,7 +262,7 @@ size_t launcher_reap(struct launcher *launcher)
 	size_t n = 0;
 	while (launcher->children.n > 0) {
 		int status;
-		struct rusage usage;
+		struct kernel_usage usage;
 		pid_t pid = find_ended(&status, &usage);
 		if (!pid)
 			break;

@@ -146,9 +146,15 @@ static int try_usual_calls(void)
 	return kill(getpid(), 0) < 0 ? 5 : 0;
 }
 
+/* socket(2) itself: glibc on i386 calls socketcall(2). */
+static int open_socket(int family, int type, int protocol)
+{
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+
 static int try_sockets_of_basic(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = open_socket(AF_INET, SOCK_STREAM, 0);
 	bool has_rings = !FAILS(syscall(SYS_io_uring_setup, 0, NULL), EPERM);
 	return fd < 0 ? 1 : has_rings ? 0 : 2;
 }
@@ -156,15 +162,20 @@ static int try_sockets_of_basic(void)
 static int try_calls_of_strict(void)
 {
 	const bool all[] = {
-		FAILS(socket(AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_INET6, SOCK_DGRAM, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_NETLINK, SOCK_RAW, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_UNSPEC, SOCK_RAW, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_INET6, SOCK_DGRAM, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_NETLINK, SOCK_RAW, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_UNSPEC, SOCK_RAW, 0), EAFNOSUPPORT),
+#if __SIZEOF_LONG__ == 8
 		FAILS(syscall(SYS_socket, 0x100000002UL, SOCK_STREAM, 0), EAFNOSUPPORT),
 		FAILS(syscall(SYS_socket, 0x100000000UL, SOCK_STREAM, 0), EAFNOSUPPORT),
+#endif
+#ifdef SYS_socketcall
+		FAILS(syscall(SYS_socketcall, 1, NULL), EAFNOSUPPORT),
+#endif
 		FAILS(syscall(SYS_io_uring_setup, 0, NULL), EPERM),
 		FAILS(unshare(CLONE_FILES), EPERM),
-		socket(AF_UNIX, SOCK_DGRAM, 0) >= 0,
+		open_socket(AF_UNIX, SOCK_DGRAM, 0) >= 0,
 	};
 	for (int i = 0; i < (int)(sizeof all / sizeof *all); i++)
 		if (!all[i])
@@ -175,13 +186,13 @@ static int try_calls_of_strict(void)
 static int try_network_of_strict(void)
 {
 	const bool all[] = {
-		socket(AF_INET, SOCK_STREAM, 0) >= 0,
-		socket(AF_UNIX, SOCK_STREAM, 0) >= 0,
-		!FAILS(socket(AF_INET6, SOCK_DGRAM, 0), EPERM),
-		FAILS(socket(AF_NETLINK, SOCK_RAW, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_UNSPEC, SOCK_RAW, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_PACKET, SOCK_RAW, 0), EAFNOSUPPORT),
-		FAILS(socket(AF_AX25, SOCK_RAW, 0), EAFNOSUPPORT),
+		open_socket(AF_INET, SOCK_STREAM, 0) >= 0,
+		open_socket(AF_UNIX, SOCK_STREAM, 0) >= 0,
+		!FAILS(open_socket(AF_INET6, SOCK_DGRAM, 0), EPERM),
+		FAILS(open_socket(AF_NETLINK, SOCK_RAW, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_UNSPEC, SOCK_RAW, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_PACKET, SOCK_RAW, 0), EAFNOSUPPORT),
+		FAILS(open_socket(AF_AX25, SOCK_RAW, 0), EAFNOSUPPORT),
 	};
 	for (int i = 0; i < (int)(sizeof all / sizeof *all); i++)
 		if (!all[i])
