@@ -12,6 +12,7 @@
 #include "supervisor/capture.h"
 #include "supervisor/command_line.h"
 #include "supervisor/sequence.h"
+#include "supervisor/service_tell.h"
 #include "supervisor/supervisor.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
@@ -79,7 +80,7 @@ static void add_conditions(const struct service *service, struct health_facts *f
 	}
 	/* The load is a file to read, which only who asked for it pays for. */
 	if (admission->max_load > 0 && getloadavg(&load, 1) == 1) {
-		facts->max_load_centi = (uint32_t)(admission->max_load * 100 + 0.5);
+		facts->max_load_centi = service_tell_load_centi(admission->max_load);
 		facts->load_centi = (uint32_t)(load * 100);
 	}
 }

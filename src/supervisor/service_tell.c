@@ -17,11 +17,10 @@ static uint32_t length_of(const char *text)
 	return text ? (uint32_t)strlen(text) : 0;
 }
 
-/* Rounded up: a small limit is one. */
-static uint32_t hundredths(double number)
+uint32_t service_tell_load_centi(double load)
 {
-	uint32_t below = (uint32_t)(number * 100);
-	return below + (below < number * 100);
+	uint32_t nearest = (uint32_t)(load * 100 + 0.5);
+	return nearest || load == 0 ? nearest : 1;
 }
 
 static struct control_access describe_access(const struct service *service)
@@ -36,7 +35,7 @@ static struct control_access describe_access(const struct service *service)
 		.n_windows = config->admission->n_windows,
 		.refuse_length = length_of(config->admission->refuse_message),
 		.banner_length = length_of(config->admission->banner),
-		.max_load_centi = hundredths(config->admission->max_load),
+		.max_load_centi = service_tell_load_centi(config->admission->max_load),
 	};
 }
 

@@ -19,6 +19,9 @@ void service_tell_queue(struct service *service);
 /* Who may connect and when, and what clients are told. */
 void service_tell_access(struct service *service);
 
+/* max_load as the acceptor counts it, in hundredths: the smallest limit is one. */
+uint32_t service_tell_load_centi(double load);
+
 /* A message that has nothing but the service's row. Nothing is done for one without an acceptor. */
 void service_tell_number(struct service *service, uint32_t kind);
 
