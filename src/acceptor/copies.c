@@ -28,7 +28,7 @@ static struct ledger_entry *entry_at(const struct service *service, uint32_t pla
 struct copy *copies_find(const struct service *service, uint32_t place)
 {
 	uint16_t number = entry_at(service, place)->copy;
-	return number ? &service->copies.items[number] : NULL;
+	return number ? &service->copies->items[number] : NULL;
 }
 
 uint32_t copies_number(const struct copies *copies, const struct copy *copy)
@@ -41,7 +41,7 @@ static void close_fd(struct service *service, struct copy *copy)
 	if (copy->fd < 0)
 		return;
 	fd_close(&copy->fd);
-	service->copies.n_kept--;
+	service->copies->n_kept--;
 	service->acceptor->n_copies--;
 }
 
@@ -87,7 +87,7 @@ static bool is_gone(pid_t pid)
 /* What an acceptor before us gave out is free when nobody can come with it any more. */
 static void sweep(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	if (!copies->n_inherited || now_ns - copies->swept_ns < sweep_pause_ns)
 		return;
 	copies->swept_ns = now_ns;
@@ -107,7 +107,7 @@ static void sweep(struct service *service, uint64_t now_ns)
 /* 0: there is none. */
 static uint32_t take_number(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	if (!copies->unused && copies->n_known >= copies->slots.n)
 		sweep(service, now_ns);
 	uint32_t number = copies->unused;
@@ -137,23 +137,50 @@ static void inherit(struct copies *copies)
 	}
 }
 
+/* Nothing is ever written into it. */
+static const struct copies none;
+
+void copies_init(struct service *service)
+{
+	service->copies = (struct copies *)&none;
+}
+
+static void destroy(struct copies *copies)
+{
+	slots_unmap(&copies->slots);
+	free(copies->items);
+	free(copies);
+}
+
+static int create(int slots_fd, struct copies **ret_copies)
+{
+	struct copies *copies = calloc(1, sizeof *copies);
+	if (!copies)
+		return -ENOMEM;
+	int r = slots_map(slots_fd, &copies->slots);
+	if (r == 0 && !learn_number(copies)) /* 0 is nobody's */
+		r = -ENOMEM;
+	if (r < 0)
+		destroy(copies);
+	else
+		*ret_copies = copies;
+	return r;
+}
+
 void copies_open(struct service *service, int slots_fd)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies;
 	if (slots_fd < 0)
 		return;
-	int r = slots_map(slots_fd, &copies->slots);
+	int r = create(slots_fd, &copies);
 	fd_close(&slots_fd);
-	if (r == 0 && !learn_number(copies)) { /* 0 is nobody's */
-		slots_unmap(&copies->slots);
-		r = -ENOMEM;
-	}
 	if (r < 0) {
 		log_error("%s: no slots for its connections: %s; what a worker has when it dies is lost",
 			service_name(service), strerror(-r));
 		return;
 	}
 	inherit(copies);
+	service->copies = copies;
 	if (service->may_be_silent)
 		return;
 	/* Our own programs do both. */
@@ -163,12 +190,12 @@ void copies_open(struct service *service, int slots_fd)
 
 void copies_close(struct service *service)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	for (uint32_t number = 1; number < copies->n_known; number++)
 		close_fd(service, &copies->items[number]);
-	slots_unmap(&copies->slots);
-	free(copies->items);
-	*copies = (struct copies){ 0 };
+	if (copies != &none)
+		destroy(copies);
+	copies_init(service);
 	service->copies_ns = NEVER_NS;
 }
 
@@ -176,7 +203,7 @@ void copies_close(struct service *service)
 
 void copies_offer(struct service *service, uint32_t place, struct handoff *record)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	struct ledger_entry *entry = entry_at(service, place);
 	if (!copies->slots.items)
 		return;
@@ -205,7 +232,7 @@ void copies_withdraw(struct service *service, uint32_t place)
 
 void copies_keep(struct service *service, uint32_t place, int *connection)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	struct acceptor *acceptor = service->acceptor;
 	struct copy *copy = copies_find(service, place);
 	bool is_wanted = service->redelivers && copies->are_claimed;
@@ -222,7 +249,7 @@ void copies_keep(struct service *service, uint32_t place, int *connection)
 
 int copies_next_due(const struct service *service, uint32_t *ret_place)
 {
-	const struct copies *copies = &service->copies;
+	const struct copies *copies = service->copies;
 	for (uint32_t number = 1; copies->n_due && number < copies->n_known; number++) {
 		if (!copies->items[number].is_due)
 			continue;
@@ -236,14 +263,14 @@ void copies_sent(struct service *service, uint32_t place)
 {
 	struct copy *copy = copies_find(service, place);
 	copy->is_due = false;
-	service->copies.n_due--;
+	service->copies->n_due--;
 }
 
 /* ---- what becomes of them -------------------------------------------------------------------- */
 
 void copies_drop(struct service *service, uint32_t place)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
@@ -256,7 +283,7 @@ void copies_drop(struct service *service, uint32_t place)
 
 void copies_reported(struct service *service, uint32_t place, bool is_taken)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	const struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
@@ -270,7 +297,7 @@ void copies_reported(struct service *service, uint32_t place, bool is_taken)
 
 void copies_settled(struct service *service, uint64_t connection)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++)
 		if (copies->items[number].is_inherited &&
 			slots_connection(&copies->slots, number) == connection)
@@ -287,7 +314,7 @@ bool copies_covers(const struct service *service, uint32_t place)
 
 uint32_t copies_find_process(const struct service *service, pid_t pid)
 {
-	const struct copies *copies = &service->copies;
+	const struct copies *copies = service->copies;
 	for (uint32_t number = 1; copies->n_used && number < copies->n_known; number++) {
 		struct slot_view view = slots_look(&copies->slots, number);
 		if (copies->items[number].place && view.state == SLOT_BEGUN && view.pid == pid)
@@ -298,13 +325,13 @@ uint32_t copies_find_process(const struct service *service, pid_t pid)
 
 void copies_expect_look(struct service *service, uint64_t now_ns)
 {
-	if (service->copies.n_kept && service->may_be_silent && service->copies_ns == NEVER_NS)
+	if (service->copies->n_kept && service->may_be_silent && service->copies_ns == NEVER_NS)
 		service->copies_ns = now_ns + COPIES_LOOK_NS;
 }
 
 void copies_look(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	service->copies_ns = NEVER_NS;
 	for (uint32_t number = 1; copies->n_kept && number < copies->n_known; number++) {
 		struct copy *copy = &copies->items[number];

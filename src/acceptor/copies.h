@@ -48,6 +48,9 @@ struct copies {
 	bool are_claimed; /* its workers claim connections and say when they begin */
 };
 
+/* It has no slots. */
+void copies_init(struct service *service);
+
 /* The slots that came with a queue, if any: takes the descriptor. */
 void copies_open(struct service *service, int slots_fd);
 void copies_close(struct service *service);

@@ -105,7 +105,7 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}
-	int r = service->copies.n_due ? -EAGAIN : send_to_queue(service, *connection, place);
+	int r = service->copies->n_due ? -EAGAIN : send_to_queue(service, *connection, place);
 	if (r < 0) {
 		if (r != -EAGAIN && r != -ETOOMANYREFS && !service->retry_ms)
 			log_error("%s: a connection cannot be handed off: %s; trying again",
@@ -210,7 +210,7 @@ static bool redeliver(struct service *service, uint64_t now_ns)
 
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
 {
-	bool is_waiting = service->in_hand.fd >= 0 || service->copies.n_due;
+	bool is_waiting = service->in_hand.fd >= 0 || service->copies->n_due;
 	if (!is_waiting || (!is_urgent && now_ns < service->retry_ns))
 		return;
 	service->retry_ns = NEVER_NS;

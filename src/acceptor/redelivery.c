@@ -34,7 +34,7 @@ static void give_up(struct service *service, uint32_t place, pid_t worker, uint6
 /* False: something has happened to it meanwhile. */
 static bool queue_again(struct service *service, uint32_t place, const struct slot_view *view)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	struct copy *copy = copies_find(service, place);
 	if (!slots_take_back(&copies->slots, copies_number(copies, copy), view, &copy->turn))
 		return false;
@@ -85,7 +85,7 @@ static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_
 /* True when that is all that can be said of it. */
 static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	const struct copy *copy = copies_find(service, place);
 	struct slot_view view = slots_look(&copies->slots, copies_number(copies, copy));
 	if (view.turn != copy->turn)
@@ -118,7 +118,7 @@ static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
 /* Its copy died with an acceptor before us. */
 static void lose_inherited(struct service *service, pid_t worker, uint64_t now_ns)
 {
-	struct copies *copies = &service->copies;
+	struct copies *copies = service->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
 		struct slot_view view = slots_look(&copies->slots, number);
 		if (!copies->items[number].is_inherited || view.state != SLOT_CLAIMED || view.pid != worker)
@@ -136,7 +136,7 @@ static void lose_inherited(struct service *service, pid_t worker, uint64_t now_n
 void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	uint32_t n_out = losses_n_out_of_queue(service);
-	uint32_t n_due_before = service->copies.n_due;
+	uint32_t n_due_before = service->copies->n_due;
 	/* Those that have left the queue head the list. */
 	for (uint32_t place = service->account.first_waiting; place && n_out; n_out--) {
 		uint32_t behind = entry_at(service, place)->behind;
@@ -147,8 +147,8 @@ void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_
 		place = behind;
 	}
 	lose_inherited(service, worker, now_ns);
-	if (service->copies.n_due > n_due_before)
+	if (service->copies->n_due > n_due_before)
 		log_notice("%s: %u connections that worker %d had not touched when it died go to another",
-			service_name(service), service->copies.n_due - n_due_before, (int)worker);
+			service_name(service), service->copies->n_due - n_due_before, (int)worker);
 	delivery_retry(service, true, now_ns);
 }

@@ -100,6 +100,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->peek_ns = NEVER_NS;
 	service->deaf_ns = service->ask_ns = service->copies_ns = NEVER_NS;
 	service->casualties.due_ns = NEVER_NS;
+	copies_init(service);
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
 	if (apply_limits(service, settings, now_ns) < 0) {
 		free(service);

@@ -69,7 +69,7 @@ struct service {
 	uint64_t retry_ns;   /* when to try the queue again */
 	uint32_t retry_ms;
 
-	struct copies copies;
+	struct copies *copies; /* owned; those of a service without slots are one for all */
 	uint64_t copies_ns; /* when to look whether any is kept for too long */
 	bool redelivers;
 

@@ -27,7 +27,7 @@ void toll_end(struct service *service)
 {
 	const struct control_toll *toll = service->toll;
 	service->toll = NULL;
-	if (service->has_reports || service->copies.are_claimed)
+	if (service->has_reports || service->copies->are_claimed)
 		acceptor_tell_supervisor(service->acceptor, toll, sizeof *toll);
 }
 
