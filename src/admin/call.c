@@ -124,7 +124,13 @@ void call_abandon(struct admin_client *client)
 		return;
 	call->client = NULL;
 	if (call->on_gone)
-		call->on_gone(call->gone_data);
+		call->on_gone(call->data);
+}
+
+void call_continue(struct admin_call *call)
+{
+	if (call && call->on_sent)
+		call->on_sent(call->data);
 }
 
 static void deny(
@@ -221,6 +227,41 @@ static void call_send(
 	json_decref(message);
 }
 
+/* The parameters as text. */
+static void call_send_text(
+	struct admin_call *call, const struct json_text *parameters, bool continues)
+{
+	static const char begin[] = "{\"parameters\":";
+	const char *end = continues ? ",\"continues\":true}" : "}";
+	size_t end_size = strlen(end) + 1;
+	if (!call->client || call->is_oneway)
+		return;
+	struct connection *connection = &call->client->connection;
+	if (parameters->has_failed) {
+		connection_fail(connection, "out of memory");
+		return;
+	}
+	server_bound_output(
+		call->server, call->client, sizeof begin - 1 + parameters->length + end_size);
+	connection_send(connection, begin, sizeof begin - 1);
+	connection_send(connection, parameters->bytes, parameters->length);
+	connection_send(connection, end, end_size);
+}
+
+void admin_reply_text(struct admin_call *call, const struct json_text *parameters)
+{
+	call_send_text(call, parameters, false);
+	call_free(call);
+}
+
+bool admin_reply_more_text(struct admin_call *call, const struct json_text *parameters)
+{
+	if (!call->wants_more || call->is_oneway)
+		return false;
+	call_send_text(call, parameters, true);
+	return true;
+}
+
 void admin_reply(struct admin_call *call, json_t *parameters)
 {
 	call_send(call, NULL, parameters, false);
@@ -246,7 +287,12 @@ size_t admin_call_unsent(const struct admin_call *call)
 void admin_call_on_gone(struct admin_call *call, void (*on_gone)(void *data), void *data)
 {
 	call->on_gone = on_gone;
-	call->gone_data = data;
+	call->data = data;
+}
+
+void admin_call_on_sent(struct admin_call *call, void (*on_sent)(void *data))
+{
+	call->on_sent = on_sent;
 }
 
 bool admin_call_wants_more(const struct admin_call *call)

@@ -35,7 +35,8 @@ struct admin_call {
 	bool wants_more;
 	bool is_oneway;
 	void (*on_gone)(void *data); /* NULL: nobody asked to be told */
-	void *gone_data;
+	void (*on_sent)(void *data); /* the same */
+	void *data;
 	struct admin_call *previous, *next; /* in server->calls */
 };
 
@@ -60,6 +61,8 @@ void call_receive(struct admin_client *client, const char *text, size_t length);
 /* call.c: one that was read by the program before us. NULL without memory. */
 struct admin_call *call_carry_on(
 	struct admin_client *client, const struct admin_carried *carried);
+/* call.c: all that was answered has been sent. NULL: nobody waits for that. */
+void call_continue(struct admin_call *call);
 /* call.c: the client has gone; its call answers into the void. */
 void call_abandon(struct admin_client *client);
 

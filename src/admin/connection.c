@@ -133,8 +133,10 @@ static bool connection_flush(struct connection *connection)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	buffer_drop(output, (size_t)n);
-	if (!buffer_length(output))
+	if (!buffer_length(output)) {
 		ev_timer_stop(connection->loop, &connection->patience);
+		connection->events->on_sent(connection);
+	}
 	return true;
 }
 

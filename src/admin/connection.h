@@ -33,6 +33,8 @@ struct connection;
 struct connection_events {
 	/* A request without its NUL; leads to connection_answered or connection_fail, some time. */
 	void (*on_request)(struct connection *connection, const char *text, size_t length);
+	/* All output has been sent, just now. */
+	void (*on_sent)(struct connection *connection);
 	/* All is closed; the owner frees the connection. `reason` NULL: the client just left. */
 	void (*on_end)(struct connection *connection, const char *reason);
 };

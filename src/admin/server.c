@@ -91,7 +91,12 @@ static void on_end(struct connection *connection, const char *reason)
 	client_free(client);
 }
 
-const struct connection_events server_connection_events = { on_request, on_end };
+static void on_sent(struct connection *connection)
+{
+	call_continue(((struct admin_client *)connection)->call);
+}
+
+const struct connection_events server_connection_events = { on_request, on_sent, on_end };
 
 static bool is_unlimited(uid_t uid)
 {

@@ -15,6 +15,8 @@
 #include <ev.h>
 #include <jansson.h>
 
+#include "admin/json_text.h"
+
 enum admin_role { ADMIN_ROLE_NONE, ADMIN_ROLE_STATUS, ADMIN_ROLE_CONTROL };
 
 struct admin_server;
@@ -87,6 +89,13 @@ bool admin_reply_more(struct admin_call *call, json_t *parameters);
 bool admin_call_wants_more(const struct admin_call *call);
 
 /*
+ * The same with parameters that are written already: an object, which stays the caller's. False: the client
+ * wants one answer, or none.
+ */
+void admin_reply_text(struct admin_call *call, const struct json_text *parameters);
+bool admin_reply_more_text(struct admin_call *call, const struct json_text *parameters);
+
+/*
  * Bytes of earlier answers that the client has not yet read. Who sends by himself looks here first: a
  * client that is behind is left out until this is 0 again, or until it is dropped for not reading.
  */
@@ -100,6 +109,12 @@ enum { ADMIN_STREAM_UNSENT_MAX = 256 * 1024 };
  * admin_error, perhaps from within.
  */
 void admin_call_on_gone(struct admin_call *call, void (*on_gone)(void *data), void *data);
+
+/*
+ * Tells, with the same data, each time when all that was answered has been sent: the moment for the next
+ * piece of a long answer. The call may be ended from within.
+ */
+void admin_call_on_sent(struct admin_call *call, void (*on_sent)(void *data));
 
 /*
  * `error` is a full name ("org.fdsup.UnknownService"), or one of "InvalidParameter",

@@ -1,6 +1,6 @@
 /*
  * The list of connections as JSON. It may be long: it is made a few hundred rows in a turn of the
- * loop, and sent so where the client takes an answer in pieces.
+ * loop, and sent so where the client takes an answer in pieces, the next when it has room for it.
  */
 #include "supervisor/verbs_connections.h"
 
@@ -18,10 +18,8 @@
 #include "supervisor/service.h"
 #include "supervisor/supervisor.h"
 
-enum { ROWS_AT_ONCE = 400 };
-
-/* Until a client has read what there was. */
-static const double look_again_s = 0.002;
+/* Half of what a socket holds: while the client reads one piece, the next is made. */
+enum { ROWS_AT_ONCE = 300 };
 
 struct listing {
 	struct supervisor *supervisor;
@@ -31,7 +29,7 @@ struct listing {
 	struct network source;
 	struct connections *connections; /* NULL: they are being asked for */
 	size_t part, row;                /* to go on at */
-	json_t *array;
+	struct json_text text; /* of the answer that is being made */
 	ev_timer timer;
 };
 
@@ -75,44 +73,48 @@ static const char *protocol_of(const struct connection_row *row)
 	return row->peer.family == AF_INET6 ? "tcp6" : "tcp";
 }
 
-static void add_text(json_t *object, const char *key, const char *text)
+static void add_text(struct json_text *text, const char *name, const char *value)
 {
-	json_object_set_new_nocheck(object, key, text ? json_string(text) : json_null());
+	json_text_name(text, name);
+	json_text_string(text, value);
 }
 
-static void add_number(json_t *object, const char *key, bool is_known, uint64_t number)
+static void add_number(struct json_text *text, const char *name, bool is_known, uint64_t number)
 {
-	json_object_set_new_nocheck(
-		object, key, is_known ? json_integer((json_int_t)number) : json_null());
+	json_text_name(text, name);
+	if (is_known)
+		json_text_number(text, number);
+	else
+		json_text_null(text);
 }
 
-static json_t *make_row(
-	const struct service *service, const struct connection_row *row, uint64_t now_ns)
+static void add_row(struct json_text *text, const struct service *service,
+	const struct connection_row *row, uint64_t now_ns)
 {
 	char id[20], local[ENDPOINT_TEXT_SIZE], peer[ENDPOINT_TEXT_SIZE];
 	bool has_facts = row->flags & CONNECTION_HAS_FACTS, has_bytes = row->flags & CONNECTION_HAS_BYTES;
 	uint64_t age_ms = row->accepted_ns < now_ns ? (now_ns - row->accepted_ns) / 1000000 : 0;
-	json_t *object = json_object();
 	snprintf(id, sizeof id, "%016llx", (unsigned long long)row->id);
 	endpoint_format_client(peer, &row->peer, service->config->supervision->log_address);
 	endpoint_format_local(local, &row->local);
-	add_text(object, "id", id);
-	add_text(object, "service", service->config->name);
-	add_text(object, "protocol", protocol_of(row));
-	add_number(object, "recv_q", has_facts, row->recv_q);
-	add_number(object, "send_q", has_facts, row->send_q);
-	add_text(object, "local", local);
-	add_text(object, "peer", peer);
-	add_text(object, "state", state_name(row));
-	add_text(object, "stage", stage_name(row));
-	add_number(object, "pid", row->pid > 0, (uint64_t)row->pid);
-	add_number(object, "worker", row->worker > 0, (uint64_t)row->worker);
-	add_number(object, "age_ms", true, age_ms);
-	add_number(object, "idle_ms", has_facts, row->idle_ms);
-	add_number(object, "rtt_us", has_facts, row->rtt_us);
-	add_number(object, "bytes_in", has_bytes, row->bytes_in);
-	add_number(object, "bytes_out", has_bytes, row->bytes_out);
-	return object;
+	json_text_bracket(text, '{');
+	add_text(text, "id", id);
+	add_text(text, "service", service->config->name);
+	add_text(text, "protocol", protocol_of(row));
+	add_number(text, "recv_q", has_facts, row->recv_q);
+	add_number(text, "send_q", has_facts, row->send_q);
+	add_text(text, "local", local);
+	add_text(text, "peer", peer);
+	add_text(text, "state", state_name(row));
+	add_text(text, "stage", stage_name(row));
+	add_number(text, "pid", row->pid > 0, (uint64_t)row->pid);
+	add_number(text, "worker", row->worker > 0, (uint64_t)row->worker);
+	add_number(text, "age_ms", true, age_ms);
+	add_number(text, "idle_ms", has_facts, row->idle_ms);
+	add_number(text, "rtt_us", has_facts, row->rtt_us);
+	add_number(text, "bytes_in", has_bytes, row->bytes_in);
+	add_number(text, "bytes_out", has_bytes, row->bytes_out);
+	json_text_bracket(text, '}');
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -155,7 +157,7 @@ static bool add_some(struct listing *listing)
 		const struct service *service =
 			row->service < SCOREBOARD_SLOTS ? map[row->service] : NULL;
 		if (service && is_wanted(listing, service, row))
-			json_array_append_new(listing->array, make_row(service, row, now_ns));
+			add_row(&listing->text, service, row, now_ns);
 	}
 	if (listing->row >= part->n) {
 		listing->part++;
@@ -170,43 +172,66 @@ static void destroy(struct listing *listing)
 	connections_forget(listing->supervisor, listing);
 	connections_release(listing->connections);
 	json_decref(listing->names);
-	json_decref(listing->array);
+	json_text_fini(&listing->text);
 	free(listing);
 }
 
-static json_t *take_array(struct listing *listing)
+static void begin_text(struct listing *listing)
 {
-	json_t *reply = json_pack("{s:o, s:b}", "connections", listing->array, "complete",
-		listing->connections->is_complete);
-	listing->array = json_array();
-	return reply;
+	json_text_clear(&listing->text);
+	json_text_bracket(&listing->text, '{');
+	json_text_name(&listing->text, "connections");
+	json_text_bracket(&listing->text, '[');
 }
 
-static void go_on(struct listing *listing, double after_s)
+static void end_text(struct listing *listing)
 {
-	ev_timer_set(&listing->timer, after_s, 0);
+	json_text_bracket(&listing->text, ']');
+	json_text_name(&listing->text, "complete");
+	json_text_boolean(&listing->text, listing->connections->is_complete);
+	json_text_bracket(&listing->text, '}');
+}
+
+/* The call goes on: when the client has room if it takes pieces, and else in the next turn. */
+static void go_on(struct listing *listing)
+{
+	if (admin_call_wants_more(listing->call)) {
+		end_text(listing);
+		bool is_sent = admin_reply_more_text(listing->call, &listing->text);
+		begin_text(listing);
+		if (is_sent)
+			return;
+	}
+	ev_timer_set(&listing->timer, 0, 0);
 	ev_timer_start(listing->supervisor->loop, &listing->timer);
+}
+
+static void take_turn(struct listing *listing)
+{
+	if (add_some(listing)) {
+		go_on(listing);
+		return;
+	}
+	struct admin_call *call = listing->call;
+	end_text(listing);
+	struct json_text text = listing->text;
+	listing->text = (struct json_text){ 0 };
+	destroy(listing);
+	admin_reply_text(call, &text);
+	json_text_fini(&text);
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop, (void)events;
-	struct listing *listing = timer->data;
-	bool wants_more = admin_call_wants_more(listing->call);
-	if (wants_more && admin_call_unsent(listing->call) > ADMIN_STREAM_UNSENT_MAX) {
-		go_on(listing, look_again_s);
-		return;
-	}
-	if (add_some(listing)) {
-		if (wants_more)
-			admin_reply_more(listing->call, take_array(listing));
-		go_on(listing, 0);
-		return;
-	}
-	struct admin_call *call = listing->call;
-	json_t *reply = take_array(listing);
-	destroy(listing);
-	admin_reply(call, reply);
+	take_turn(timer->data);
+}
+
+static void on_sent(void *data)
+{
+	struct listing *listing = data;
+	if (listing->connections && !ev_is_active(&listing->timer))
+		take_turn(listing);
 }
 
 static void on_gone(void *data)
@@ -222,7 +247,8 @@ static void on_ready(void *context, struct connections *connections)
 	struct listing *listing = context;
 	listing->connections = connections;
 	if (connections) {
-		go_on(listing, 0);
+		begin_text(listing);
+		take_turn(listing);
 		return;
 	}
 	struct admin_call *call = listing->call;
@@ -259,7 +285,6 @@ void on_connections(void *context, struct admin_call *call, const json_t *parame
 	}
 	listing->supervisor = supervisor;
 	listing->call = call;
-	listing->array = json_array();
 	listing->names = names;
 	ev_init(&listing->timer, on_timer);
 	listing->timer.data = listing;
@@ -268,5 +293,6 @@ void on_connections(void *context, struct admin_call *call, const json_t *parame
 		return;
 	}
 	admin_call_on_gone(call, on_gone, listing);
+	admin_call_on_sent(call, on_sent);
 	connections_ask(supervisor, on_ready, listing);
 }
