@@ -42,6 +42,14 @@ static const struct call {
 	{ "setresuid", SYS_setresuid },
 	{ "setgid", SYS_setgid },
 	{ "setuid", SYS_setuid },
+	/* Where the plain ones are those of 16 bits. */
+#ifdef SYS_setresuid32
+	{ "setgroups", SYS_setgroups32 },
+	{ "setresgid", SYS_setresgid32 },
+	{ "setresuid", SYS_setresuid32 },
+	{ "setgid", SYS_setgid32 },
+	{ "setuid", SYS_setuid32 },
+#endif
 };
 enum { N_CALLS = sizeof calls / sizeof *calls };
 
