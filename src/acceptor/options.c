@@ -1,6 +1,7 @@
 #include "acceptor/options.h"
 
 #include <fcntl.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +37,9 @@ static int refuse(const char *text, const char *value)
 static bool parse_number(const char *text, long min, long max, int *ret)
 {
 	char *end;
+	errno = 0;
 	long number = strtol(text, &end, 10);
-	if (end == text || *end || number < min || number > max)
+	if (errno || end == text || *end || number < min || number > max)
 		return false;
 	*ret = (int)number;
 	return true;

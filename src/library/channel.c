@@ -169,7 +169,7 @@ static int descriptor_from(const char *variable)
 		return -ENOENT;
 	if (text[0] < '0' || text[0] > '9')
 		return -EINVAL;
-	long fd = strtol(text, &end, 10);
+	long long fd = strtoll(text, &end, 10);
 	return *end || fd > INT_MAX ? -EINVAL : (int)fd;
 }
 

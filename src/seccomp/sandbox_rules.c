@@ -107,18 +107,20 @@ static int refuse_terminals(scmp_filter_ctx context)
 /* Comparisons of the whole number, so that nothing hides in a high half that the kernel ignores. */
 static int refuse_sockets(scmp_filter_ctx context, bool has_network)
 {
+	/*
+	 * glibc on i386 asks for sockets through socketcall(2) alone, whose arguments lie in memory: who
+	 * is to have the network there has all families.
+	 */
+	if (has_network && seccomp_arch_native() == SCMP_ARCH_X86)
+		return 0;
 	int most = has_network ? AF_INET6 : AF_UNIX;
 	int r = refuse_if(context, "socket", EAFNOSUPPORT, SCMP_CMP64(0, SCMP_CMP_GT, (uint64_t)most));
 	for (int family = 0; family < most && r == 0; family++)
 		if (family != AF_UNIX && family != AF_INET)
 			r = refuse_if(
 				context, "socket", EAFNOSUPPORT, SCMP_CMP64(0, SCMP_CMP_EQ, (uint64_t)family));
-	/*
-	 * Where it exists its arguments lie in memory; socket(2) is there beside it since Linux 4.3. But
-	 * glibc on i386 knows no other way: who is to have the network there has all families.
-	 */
-	bool is_only_way = seccomp_arch_native() == SCMP_ARCH_X86;
-	if (r == 0 && !(has_network && is_only_way))
+	/* Elsewhere socketcall(2) is refused where it exists: socket(2) is beside it since Linux 4.3. */
+	if (r == 0)
 		r = refuse_if(context, "socketcall", EAFNOSUPPORT,
 			SCMP_CMP64(0, SCMP_CMP_EQ, SOCKETCALL_SOCKET));
 	return r;
