@@ -1,7 +1,7 @@
 #include "acceptor/options.h"
 
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
