@@ -154,6 +154,51 @@ class Background(Test):
                     self.assertIn("STOPPING=1", self.receive(s))
                     self.assertEqual(process.wait(LONG), 0)
 
+    # -- the script for procd, whose part the shell functions of this test play
+
+    PROCD = r"""
+        procd_open_instance() { echo open; }
+        procd_close_instance() { echo close; }
+        procd_set_param() { echo "$*"; }
+        PATH_BEFORE=$PATH
+        . "$1"
+        PATH=$2:$PATH_BEFORE CONFIG=$3
+        "$4"
+    """
+
+    def procd(self, function):
+        done = subprocess.run(
+            ["sh", "-c", self.PROCD, "sh", os.path.join(SOURCE, "etc", "fdsup.procd"), BIN, self.one.path, function],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LONG,
+            env=dict(os.environ, FDSUP_SOCKET=self.one.socket_path))
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    def test_what_procd_is_told_serves_and_is_reloaded(self):
+        self.one.write(self.cat())
+        code, lines, said = self.procd("start_service")
+        self.assertEqual((code, lines[0], lines[-1]), (0, "open", "close"), said)
+        told = dict(line.split(" ", 1) for line in lines[1:-1])
+        self.assertEqual(told["stderr"], "1")
+        self.assertEqual(told["respawn"].split()[-1], "0", "it is never given up")
+        process = subprocess.Popen(told["command"].split(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            wait_until("it serves", lambda: self.one.ctl("status")[0] == 0)
+            self.assertEqual(self.talk(self.port, b"x"), b"x")
+            other = free_port()
+            self.one.write(self.cat() + self.cat("other", other))
+            self.assertEqual(self.procd("reload_service")[0], 0)
+            self.assertEqual(self.talk(other, b"x"), b"x")
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(LONG), 0)
+
+    def test_procd_is_told_nothing_of_a_wrong_file(self):
+        self.one.write("wrong")
+        code, lines, said = self.procd("start_service")
+        self.assertNotEqual(code, 0)
+        self.assertEqual(lines, [])
+        self.assertIn(self.one.path, said)
+
     # -- the init script
 
     def script(self):
