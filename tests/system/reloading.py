@@ -227,7 +227,8 @@ class Reloading(Test):
         self.assertEqual(fdsup.wait_state("a", "UP")["type"], "daemon")
         self.change(fdsup, self.cat("a", port))
         self.assertEqual(self.talk(port, b"x"), b"x")
-        self.assertEqual(fdsup.status("a")["type"], "exec")
+        # the daemon has the same name, and is there until it has ended
+        wait_until("the new one is all there is", lambda: fdsup.status("a")["type"] == "exec")
 
     def test_a_service_stopped_by_hand_stays_stopped_and_takes_the_change_when_started(self):
         port = free_port()
