@@ -111,7 +111,7 @@ static void check_environment(struct draft *draft)
 static void check_families(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	if (!service->is_v6only)
+	if (!service->sockets->is_v6only)
 		return;
 	for (size_t i = 0; i < service->n_listen; i++)
 		if (service->listen[i].is_both_families) {
@@ -128,7 +128,7 @@ static void check_interface(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
 	char shown[QUOTE_SIZE];
-	const char *name = service->interface;
+	const char *name = service->sockets->interface;
 	if (!name)
 		return;
 	bool is_name = *name && strlen(name) < IFNAMSIZ && strcmp(name, ".") && strcmp(name, "..");
@@ -215,11 +215,11 @@ static void check_target(struct draft *draft)
 static void check_protocol(struct draft *draft)
 {
 	const struct service_config *service = draft->fields;
-	if (service->protocol == PROTOCOL_UDP && service->type == SERVICE_EXEC)
+	if (service->sockets->protocol == PROTOCOL_UDP && service->type == SERVICE_EXEC)
 		draft_problem(draft, "protocol",
 			"a datagram is no connection that a command could be started with; write type = "
 			"\"listen\" and inetd = true, as inetd's wait");
-	else if (service->protocol == PROTOCOL_UDP && service->type != SERVICE_LISTEN &&
+	else if (service->sockets->protocol == PROTOCOL_UDP && service->type != SERVICE_LISTEN &&
 		 service->type != SERVICE_DAEMON && service->type != SERVICE_BUILTIN)
 		draft_problem(draft, "protocol",
 			"udp is not supported by this version for type \"%s\"; remove the key, or write "
@@ -246,12 +246,12 @@ static void check_unix_alone(struct draft *draft)
 		bool is_set;
 	} keys[] = {
 		{ "port", service->written->port },
-		{ "v6only", service->is_v6only },
-		{ "nodelay", service->has_nodelay },
-		{ "keepalive", service->has_keepalive },
-		{ "freebind", service->has_freebind },
-		{ "defer_accept", service->defer_accept != 0 },
-		{ "interface", service->interface },
+		{ "v6only", service->sockets->is_v6only },
+		{ "nodelay", service->sockets->has_nodelay },
+		{ "keepalive", service->sockets->has_keepalive },
+		{ "freebind", service->sockets->has_freebind },
+		{ "defer_accept", service->sockets->defer_accept != 0 },
+		{ "interface", service->sockets->interface },
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (keys[i].is_set && draft_has_own(draft, keys[i].key))
@@ -279,17 +279,17 @@ static void check_unix(struct draft *draft)
 		return;
 	if (n == service->n_listen)
 		check_unix_alone(draft);
-	if (service->protocol == PROTOCOL_UDP)
+	if (service->sockets->protocol == PROTOCOL_UDP)
 		draft_problem(draft, "protocol",
 			"a Unix socket of fdsup takes connections, not datagrams; remove the key, or the "
 			"address");
-	bool has_file = service->socket_mode != 0;
+	bool has_file = service->sockets->socket_mode != 0;
 	if (service->written->socket_user && has_file && geteuid() != 0 &&
-		service->socket_uid != geteuid())
+		service->sockets->socket_uid != geteuid())
 		draft_problem(draft, "socket_user",
 			"only root can give a socket to another user; start fdsup as root or remove the "
 			"key");
-	if (service->written->socket_group && !may_give_group(service->socket_gid))
+	if (service->written->socket_group && !may_give_group(service->sockets->socket_gid))
 		draft_problem(draft, "socket_group",
 			"only root can give a socket to a group that it is not in itself; start fdsup as "
 			"root or remove the key");

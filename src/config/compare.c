@@ -101,10 +101,10 @@ static void compare_resolved(struct comparison *comparison, const struct service
 		differs(comparison, "user", CHANGE_ROLL);
 	if (!text_equal(before->command_path, after->command_path))
 		differs(comparison, "command", CHANGE_ROLL);
-	if (before->socket_uid != after->socket_uid)
+	if (before->sockets->socket_uid != after->sockets->socket_uid)
 		differs(comparison, "socket_user",
 			after->type == SERVICE_EXTERNAL ? CHANGE_ROLL : CHANGE_APPLY);
-	if (before->socket_gid != after->socket_gid)
+	if (before->sockets->socket_gid != after->sockets->socket_gid)
 		differs(comparison, "socket_group", CHANGE_APPLY);
 	compare_access(comparison, before->admission, after->admission);
 	if (!listens_equal(before, after))

@@ -131,9 +131,24 @@ struct service_written {
 };
 
 /*
- * What a program finds around it, and what is kept from it. This and the two structs below are parts
- * of a service in which most services are alike: a pack has one for all of those.
+ * What its sockets are like. This and the three structs below are parts of a service in which most
+ * services are alike: a pack has one for all of those.
  */
+struct service_sockets {
+	enum service_protocol protocol;
+	uint32_t backlog;
+	bool is_v6only;
+	bool has_nodelay;
+	bool has_keepalive;
+	bool has_freebind;
+	uint64_t defer_accept;    /* ms; 0: not deferred */
+	char *interface;          /* NULL: any */
+	uid_t socket_uid;
+	gid_t socket_gid;
+	uint32_t socket_mode;     /* 0: no address is a path */
+};
+
+/* What a program finds around it, and what is kept from it. */
 struct service_surroundings {
 	uint32_t umask;
 	int32_t nice;
@@ -224,17 +239,7 @@ struct service_config {
 	/* where */
 	struct listen_address *listen; /* address and port */
 	size_t n_listen;
-	enum service_protocol protocol;
-	uint32_t backlog;
-	bool is_v6only;
-	bool has_nodelay;
-	bool has_keepalive;
-	bool has_freebind;
-	uint64_t defer_accept;    /* ms; 0: not deferred */
-	char *interface;          /* NULL: any */
-	uid_t socket_uid;
-	gid_t socket_gid;
-	uint32_t socket_mode;     /* 0: no address is a path */
+	struct service_sockets *sockets;
 
 	/* what */
 	struct text_list command; /* argv; items[0] as written */
@@ -340,7 +345,7 @@ static inline const char *protocol_name(enum service_protocol protocol)
 static inline const char *listen_protocol_name(
 	const struct service_config *service, const struct listen_address *listen)
 {
-	return listen->path ? "unix" : protocol_name(service->protocol);
+	return listen->path ? "unix" : protocol_name(service->sockets->protocol);
 }
 
 /* "echo", "discard", ... */
@@ -349,7 +354,7 @@ const char *builtin_name(enum builtin_protocol protocol);
 /* One of the small services by UDP: there are no connections, which most keys of its type are about. */
 static inline bool service_answers_datagrams(const struct service_config *service)
 {
-	return service->type == SERVICE_BUILTIN && service->protocol == PROTOCOL_UDP;
+	return service->type == SERVICE_BUILTIN && service->sockets->protocol == PROTOCOL_UDP;
 }
 
 /* Its workers get the listeners themselves, and the first client starts the first of them. */

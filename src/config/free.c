@@ -19,14 +19,15 @@ static void fields_fini(void *fields, enum key_place place)
 
 bool service_has_parts(const struct service_config *service)
 {
-	return service->written && service->limits && service->surroundings && service->admission &&
-	       service->supervision;
+	return service->written && service->limits && service->sockets && service->surroundings &&
+	       service->admission && service->supervision;
 }
 
 void service_free_parts(struct service_config *service)
 {
 	free(service->written);
 	free(service->limits);
+	free(service->sockets);
 	free(service->surroundings);
 	free(service->admission);
 	free(service->supervision);

@@ -91,6 +91,7 @@ static const struct key_name log_level_names[] = {
 #define SERVICE(field)      FIELD(SERVICE, offsetof(struct service_config, field))
 #define WRITTEN(field)      FIELD(WRITTEN, offsetof(struct service_written, field))
 #define LIMIT(kind)         FIELD(LIMITS, LIMIT_##kind * sizeof(struct resource_limit))
+#define SOCKET(field)       FIELD(SOCKETS, offsetof(struct service_sockets, field))
 #define SURROUNDINGS(field) FIELD(SURROUNDINGS, offsetof(struct service_surroundings, field))
 #define ADMISSION(field)    FIELD(ADMISSION, offsetof(struct service_admission, field))
 #define SUPERVISION(field)  FIELD(SUPERVISION, offsetof(struct service_supervision, field))
@@ -144,27 +145,27 @@ const struct config_key config_keys[] = {
 	  .help = "IPv4, IPv6, \"unix:/path\" or \"unix:@name\"; \"*\" is every IP address" },
 	{ "port", KEY_PORT, ALONE, PLACED, WRITTEN(port), REBIND,
 	  .help = "port, a number or a name from /etc/services" },
-	{ "protocol", KEY_ENUM, SHARED, PLACED, "tcp", SERVICE(protocol), REPLACE, .names = protocol_names,
+	{ "protocol", KEY_ENUM, SHARED, PLACED, "tcp", SOCKET(protocol), REPLACE, .names = protocol_names,
 	  .help = "transport" },
-	{ "interface", KEY_STRING, SHARED, PLACED, SERVICE(interface), REBIND,
+	{ "interface", KEY_STRING, SHARED, PLACED, SOCKET(interface), REBIND,
 	  .help = "network interface that connections must come in by" },
-	{ "backlog", KEY_INTEGER, SHARED, SOCKETS, "4096", SERVICE(backlog), APPLY, RANGE(1, 65535),
+	{ "backlog", KEY_INTEGER, SHARED, SOCKETS, "4096", SOCKET(backlog), APPLY, RANGE(1, 65535),
 	  .help = "connections that may wait in the kernel, which caps it at net.core.somaxconn" },
-	{ "freebind", KEY_BOOLEAN, SHARED, PLACED, "false", SERVICE(has_freebind), REBIND,
+	{ "freebind", KEY_BOOLEAN, SHARED, PLACED, "false", SOCKET(has_freebind), REBIND,
 	  .help = "listen on addresses that do not exist yet" },
-	{ "v6only", KEY_BOOLEAN, SHARED, PLACED, "false", SERVICE(is_v6only), REBIND,
+	{ "v6only", KEY_BOOLEAN, SHARED, PLACED, "false", SOCKET(is_v6only), REBIND,
 	  .help = "an IPv6 address takes no IPv4 connections" },
-	{ "nodelay", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(has_nodelay), APPLY,
+	{ "nodelay", KEY_BOOLEAN, SHARED, SOCKETS, "false", SOCKET(has_nodelay), APPLY,
 	  .help = "small writes are sent at once (TCP_NODELAY)" },
-	{ "keepalive", KEY_BOOLEAN, SHARED, SOCKETS, "false", SERVICE(has_keepalive), APPLY,
+	{ "keepalive", KEY_BOOLEAN, SHARED, SOCKETS, "false", SOCKET(has_keepalive), APPLY,
 	  .help = "the kernel looks after silent peers (SO_KEEPALIVE)" },
-	{ "defer_accept", KEY_DURATION, SHARED, SOCKETS, SERVICE(defer_accept), APPLY, RANGE(0, HOUR),
+	{ "defer_accept", KEY_DURATION, SHARED, SOCKETS, SOCKET(defer_accept), APPLY, RANGE(0, HOUR),
 	  .help = "wait so long for a first byte before a connection counts as one; by default not at all" },
 	{ "socket_user", KEY_ID, SHARED, SOCKETS, WRITTEN(socket_user), APPLY,
 	  .help = "owner of the Unix sockets; by default whoever runs fdsup" },
 	{ "socket_group", KEY_ID, SHARED, SOCKETS, WRITTEN(socket_group), APPLY,
 	  .help = "group of the Unix sockets; by default that of whoever runs fdsup" },
-	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, SERVICE(socket_mode), APPLY, RANGE(0, 0777),
+	{ "socket_mode", KEY_MODE, SHARED, SOCKETS, SOCKET(socket_mode), APPLY, RANGE(0, 0777),
 	  .help = "who may connect to the Unix sockets; by default 0600, their owner alone" },
 
 	/* what */

@@ -55,6 +55,7 @@ enum key_part {
 	KEY_IN_SERVICE, /* struct service_config itself or, of PLACE_GLOBAL, struct config */
 	KEY_IN_WRITTEN, /* what it resolves to is compared, not how it is written */
 	KEY_IN_LIMITS,
+	KEY_IN_SOCKETS,
 	KEY_IN_SURROUNDINGS,
 	KEY_IN_ADMISSION,
 	KEY_IN_SUPERVISION,
@@ -117,6 +118,9 @@ static inline void *key_field(const struct config_key *key, const void *fields)
 		break;
 	case KEY_IN_LIMITS:
 		part = service->limits;
+		break;
+	case KEY_IN_SOCKETS:
+		part = service->sockets;
 		break;
 	case KEY_IN_SURROUNDINGS:
 		part = service->surroundings;

@@ -31,7 +31,8 @@ static enum breadth breadth_of(
 	if (is_ipv4)
 		return BREADTH_IPV4;
 	/* Without v6only the kernel gives "::" the IPv4 connections as well. */
-	return service->is_v6only && !listen->is_both_families ? BREADTH_IPV6 : BREADTH_ALL;
+	return service->sockets->is_v6only && !listen->is_both_families ? BREADTH_IPV6
+									: BREADTH_ALL;
 }
 
 static int compare_addresses(const struct claim *a, const struct claim *b)
@@ -49,13 +50,14 @@ static int compare_addresses(const struct claim *a, const struct claim *b)
 /* The ports of TCP and of UDP are not the same ports. Unix sockets have port 0 alone. */
 static uint32_t port_key(const struct claim *claim)
 {
-	return (uint32_t)claim->service->protocol << 16 | claim->listen->address.port;
+	return (uint32_t)claim->service->sockets->protocol << 16 | claim->listen->address.port;
 }
 
 /* Sockets that are bound to different interfaces are no rivals; "" is all of them. */
 static const char *interface_of(const struct claim *claim)
 {
-	return claim->service->interface && !claim->listen->path ? claim->service->interface : "";
+	const char *interface = claim->service->sockets->interface;
+	return interface && !claim->listen->path ? interface : "";
 }
 
 static bool is_same_port(const struct claim *a, const struct claim *b)

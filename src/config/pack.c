@@ -218,15 +218,18 @@ static struct service_config *put_service(
 {
 	struct service_config *placed = put_aligned(filling, source, sizeof *source);
 	struct service_config service = *source;
+	struct service_sockets sockets = *source->sockets;
 	struct service_surroundings surroundings = *source->surroundings;
 	struct service_admission admission = *source->admission;
 	struct service_supervision supervision = *source->supervision;
+	service.sockets = &sockets;
 	service.surroundings = &surroundings;
 	service.admission = &admission;
 	service.supervision = &supervision;
 	put_keys(filling, &service, PLACE_SERVICE);
 	put_lists(filling, &admission);
 	service.written = NULL;
+	service.sockets = put_once_aligned(filling, &sockets, sizeof sockets);
 	service.surroundings = put_once_aligned(filling, &surroundings, sizeof surroundings);
 	service.admission = put_once_aligned(filling, &admission, sizeof admission);
 	service.supervision = put_once_aligned(filling, &supervision, sizeof supervision);
@@ -337,7 +340,8 @@ static void *const preferred_address =
 static uint64_t layout_of_pack(void)
 {
 	const uint64_t sizes[] = { sizeof(struct config), sizeof(struct service_config),
-		sizeof(struct service_surroundings), sizeof(struct service_admission),
+		sizeof(struct service_sockets), sizeof(struct service_surroundings),
+		sizeof(struct service_admission),
 		sizeof(struct service_supervision), sizeof(struct listen_address),
 		sizeof(struct account), config_keys_n, sizeof(void *) };
 	uint64_t hash = UINT64_C(14695981039346656037);

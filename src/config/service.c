@@ -31,6 +31,7 @@ int service_set_defaults(struct service_config *service)
 {
 	service->written = calloc(1, sizeof *service->written);
 	service->limits = calloc(LIMIT_KINDS, sizeof *service->limits);
+	service->sockets = calloc(1, sizeof *service->sockets);
 	service->surroundings = calloc(1, sizeof *service->surroundings);
 	service->admission = calloc(1, sizeof *service->admission);
 	service->supervision = calloc(1, sizeof *service->supervision);
@@ -55,6 +56,7 @@ struct service_config *service_copy(const struct service_config *source)
 	*service = *source;
 	service->written = copy_of(source->written, sizeof *service->written);
 	service->limits = copy_of(source->limits, LIMIT_KINDS * sizeof *service->limits);
+	service->sockets = copy_of(source->sockets, sizeof *service->sockets);
 	service->surroundings = copy_of(source->surroundings, sizeof *service->surroundings);
 	service->admission = copy_of(source->admission, sizeof *service->admission);
 	service->supervision = copy_of(source->supervision, sizeof *service->supervision);
@@ -211,7 +213,8 @@ static int find_port(struct draft *draft, struct lookups *lookups, uint16_t *ret
 			"address = \"unix:/path\" for a service without one");
 		return -EINVAL;
 	}
-	if (listen_find_port(&lookups->ports, service->written->port, service->protocol, ret_port, reason) < 0) {
+	if (listen_find_port(&lookups->ports, service->written->port, service->sockets->protocol,
+		    ret_port, reason) < 0) {
 		draft_problem(draft, "port", "%s", reason);
 		return -EINVAL;
 	}
@@ -302,7 +305,7 @@ static void drop_socket_keys(struct draft *draft, bool has_worker)
 	}
 	free(service->written->socket_group);
 	service->written->socket_group = NULL;
-	service->socket_mode = 0;
+	service->sockets->socket_mode = 0;
 }
 
 static void find_socket_owner(struct draft *draft, struct lookups *lookups)
@@ -315,24 +318,24 @@ static void find_socket_owner(struct draft *draft, struct lookups *lookups)
 		drop_socket_keys(draft, has_worker);
 	if (!has_file && !has_worker)
 		return;
-	service->socket_uid = geteuid();
-	service->socket_gid = getegid();
+	service->sockets->socket_uid = geteuid();
+	service->sockets->socket_gid = getegid();
 	if (!has_file)
 		;
 	else if (!draft_has(draft, "socket_mode"))
-		service->socket_mode = SOCKET_MODE;
-	else if (service->socket_mode == 0)
+		service->sockets->socket_mode = SOCKET_MODE;
+	else if (service->sockets->socket_mode == 0)
 		draft_problem(draft, "socket_mode",
 			"nobody could connect; write \"0600\" for the owner alone, \"0660\" for the "
 			"group, or \"0666\" for all");
 	if (service->written->socket_user)
-		r = account_find_uid(&lookups->accounts, service->written->socket_user, &service->socket_uid,
-			reason);
+		r = account_find_uid(&lookups->accounts, service->written->socket_user,
+			&service->sockets->socket_uid, reason);
 	tell_result(draft, "socket_user", r, reason);
 	r = 0;
 	if (service->written->socket_group)
 		r = account_find_gid(&lookups->accounts, service->written->socket_group,
-			&service->socket_gid, reason);
+			&service->sockets->socket_gid, reason);
 	tell_result(draft, "socket_group", r, reason);
 }
 

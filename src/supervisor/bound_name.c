@@ -10,9 +10,9 @@
 static struct unix_access access_of(const struct service_config *config)
 {
 	return (struct unix_access){
-		.uid = config->socket_uid,
-		.gid = config->socket_gid,
-		.mode = config->socket_mode,
+		.uid = config->sockets->socket_uid,
+		.gid = config->sockets->socket_gid,
+		.mode = config->sockets->socket_mode,
 	};
 }
 
@@ -28,7 +28,7 @@ int bound_name_listen(const struct service_config *config, const char *text, int
 	strcpy(name->text, text);
 	int r = unix_name_parse(text, &address);
 	if (r == 0)
-		r = unix_name_listen(&address, &access, (int)config->backlog, &name->file);
+		r = unix_name_listen(&address, &access, (int)config->sockets->backlog, &name->file);
 	if (r < 0) {
 		free(name);
 		return r;

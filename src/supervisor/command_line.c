@@ -131,8 +131,8 @@ static void for_external(const struct service *service, struct command_line *lin
 		"--worker-socket", config->worker_socket, "--idle-exit",
 		number(line, line->idle_timeout_ms));
 	n = append_slots(service, line, n);
-	if (config->socket_uid != geteuid())
-		APPEND(line, n, "--allow-uid", number(line, config->socket_uid));
+	if (config->sockets->socket_uid != geteuid())
+		APPEND(line, n, "--allow-uid", number(line, config->sockets->socket_uid));
 }
 
 static void for_builtin(const struct service *service, struct command_line *line)

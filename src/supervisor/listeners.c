@@ -58,8 +58,9 @@ void listeners_explain(const struct service_config *config, const struct listen_
 	if (where->path && !is_short)
 		bound_name_explain(where->path, r, reason, sizeof reason);
 	else if (r == -EADDRINUSE)
-		describe_in_use(config->protocol == PROTOCOL_UDP ? IPPROTO_UDP : IPPROTO_TCP, where, reason,
-			sizeof reason);
+		describe_in_use(
+			config->sockets->protocol == PROTOCOL_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+			where, reason, sizeof reason);
 	else if (r == -EACCES && where->address.port < 1024)
 		snprintf(reason, sizeof reason,
 			"permission denied; ports below 1024 need root: start fdsup as root, "
@@ -68,12 +69,12 @@ void listeners_explain(const struct service_config *config, const struct listen_
 		snprintf(reason, sizeof reason,
 			"this machine does not have the address (see ip addr); it is bound as soon as it "
 			"appears, or correct the key address");
-	else if (r == -ENODEV && config->interface)
+	else if (r == -ENODEV && config->sockets->interface)
 		snprintf(reason, sizeof reason,
 			"there is no interface %s (see ip link); it is bound as soon as it appears, or "
 			"correct the key interface",
-			config->interface);
-	else if (r == -EPERM && config->interface)
+			config->sockets->interface);
+	else if (r == -EPERM && config->sockets->interface)
 		snprintf(reason, sizeof reason,
 			"%s: permission denied; start fdsup as root, or with a kernel from Linux 5.7 on",
 			step);
@@ -131,14 +132,14 @@ static struct listener_options options_of(
 	return (struct listener_options){
 		.address = where->address,
 		.is_both_families = where->is_both_families,
-		.is_v6only = config->is_v6only,
-		.backlog = (int)config->backlog,
-		.has_nodelay = config->has_nodelay,
-		.has_keepalive = config->has_keepalive,
-		.has_freebind = config->has_freebind,
-		.defer_s = (unsigned)((config->defer_accept + 999) / 1000),
-		.interface = config->interface,
-		.is_udp = config->protocol == PROTOCOL_UDP,
+		.is_v6only = config->sockets->is_v6only,
+		.backlog = (int)config->sockets->backlog,
+		.has_nodelay = config->sockets->has_nodelay,
+		.has_keepalive = config->sockets->has_keepalive,
+		.has_freebind = config->sockets->has_freebind,
+		.defer_s = (unsigned)((config->sockets->defer_accept + 999) / 1000),
+		.interface = config->sockets->interface,
+		.is_udp = config->sockets->protocol == PROTOCOL_UDP,
 		/* Of a program that accepts itself; the acceptor never waits in accept. */
 		.is_blocking = config->type == SERVICE_LISTEN,
 	};

@@ -39,10 +39,12 @@ static bool is_as_wanted(const struct service *service, const struct listener *l
 	const struct service_config *config)
 {
 	const struct service_config *before = service->config;
-	return listener->name ? bound_name_is_there(listener->name)
-			      : before->is_v6only == config->is_v6only &&
-					before->has_freebind == config->has_freebind &&
-					is_same_interface(before->interface, config->interface);
+	return listener->name
+		       ? bound_name_is_there(listener->name)
+		       : before->sockets->is_v6only == config->sockets->is_v6only &&
+				 before->sockets->has_freebind == config->sockets->has_freebind &&
+				 is_same_interface(
+					 before->sockets->interface, config->sockets->interface);
 }
 
 /*
@@ -59,7 +61,7 @@ static const struct listener *find_among(struct plan *plan, const struct service
 	for (uint32_t i = 0; i < n; i++) {
 		const struct listener *listener = &listeners[i];
 		if (listener->where.address.port != where->address.port ||
-			service->config->protocol != config->protocol)
+			service->config->sockets->protocol != config->sockets->protocol)
 			continue;
 		bool is_bound = listen_address_equal(&listener->where, where) &&
 				is_as_wanted(service, listener, config);

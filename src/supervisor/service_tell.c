@@ -152,7 +152,7 @@ static struct control_listener describe_listener(
 		.listener = listener->id,
 		.is_entrance = listener->where.is_entrance,
 		.checks_uids = listener->where.is_entrance && unix_name_is_abstract(listener->where.path),
-		.uids = { config->account ? config->account->uid : 0, config->socket_uid },
+		.uids = { config->account ? config->account->uid : 0, config->sockets->socket_uid },
 	};
 }
 

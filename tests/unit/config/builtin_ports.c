@@ -7,9 +7,10 @@ static int add(struct builtin_ports *ports, enum service_type type, enum service
 	uint16_t number)
 {
 	struct listen_address listen = { .address = { .family = AF_INET, .port = number } };
+	struct service_sockets sockets = { .protocol = protocol };
 	const struct service_config service = {
 		.type = type,
-		.protocol = protocol,
+		.sockets = &sockets,
 		.listen = &listen,
 		.n_listen = 1,
 	};

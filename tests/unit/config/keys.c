@@ -45,11 +45,13 @@ static const void *field_of(const struct config_key *key)
 {
 	static struct resource_limit limits[LIMIT_KINDS];
 	static struct service_written written;
+	static struct service_sockets sockets;
 	static struct service_surroundings surroundings;
 	static struct service_admission admission;
 	static struct service_supervision supervision;
 	static struct service_config service = {
 		.written = &written,
+		.sockets = &sockets,
 		.surroundings = &surroundings,
 		.admission = &admission,
 		.supervision = &supervision,

@@ -21,8 +21,9 @@ Test(load, a_short_service_gets_every_default)
 	cr_expect_eq(hello->listen[0].address.family, AF_INET6);
 	cr_expect_eq(hello->listen[0].address.port, 8080);
 	cr_expect(hello->listen[0].is_both_families);
-	cr_expect_eq(hello->backlog, 4096);
-	cr_expect_not(hello->is_v6only || hello->has_nodelay || hello->has_keepalive);
+	cr_expect_eq(hello->sockets->backlog, 4096);
+	cr_expect_not(hello->sockets->is_v6only || hello->sockets->has_nodelay ||
+		      hello->sockets->has_keepalive);
 	cr_expect_str_eq(hello->command_path, "/bin/cat");
 	cr_expect_null(hello->written->user);
 	cr_expect_eq(hello->account->uid, geteuid());
@@ -73,10 +74,11 @@ Test(load, every_supported_key_reaches_its_field)
 	cr_expect_eq(a->listen[1].address.family, AF_INET6);
 	cr_expect_not(a->listen[1].is_both_families);
 	cr_expect_eq(a->listen[1].address.port, 7070);
-	cr_expect_eq(a->backlog, 5);
-	cr_expect(a->is_v6only && a->has_nodelay && a->has_keepalive && a->has_freebind);
-	cr_expect_eq(a->defer_accept, 1500);
-	cr_expect_str_eq(a->interface, "tun0");
+	cr_expect_eq(a->sockets->backlog, 5);
+	cr_expect(a->sockets->is_v6only && a->sockets->has_nodelay && a->sockets->has_keepalive &&
+		  a->sockets->has_freebind);
+	cr_expect_eq(a->sockets->defer_accept, 1500);
+	cr_expect_str_eq(a->sockets->interface, "tun0");
 	cr_assert_eq(a->command.n, 3);
 	cr_expect_str_eq(a->command.items[2], "a b");
 	cr_expect_str_eq(a->command_path + strlen(a->command_path) - 4, "/cat");
