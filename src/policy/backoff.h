@@ -20,7 +20,7 @@ enum {
 
 struct backoff {
 	uint32_t early_deaths; /* in a row */
-	uint32_t n_times;      /* of times_ms that are set, at most BACKOFF_DEATHS_KEPT */
+	uint32_t n_times;      /* that were ever written to the ring */
 	uint32_t times_ms[BACKOFF_DEATHS_KEPT]; /* of the last early deaths, a ring; low bits suffice */
 };
 

@@ -337,6 +337,15 @@ class Upgrade(Test):
         self.assertGreaterEqual(deaths, 2)
         fdsup.wait_status("d", lambda s: s["deaths"] >= deaths + 2)
 
+    def test_one_that_has_died_more_often_than_is_remembered_is_no_obstacle(self):
+        fdsup = self.installed('d = { type = "daemon"; restart_delay = "10ms"; restart_delay_max = "10ms"; '
+                               'command = [ "/bin/false" ]; };')
+        fdsup.wait_status("d", lambda s: s["deaths"] > 20)
+        fdsup.order("upgrade")
+        deaths = fdsup.status("d")["deaths"]
+        self.assertGreater(deaths, 20)
+        fdsup.wait_status("d", lambda s: s["deaths"] > deaths + 2)
+
     # -- to what
 
     def test_another_version_says_from_which_to_which(self):
