@@ -213,10 +213,10 @@ struct capture *capture_create(struct ev_loop *loop, const char *name, enum capt
 /* What is kept beside us for the case of our death must be cheap to keep. */
 enum { LINES_WHEN_BRIEF = 20 };
 
-static json_t *save_lines(const struct capture *capture, bool is_brief)
+/* Few of them where all is JSON. */
+static json_t *save_last_lines(const struct capture *capture)
 {
-	const struct kept_line *line =
-		kept_lines_last(&capture->kept, is_brief ? LINES_WHEN_BRIEF : KEPT_LINES_MAX);
+	const struct kept_line *line = kept_lines_last(&capture->kept, LINES_WHEN_BRIEF);
 	json_t *lines = line ? json_array() : NULL;
 	for (; line; line = line->newer)
 		json_array_append_new(lines,
@@ -224,13 +224,35 @@ static json_t *save_lines(const struct capture *capture, bool is_brief)
 	return lines;
 }
 
-static void restore_line(struct capture *capture, json_t *item)
+static void restore_last_lines(struct capture *capture, const json_t *lines)
 {
+	size_t i;
+	json_t *item;
 	json_int_t at;
 	int level;
 	const char *text;
-	if (json_unpack(item, "[I, i, s]", &at, &level, &text) == 0)
-		kept_lines_add(&capture->kept, at, level, text);
+	json_array_foreach(lines, i, item)
+		if (json_unpack(item, "[I, i, s]", &at, &level, &text) == 0)
+			kept_lines_add(&capture->kept, at, level, text);
+}
+
+static json_t *save_lines(const struct capture *capture, struct state_fds *fds)
+{
+	size_t size;
+	char *bytes = kept_lines_save(&capture->kept, KEPT_LINES_MAX, &size);
+	json_t *json = bytes ? state_save_bytes(bytes, size, fds) : NULL;
+	free(bytes);
+	return json;
+}
+
+/* Without them all goes on. */
+static void restore_lines(
+	struct capture *capture, const json_t *json, const struct state_fds *fds)
+{
+	const char *bytes;
+	size_t size;
+	if (json && state_restore_bytes(json, fds, &bytes, &size) == 0)
+		kept_lines_restore(&capture->kept, bytes, size);
 }
 
 /* All lines are escaped, and the one that is not complete yet is not: it waits as bytes. */
@@ -250,7 +272,10 @@ json_t *capture_save(const struct capture *capture, struct state_fds *fds)
 	json_object_set_new(json, "read_fd", state_save_fd(capture->read_fd, fds));
 	json_object_set_new(json, "write_fd", state_save_fd(capture->write_fd, fds));
 	json_object_set_new(json, "last_ms", json_integer((json_int_t)capture->last_ms));
-	json_object_set_new(json, "lines", save_lines(capture, fds->is_brief));
+	if (fds->is_brief)
+		json_object_set_new(json, "lines", save_last_lines(capture));
+	else
+		json_object_set_new(json, "all_lines", save_lines(capture, fds));
 	json_object_set_new(json, "rest", save_rest(capture));
 	return json;
 }
@@ -267,8 +292,8 @@ struct capture *capture_restore(struct ev_loop *loop, const char *name, enum cap
 		free(capture);
 		return NULL;
 	}
-	json_array_foreach(json_object_get(json, "lines"), i, item)
-		restore_line(capture, item);
+	restore_last_lines(capture, json_object_get(json, "lines"));
+	restore_lines(capture, json_object_get(json, "all_lines"), fds);
 	json_array_foreach(json_object_get(json, "rest"), i, item)
 		if (capture->used < sizeof capture->line)
 			capture->line[capture->used++] = (char)json_integer_value(item);

@@ -1,8 +1,10 @@
 #include "supervisor/death_list.h"
 
-#include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
 
 /* Of one service, before its own oldest go for its newest when all together are too many. */
 enum { DEATHS_FAIR = 10 };
@@ -17,6 +19,55 @@ static bool is_of(const json_t *death, const char *service)
 {
 	return !service || !strcmp(service_of(death), service);
 }
+
+/* ---- as a text --------------------------------------------------------------------------------- */
+
+static bool is_list(const json_t *all)
+{
+	size_t i;
+	json_t *death;
+	json_array_foreach(all, i, death)
+		if (!*service_of(death))
+			return false;
+	return json_is_array(all) && json_array_size(all) <= DEATHS_KEPT;
+}
+
+static void read_text(struct death_list *list)
+{
+	if (list->all || !list->text)
+		return;
+	list->all = json_loads(list->text, 0, NULL);
+	free(list->text);
+	list->text = NULL;
+	if (is_list(list->all))
+		return;
+	log_warning("the deaths from before the upgrade cannot be read, and are forgotten");
+	json_decref(list->all);
+	list->all = NULL;
+}
+
+/* It will be another one. */
+static void begin_change(struct death_list *list)
+{
+	read_text(list);
+	free(list->text);
+	list->text = NULL;
+}
+
+const char *death_list_save(struct death_list *list)
+{
+	if (!list->text && json_array_size(list->all))
+		list->text = json_dumps(list->all, JSON_COMPACT);
+	return list->text;
+}
+
+void death_list_restore(struct death_list *list, const char *text, size_t length)
+{
+	death_list_fini(list);
+	list->text = strndup(text, length);
+}
+
+/* ---- the list ---------------------------------------------------------------------------------- */
 
 static size_t count(const struct death_list *list, const char *service)
 {
@@ -37,6 +88,7 @@ static void drop_oldest(struct death_list *list, const char *service)
 
 void death_list_add(struct death_list *list, json_t *death)
 {
+	begin_change(list);
 	if (!list->all)
 		list->all = json_array();
 	if (!death || json_array_append_new(list->all, death) < 0)
@@ -50,8 +102,9 @@ void death_list_add(struct death_list *list, json_t *death)
 		drop_oldest(list, n > DEATHS_FAIR ? service : NULL);
 }
 
-json_t *death_list_last(const struct death_list *list, const char *service, size_t n)
+json_t *death_list_last(struct death_list *list, const char *service, size_t n)
 {
+	read_text(list);
 	json_t *array = json_array();
 	size_t n_all = count(list, service), skipped = 0;
 	for (size_t i = 0; i < json_array_size(list->all); i++) {
@@ -77,13 +130,15 @@ static size_t find(
 	return n;
 }
 
+/* What is borrowed may be changed. */
 json_t *death_list_find(
-	const struct death_list *list, const char *service, const char *field, json_int_t number)
+	struct death_list *list, const char *service, const char *field, json_int_t number)
 {
+	begin_change(list);
 	return json_array_get(list->all, find(list, service, field, number));
 }
 
-json_t *death_list_newest(const struct death_list *list, const char *service)
+json_t *death_list_newest(struct death_list *list, const char *service)
 {
 	return death_list_find(list, service, NULL, 0);
 }
@@ -91,6 +146,7 @@ json_t *death_list_newest(const struct death_list *list, const char *service)
 json_t *death_list_take(
 	struct death_list *list, const char *service, const char *field, json_int_t number)
 {
+	begin_change(list);
 	size_t i = find(list, service, field, number);
 	json_t *death = json_incref(json_array_get(list->all, i));
 	if (death)
@@ -103,7 +159,7 @@ static json_int_t time_of(const json_t *death)
 	return json_integer_value(json_object_get(death, "at"));
 }
 
-json_t *death_list_last_of_both(const struct death_list *one, const struct death_list *other,
+json_t *death_list_last_of_both(struct death_list *one, struct death_list *other,
 	const char *service, size_t n)
 {
 	json_t *deaths = death_list_last(one, service, n), *more = death_list_last(other, service, n);
@@ -121,22 +177,9 @@ json_t *death_list_last_of_both(const struct death_list *one, const struct death
 	return deaths;
 }
 
-int death_list_restore(struct death_list *list, json_t *all)
-{
-	size_t i;
-	json_t *death;
-	if (!json_is_array(all) || json_array_size(all) > DEATHS_KEPT)
-		return -EINVAL;
-	json_array_foreach(all, i, death)
-		if (!*service_of(death))
-			return -EINVAL;
-	death_list_fini(list);
-	list->all = json_incref(all);
-	return 0;
-}
-
 void death_list_fini(struct death_list *list)
 {
 	json_decref(list->all);
-	list->all = NULL;
+	free(list->text);
+	*list = (struct death_list){ 0 };
 }

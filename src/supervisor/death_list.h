@@ -14,31 +14,38 @@
 
 enum { DEATHS_KEPT_OF_SERVICE = 100, DEATHS_KEPT = 500 };
 
-/* Takes a Death, an object with the member "service". All zeros: an empty list. */
+/* All zeros: an empty list. */
 struct death_list {
 	json_t *all; /* an array, the oldest first; NULL: none */
+	char *text;  /* the same as JSON, owned; what comes from another program is read when it is asked for */
 };
+
+/* Takes a Death, an object with the member "service". */
 
 void death_list_add(struct death_list *list, json_t *death);
 
 /* The last `n`, the oldest first, of one service, or of all where the name is NULL. A new array. */
-json_t *death_list_last(const struct death_list *list, const char *service, size_t n);
+json_t *death_list_last(struct death_list *list, const char *service, size_t n);
 
 /* The newest of a service, and the newest of those with this number in a field. Borrowed; or NULL. */
-json_t *death_list_newest(const struct death_list *list, const char *service);
+json_t *death_list_newest(struct death_list *list, const char *service);
 json_t *death_list_find(
-	const struct death_list *list, const char *service, const char *field, json_int_t number);
+	struct death_list *list, const char *service, const char *field, json_int_t number);
 
 /* The same, out of the list and the caller's. */
 json_t *death_list_take(
 	struct death_list *list, const char *service, const char *field, json_int_t number);
 
 /* As death_list_last, of both together in the order of their times ("at"). */
-json_t *death_list_last_of_both(const struct death_list *one, const struct death_list *other,
+json_t *death_list_last_of_both(struct death_list *one, struct death_list *other,
 	const char *service, size_t n);
 
-/* As it was saved, an array; shared with it. 0, or -EINVAL: it is none. */
-int death_list_restore(struct death_list *list, json_t *all);
+/*
+ * All of it as a text for another program, the list's own until it changes; NULL: there is nothing, or no
+ * memory. And back; nonsense makes an empty list, which is logged.
+ */
+const char *death_list_save(struct death_list *list);
+void death_list_restore(struct death_list *list, const char *text, size_t length);
 
 void death_list_fini(struct death_list *list);
 

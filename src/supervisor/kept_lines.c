@@ -1,5 +1,6 @@
 #include "supervisor/kept_lines.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,47 @@ const struct kept_line *kept_lines_last(const struct kept_lines *lines, unsigned
 	while (line && line->older && --n)
 		line = line->older;
 	return line;
+}
+
+/* Then the text and its NUL. */
+struct saved_line {
+	int64_t at;
+	int32_t level;
+	uint32_t size; /* of the text with its NUL */
+};
+
+char *kept_lines_save(const struct kept_lines *lines, unsigned n, size_t *ret_size)
+{
+	const struct kept_line *line = kept_lines_last(lines, n);
+	/* What is kept of a line is larger than what is saved. */
+	char *bytes = line ? malloc(lines->bytes) : NULL, *at = bytes;
+	for (; bytes && line; line = line->newer) {
+		uint32_t size = (uint32_t)strlen(line->text) + 1;
+		struct saved_line saved = { line->at, line->level, size };
+		memcpy(at, &saved, sizeof saved);
+		memcpy(at + sizeof saved, line->text, size);
+		at += sizeof saved + size;
+	}
+	*ret_size = (size_t)(at - bytes);
+	return bytes;
+}
+
+int kept_lines_restore(struct kept_lines *lines, const char *bytes, size_t size)
+{
+	while (size) {
+		struct saved_line saved;
+		if (size < sizeof saved)
+			return -EBADMSG;
+		memcpy(&saved, bytes, sizeof saved);
+		bytes += sizeof saved;
+		size -= sizeof saved;
+		if (saved.size == 0 || saved.size > size || bytes[saved.size - 1])
+			return -EBADMSG;
+		kept_lines_add(lines, saved.at, saved.level, bytes);
+		bytes += saved.size;
+		size -= saved.size;
+	}
+	return 0;
 }
 
 void kept_lines_fini(struct kept_lines *lines)

@@ -32,6 +32,13 @@ const struct kept_line *kept_lines_add(
 /* Of the newest `n` lines the oldest; NULL: there are none. */
 const struct kept_line *kept_lines_last(const struct kept_lines *lines, unsigned n);
 
+/*
+ * The newest `n` in one piece, for another program, and back. The piece is the caller's; NULL: there are
+ * none, or no memory. -EBADMSG: it is not whole; what was read until then is kept.
+ */
+char *kept_lines_save(const struct kept_lines *lines, unsigned n, size_t *ret_size);
+int kept_lines_restore(struct kept_lines *lines, const char *bytes, size_t size);
+
 void kept_lines_fini(struct kept_lines *lines);
 
 #endif

@@ -23,7 +23,7 @@ json_t *saved_acceptor(const struct acceptor *acceptor, struct state_fds *fds);
 json_t *saved_supervisor(const struct supervisor *supervisor, struct state_fds *fds);
 
 /* All of it. 0 or -ENOMEM. */
-int saved_world(const struct supervisor *supervisor, struct state *state);
+int saved_world(struct supervisor *supervisor, struct state *state);
 
 /*
  * Fills the supervisor from the state, its configuration first. 0, or -errno with the reason; what

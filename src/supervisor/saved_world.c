@@ -212,16 +212,22 @@ static int add_services(const struct supervisor *supervisor, struct state *state
 
 static const char deaths_key[] = "deaths";
 
-static int add_deaths(const struct supervisor *supervisor, struct state *state)
+static json_t *save_deaths(struct death_list *list, struct state_fds *fds)
 {
-	struct state_fds none = { 0 };
-	return state_add(state, deaths_key,
-		json_pack("{s:O*, s:O*}", "workers", supervisor->deaths.all, "commands",
-			supervisor->command_deaths.all),
-		&none);
+	const char *text = death_list_save(list);
+	return text ? state_save_bytes(text, strlen(text), fds) : NULL;
 }
 
-int saved_world(const struct supervisor *supervisor, struct state *state)
+static int add_deaths(struct supervisor *supervisor, struct state *state)
+{
+	struct state_fds fds = { 0 };
+	json_t *json = json_object();
+	json_object_set_new(json, "workers", save_deaths(&supervisor->deaths, &fds));
+	json_object_set_new(json, "commands", save_deaths(&supervisor->command_deaths, &fds));
+	return state_add(state, deaths_key, json, &fds);
+}
+
+int saved_world(struct supervisor *supervisor, struct state *state)
 {
 	struct state_fds fds = { 0 };
 	json_t *json = saved_supervisor(supervisor, &fds);
@@ -307,18 +313,15 @@ static int restore_service(void *context, struct state_record *record)
 	return r;
 }
 
-static int restore_deaths(
-	struct supervisor *supervisor, const struct state *state, char error[STATE_ERROR_SIZE])
+/* Without them all goes on. */
+static void restore_deaths(
+	struct death_list *list, const struct state_record *record, const char *name)
 {
-	const struct state_record *record = state_find(state, deaths_key);
-	json_t *workers = record ? json_object_get(record->json, "workers") : NULL;
-	json_t *commands = record ? json_object_get(record->json, "commands") : NULL;
-	int r = workers ? death_list_restore(&supervisor->deaths, workers) : 0;
-	if (r == 0 && commands)
-		r = death_list_restore(&supervisor->command_deaths, commands);
-	if (r < 0)
-		snprintf(error, STATE_ERROR_SIZE, "the list of deaths makes no sense");
-	return r;
+	const json_t *place = record ? json_object_get(record->json, name) : NULL;
+	const char *text;
+	size_t length;
+	if (place && state_restore_bytes(place, &record->fds, &text, &length) == 0)
+		death_list_restore(list, text, length);
 }
 
 static int check_format(const struct state *state, char error[STATE_ERROR_SIZE])
@@ -369,8 +372,10 @@ int saved_restore(
 		r = supervisor_reserve(supervisor, n_services + 1);
 	if (r == 0)
 		r = state_each(state, "service/", restore_service, &restoring);
-	if (r == 0)
-		r = restore_deaths(supervisor, state, error);
+	if (r == 0) {
+		restore_deaths(&supervisor->deaths, state_find(state, deaths_key), "workers");
+		restore_deaths(&supervisor->command_deaths, state_find(state, deaths_key), "commands");
+	}
 	if (r == -ENOMEM)
 		snprintf(error, STATE_ERROR_SIZE, "out of memory");
 	return r;

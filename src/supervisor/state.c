@@ -61,6 +61,40 @@ int state_restore_fd(const json_t *value, struct state_fds *fds, int *ret_fd)
 	return 0;
 }
 
+static int make_room(struct state_fds *fds, size_t n)
+{
+	if (fds->n_bytes_max - fds->n_bytes >= n)
+		return 0;
+	size_t size = 2 * fds->n_bytes_max + n;
+	char *bytes = realloc(fds->bytes, size);
+	if (!bytes)
+		return -ENOMEM;
+	fds->bytes = bytes;
+	fds->n_bytes_max = size;
+	return 0;
+}
+
+json_t *state_save_bytes(const void *bytes, size_t n, struct state_fds *fds)
+{
+	if (n == 0 || make_room(fds, n) < 0)
+		return NULL;
+	memcpy(fds->bytes + fds->n_bytes, bytes, n);
+	fds->n_bytes += n;
+	return json_pack("[I, I]", (json_int_t)(fds->n_bytes - n), (json_int_t)n);
+}
+
+int state_restore_bytes(
+	const json_t *value, const struct state_fds *fds, const char **ret_bytes, size_t *ret_n)
+{
+	json_int_t at = json_integer_value(json_array_get(value, 0));
+	json_int_t n = json_integer_value(json_array_get(value, 1));
+	if (at < 0 || n <= 0 || (size_t)at > fds->n_bytes || (size_t)n > fds->n_bytes - (size_t)at)
+		return -EINVAL;
+	*ret_bytes = fds->bytes + at;
+	*ret_n = (size_t)n;
+	return 0;
+}
+
 /* NULL: nothing that would have to be told. */
 static json_t *save_value(
 	const struct state_row *row, const void *object, struct state_fds *fds)
@@ -171,6 +205,7 @@ int state_add(struct state *state, const char *key, json_t *json, struct state_f
 	if (!records) {
 		json_decref(json);
 		free(fds->items);
+		free(fds->bytes);
 		*fds = (struct state_fds){ 0 };
 		return -ENOMEM;
 	}
@@ -207,6 +242,7 @@ void state_free(struct state *state)
 		for (size_t j = 0; state->owns_fds && j < record->fds.n; j++)
 			fd_close(&record->fds.items[j]);
 		free(record->fds.items);
+		free(record->fds.bytes);
 		json_decref(record->json);
 	}
 	free(state->records);

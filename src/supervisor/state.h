@@ -1,6 +1,7 @@
 /*
  * What must survive this process, as records: one for the supervisor, one for each acceptor, service
- * and configuration. A record is a JSON object and the descriptors that it names by their place.
+ * and configuration. A record is a JSON object, the descriptors that it names by their place, and
+ * bytes of which it does the same.
  *
  * What a record holds is told by a table of rows, one for each thing. A thing that must survive from
  * now on is one more row, or a pair of functions where it is more than a number or a text. A row that
@@ -28,6 +29,9 @@ struct state_fds {
 	int *items;
 	size_t n;
 	bool is_brief; /* saving often: the last words of a program, not all that it said */
+	char *bytes;   /* owned; what is much, and would cost more as JSON than all the rest */
+	size_t n_bytes;
+	size_t n_bytes_max;
 };
 
 struct state_record {
@@ -91,6 +95,13 @@ int state_restore_fd(const json_t *value, struct state_fds *fds, int *ret_fd);
 
 /* Takes the JSON and the descriptors' list. 0 or -ENOMEM, then both are freed. */
 int state_add(struct state *state, const char *key, json_t *json, struct state_fds *fds);
+
+/* The same for bytes, which are copied: their place and their number. NULL: there are none. */
+json_t *state_save_bytes(const void *bytes, size_t n, struct state_fds *fds);
+
+/* Borrowed from the record. 0, or -EINVAL: they are not there. */
+int state_restore_bytes(
+	const json_t *value, const struct state_fds *fds, const char **ret_bytes, size_t *ret_n);
 
 /* NULL: there is none. */
 struct state_record *state_find(const struct state *state, const char *key);

@@ -21,14 +21,15 @@ struct file_head {
 	uint64_t sum;  /* over that */
 };
 
-/* Then the numbers of the descriptors, and the text. */
+/* Then the numbers of the descriptors, the text, and the bytes. */
 struct record_head {
 	char key[STATE_KEY_SIZE];
 	uint32_t n_fds;
 	uint32_t length;
+	uint64_t n_bytes;
 };
 
-static const char magic[8] = "fdsupSt";
+static const char magic[8] = "fdsupS2";
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -61,7 +62,10 @@ static int append_text(const char *text, size_t length, void *context)
 
 static int append_record(struct bytes *bytes, const struct state_record *record)
 {
-	struct record_head head = { .n_fds = (uint32_t)record->fds.n };
+	struct record_head head = {
+		.n_fds = (uint32_t)record->fds.n,
+		.n_bytes = record->fds.n_bytes,
+	};
 	memcpy(head.key, record->key, sizeof head.key);
 	size_t at = bytes->n;
 	if (append(bytes, &head, sizeof head) < 0 ||
@@ -72,14 +76,20 @@ static int append_record(struct bytes *bytes, const struct state_record *record)
 		return -ENOMEM;
 	head.length = (uint32_t)(bytes->n - before);
 	memcpy(bytes->items + at, &head, sizeof head);
-	return 0;
+	return append(bytes, record->fds.bytes, record->fds.n_bytes);
 }
 
+/* Eight bytes a step: there may be megabytes of them, and both programs stand still meanwhile. */
 static uint64_t sum_of(const char *bytes, size_t n)
 {
-	uint64_t sum = UINT64_C(14695981039346656037);
-	for (size_t i = 0; i < n; i++)
-		sum = (sum ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
+	uint64_t sum = UINT64_C(14695981039346656037), word;
+	for (; n >= sizeof word; bytes += sizeof word, n -= sizeof word) {
+		memcpy(&word, bytes, sizeof word);
+		sum = (sum ^ word) * UINT64_C(1099511628211);
+		sum ^= sum >> 32;
+	}
+	for (; n; bytes++, n--)
+		sum = (sum ^ (unsigned char)*bytes) * UINT64_C(1099511628211);
 	return sum;
 }
 
@@ -134,19 +144,33 @@ static int read_record(
 		return refuse(error, "a record is cut short");
 	memcpy(&head, *at, sizeof head);
 	*at += sizeof head;
-	if (head.key[STATE_KEY_SIZE - 1] || head.n_fds > (size_t)(end - *at) / sizeof(int) ||
-		head.length > (size_t)(end - *at) - head.n_fds * sizeof(int))
+	size_t left = (size_t)(end - *at), n_items = head.n_fds * sizeof(int);
+	if (head.key[STATE_KEY_SIZE - 1] || head.n_fds > left / sizeof(int) ||
+		head.length > left - n_items || head.n_bytes > left - n_items - head.length)
 		return refuse(error, "a record is longer than the file");
-	struct state_fds fds = { calloc(head.n_fds ? head.n_fds : 1, sizeof(int)), head.n_fds };
-	if (!fds.items)
+	struct state_fds fds = {
+		.items = malloc(n_items + 1),
+		.n = head.n_fds,
+		.bytes = head.n_bytes ? malloc(head.n_bytes) : NULL,
+		.n_bytes = head.n_bytes,
+		.n_bytes_max = head.n_bytes,
+	};
+	if (!fds.items || (head.n_bytes && !fds.bytes)) {
+		free(fds.items);
+		free(fds.bytes);
 		return -ENOMEM;
+	}
 	memcpy(fds.items, *at, head.n_fds * sizeof(int));
 	*at += head.n_fds * sizeof(int);
 	json_error_t reason;
 	json_t *json = json_loadb(*at, head.length, 0, &reason);
 	*at += head.length;
+	if (head.n_bytes)
+		memcpy(fds.bytes, *at, head.n_bytes);
+	*at += head.n_bytes;
 	if (!json) {
 		free(fds.items);
+		free(fds.bytes);
 		return refuse(error, "a record is no JSON");
 	}
 	return state_add(state, head.key, json, &fds);

@@ -1,6 +1,7 @@
 #include "supervisor/kept_lines.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,34 @@ Test(kept_lines, nothing_written_is_nothing_kept)
 	struct kept_lines lines = { 0 };
 	cr_expect_null(kept_lines_last(&lines, 10));
 	kept_lines_fini(&lines);
+}
+
+Test(kept_lines, they_are_the_same_in_another_program)
+{
+	struct kept_lines lines = { 0 }, again = { 0 };
+	size_t size;
+	cr_expect_null(kept_lines_save(&lines, 10, &size));
+	for (unsigned n = 0; n < 5; n++)
+		add(&lines, n);
+	char *bytes = kept_lines_save(&lines, 3, &size);
+	cr_assert_not_null(bytes);
+	cr_assert_eq(kept_lines_restore(&again, bytes, size), 0);
+	cr_expect_eq(again.n, 3);
+	cr_expect_str_eq(again.oldest->text, "line 2");
+	cr_expect_str_eq(again.newest->text, "line 4");
+	cr_expect_eq(again.newest->at, 1004);
+	cr_expect_eq(again.newest->level, 6);
+	for (size_t cut = 1; cut < size; cut++) {
+		struct kept_lines part = { 0 };
+		int r = kept_lines_restore(&part, bytes, cut);
+		cr_expect(r == -EBADMSG || (r == 0 && part.n < 3), "%zu of %zu", cut, size);
+		kept_lines_fini(&part);
+	}
+	bytes[size - 1] = 'x';
+	cr_expect_eq(kept_lines_restore(&again, bytes, size), -EBADMSG, "a text without an end");
+	free(bytes);
+	kept_lines_fini(&lines);
+	kept_lines_fini(&again);
 }
 
 Test(kept_lines, the_last_ones_come_in_their_order)

@@ -134,6 +134,8 @@ static int make_file(void)
 	struct state state = { 0 };
 	struct state_fds fds = { 0 };
 	json_t *json = state_save_rows(rows, N_ROWS, &sample, &fds);
+	json_object_set_new(json, "much", state_save_bytes("\0much\xff", 6, &fds));
+	json_object_set_new(json, "more", state_save_bytes("more", 4, &fds));
 	cr_assert_eq(state_add(&state, "thing/1", json, &fds), 0);
 	cr_assert_eq(state_add(&state, "other", json_pack("{s:i}", "a", 1), &fds), 0);
 	int fd = state_write(&state);
@@ -154,9 +156,35 @@ Test(state, a_file_comes_back_as_it_was)
 	cr_expect_eq(record->fds.n, 1);
 	cr_expect_eq(record->fds.items[0], 7);
 	cr_expect_eq(json_integer_value(json_object_get(record->json, "negative")), -5);
+	const char *bytes;
+	size_t n;
+	cr_assert_eq(
+		state_restore_bytes(json_object_get(record->json, "much"), &record->fds, &bytes, &n), 0);
+	cr_expect(n == 6 && !memcmp(bytes, "\0much\xff", 6));
+	cr_assert_eq(
+		state_restore_bytes(json_object_get(record->json, "more"), &record->fds, &bytes, &n), 0);
+	cr_expect(n == 4 && !memcmp(bytes, "more", 4));
 	cr_expect_not_null(state_find(&state, "other"));
 	cr_expect_null(state_find(&state, "thing"));
 	state_free(&state);
+}
+
+Test(state, bytes_that_are_not_there_are_refused)
+{
+	static const char *const places[] = { "[]", "1", "[0, 0]", "[0, 5]", "[4, 1]", "[-1, 1]", "[5, -1]",
+		"[1, 9223372036854775807]", "{}" };
+	struct state_fds fds = { 0 };
+	const char *bytes;
+	size_t n;
+	cr_expect_null(state_save_bytes("", 0, &fds));
+	json_decref(state_save_bytes("four", 4, &fds));
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		json_t *place = json_loads(places[i], JSON_DECODE_ANY, NULL);
+		cr_assert_not_null(place);
+		cr_expect_eq(state_restore_bytes(place, &fds, &bytes, &n), -EINVAL, "%s", places[i]);
+		json_decref(place);
+	}
+	free(fds.bytes);
 }
 
 /* Whatever is cut off or flipped: a sentence, and nothing that is half. */
