@@ -141,7 +141,7 @@ static int receive_message(
 	return r;
 }
 
-static int parse_reply(const char *text, struct client_reply *ret)
+int client_parse(const char *text, struct client_reply *ret)
 {
 	json_error_t error;
 	json_t *message = json_loads(text, 0, &error);
@@ -186,7 +186,7 @@ int client_call(int fd, const char *method, json_t *parameters, unsigned timeout
 	if (r == 0)
 		r = receive_message(&input, fd, deadline_ms, &answer);
 	if (r == 0)
-		r = parse_reply(answer, ret);
+		r = client_parse(answer, ret);
 	client_input_fini(&input);
 	return r;
 }
@@ -196,12 +196,18 @@ int client_call_more(int fd, const char *method, json_t *parameters, unsigned ti
 	return send_call(fd, method, parameters, true, clock_now_ms() + timeout_ms);
 }
 
+int client_next_text(
+	struct client_input *input, int fd, unsigned timeout_ms, const char **ret_text)
+{
+	return receive_message(input, fd, timeout_ms ? clock_now_ms() + timeout_ms : 0, ret_text);
+}
+
 int client_next(
 	struct client_input *input, int fd, unsigned timeout_ms, struct client_reply *ret)
 {
 	const char *answer;
-	int r = receive_message(input, fd, timeout_ms ? clock_now_ms() + timeout_ms : 0, &answer);
-	return r == 0 ? parse_reply(answer, ret) : r;
+	int r = client_next_text(input, fd, timeout_ms, &answer);
+	return r == 0 ? client_parse(answer, ret) : r;
 }
 
 bool client_has_next(const struct client_input *input)

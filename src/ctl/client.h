@@ -43,6 +43,13 @@ int client_call_more(int fd, const char *method, json_t *parameters, unsigned ti
 int client_next(
 	struct client_input *input, int fd, unsigned timeout_ms, struct client_reply *ret);
 
+/* The same, not read; the text is the input's until the next. */
+int client_next_text(
+	struct client_input *input, int fd, unsigned timeout_ms, const char **ret_text);
+
+/* Reads one. 0, -EBADMSG or -ENOMEM. */
+int client_parse(const char *text, struct client_reply *ret);
+
 /* Whether one is there already, which poll(2) would not tell. */
 bool client_has_next(const struct client_input *input);
 void client_input_fini(struct client_input *input);

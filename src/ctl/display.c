@@ -49,8 +49,7 @@ static void simplify(char *text, bool is_utf8)
 	*to = 0;
 }
 
-/* Most text is harmless, and there may be a hundred thousand cells of it. */
-static bool is_plain(const char *text)
+bool display_is_plain(const char *text)
 {
 	while (*text >= ' ' && *text < 0x7f && *text != '\\')
 		text++;
@@ -59,7 +58,7 @@ static bool is_plain(const char *text)
 
 char *display_clean(const char *text, bool is_utf8)
 {
-	if (is_plain(text))
+	if (display_is_plain(text))
 		return strdup(text);
 	size_t length = strlen(text);
 	char *clean = malloc(4 * length + 1);

@@ -17,6 +17,9 @@
  */
 char *display_clean(const char *text, bool is_utf8);
 
+/* Whether that changes nothing, and the width is the length: most text, of a hundred thousand cells perhaps. */
+bool display_is_plain(const char *text);
+
 /* The same of a text that is yet to be made: vprintf(3). */
 char *display_format(bool is_utf8, const char *format, va_list args)
 	__attribute__((format(printf, 2, 0)));

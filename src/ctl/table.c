@@ -165,40 +165,23 @@ void table_fit(struct table_choice *choice, unsigned widths[], unsigned width)
 	}
 }
 
-/* Where a cell is written, one after the other: a stream for each would be most of the work. */
-struct sheet {
-	FILE *stream;
-	char *text;
-	size_t size;
+/* Where rows come from: one is good until the next is asked for. */
+struct source {
+	size_t n;
+	const json_t *(*at)(void *context, size_t i);
+	void *context;
 };
 
-static char *make_cell(struct sheet *sheet, const struct table_column *column, const json_t *row,
-	const struct look *look)
+static const json_t *row_at(const struct source *source, size_t i)
 {
-	rewind(sheet->stream);
-	if (look->width && column->format_short)
-		column->format_short(sheet->stream, row, column->field);
-	else
-		column->format(sheet->stream, row, column->field);
-	fputc(0, sheet->stream);
-	if (fflush(sheet->stream) != 0)
-		return NULL;
-	return display_clean(*sheet->text ? sheet->text : "-", look->is_utf8);
+	return source->at(source->context, i);
 }
 
-static void print_cell(FILE *out, const struct look *look, enum tone tone, const char *text,
-	unsigned width, bool is_right, bool is_last)
-{
-	unsigned natural = display_width(text);
-	unsigned padding = natural < width ? width - natural : 0;
-	if (is_right)
-		fprintf(out, "%*s", (int)padding, "");
-	fputs(look_begin(look, tone), out);
-	unsigned used = display_print(out, text, width, look->is_utf8);
-	fputs(look_end(look, tone), out);
-	if (!is_last)
-		fprintf(out, "%*s", (int)(is_right ? 0 : width - used) + TABLE_GAP, "");
-}
+/* What is known of a cell once it is made; its text lies in the page's. */
+struct cell {
+	size_t at;
+	unsigned length, width;
+};
 
 /* A table in the making: cells[row * n + column], widths of the columns that are shown. */
 struct page {
@@ -207,34 +190,114 @@ struct page {
 	struct table_choice choice;
 	unsigned widths[TABLE_COLUMNS_MAX];
 	size_t n_rows;
-	char **cells;
+	struct cell *cells;
+	char *text; /* of all cells, one behind the other */
+	size_t length, room;
 };
 
+/* Where a cell is written, one after the other: a stream for each would be most of the work. */
+struct sheet {
+	FILE *stream;
+	char *text;
+	size_t size;
+};
+
+static int page_keep(struct page *page, struct cell *cell, const char *text, size_t length)
+{
+	if (page->room - page->length <= length) {
+		size_t room = 2 * page->room + length + 4096;
+		char *larger = realloc(page->text, room);
+		if (!larger)
+			return -ENOMEM;
+		page->text = larger;
+		page->room = room;
+	}
+	memcpy(page->text + page->length, text, length);
+	page->text[page->length + length] = 0;
+	*cell = (struct cell){ page->length, (unsigned)length, (unsigned)length };
+	page->length += length + 1;
+	return 0;
+}
+
+/* Of text that is not as harmless as most. */
+static int page_keep_clean(struct page *page, struct cell *cell, const char *text)
+{
+	char *clean = display_clean(text, page->look->is_utf8);
+	int r = clean ? page_keep(page, cell, clean, strlen(clean)) : -ENOMEM;
+	if (r == 0)
+		cell->width = display_width(clean);
+	free(clean);
+	return r;
+}
+
+static int make_cell(struct page *page, struct sheet *sheet, const struct table_column *column,
+	const json_t *row, struct cell *cell)
+{
+	rewind(sheet->stream);
+	if (page->look->width && column->format_short)
+		column->format_short(sheet->stream, row, column->field);
+	else
+		column->format(sheet->stream, row, column->field);
+	putc_unlocked(0, sheet->stream);
+	if (fflush_unlocked(sheet->stream) != 0)
+		return -ENOMEM;
+	if (!*sheet->text)
+		return page_keep(page, cell, "-", 1);
+	if (display_is_plain(sheet->text))
+		return page_keep(page, cell, sheet->text, strlen(sheet->text));
+	return page_keep_clean(page, cell, sheet->text);
+}
+
+static void print_spaces(FILE *out, unsigned n)
+{
+	static const char spaces[] = "                                                                ";
+	for (; n >= sizeof spaces; n -= sizeof spaces - 1)
+		fwrite_unlocked(spaces, 1, sizeof spaces - 1, out);
+	fwrite_unlocked(spaces, 1, n, out);
+}
+
+/* `natural` columns are what the text takes. */
+static void print_cell(FILE *out, const struct look *look, enum tone tone, const char *text,
+	unsigned natural, unsigned width, bool is_right, bool is_last)
+{
+	unsigned padding = natural < width ? width - natural : 0, used = natural;
+	if (is_right)
+		print_spaces(out, padding);
+	fputs_unlocked(look_begin(look, tone), out);
+	if (width == 0 || natural <= width)
+		fputs_unlocked(text, out);
+	else
+		used = display_print(out, text, width, look->is_utf8);
+	fputs_unlocked(look_end(look, tone), out);
+	if (!is_last)
+		print_spaces(out, (is_right || used > width ? 0 : width - used) + TABLE_GAP);
+}
+
 /* The cells are made before columns are dropped, so each knows its column by the first choice. */
-static int page_fill_from(struct page *page, struct sheet *sheet, const json_t *rows)
+static int page_fill_from(struct page *page, struct sheet *sheet, const struct source *rows)
 {
 	const struct table_choice *choice = &page->choice;
-	page->n_rows = json_array_size(rows);
+	page->n_rows = rows->n;
 	page->cells = calloc(page->n_rows * choice->n + 1, sizeof *page->cells);
 	if (!page->cells)
 		return -ENOMEM;
 	for (size_t column = 0; column < choice->n; column++)
 		page->widths[column] = display_width(choice->columns[column]->name);
-	for (size_t row = 0; row < page->n_rows; row++)
+	for (size_t i = 0; i < page->n_rows; i++) {
+		const json_t *row = row_at(rows, i);
 		for (size_t column = 0; column < choice->n; column++) {
-			char *cell = make_cell(sheet, choice->columns[column],
-				json_array_get(rows, row), page->look);
-			if (!cell)
-				return -ENOMEM;
-			page->cells[row * choice->n + column] = cell;
-			unsigned width = display_width(cell);
-			if (width > page->widths[column])
-				page->widths[column] = width;
+			struct cell *cell = &page->cells[i * choice->n + column];
+			int r = make_cell(page, sheet, choice->columns[column], row, cell);
+			if (r < 0)
+				return r;
+			if (cell->width > page->widths[column])
+				page->widths[column] = cell->width;
 		}
+	}
 	return 0;
 }
 
-static int page_fill(struct page *page, const json_t *rows)
+static int page_fill(struct page *page, const struct source *rows)
 {
 	struct sheet sheet = { 0 };
 	sheet.stream = open_memstream(&sheet.text, &sheet.size);
@@ -251,13 +314,23 @@ static bool has_symbols(const struct page *page)
 	return page->table->symbol && page->look->has_symbols && !page->choice.is_given;
 }
 
+/* Whether more than the cells is shown of them. */
+static bool needs_rows(const struct page *page)
+{
+	for (size_t i = 0; i < page->choice.n; i++)
+		if (page->choice.columns[i]->tone)
+			return true;
+	return has_symbols(page) || page->table->notes;
+}
+
 static void print_heading(FILE *out, const struct page *page)
 {
 	if (has_symbols(page))
 		fprintf(out, "%*s", SYMBOL_WIDTH, "");
 	for (size_t i = 0; i < page->choice.n; i++)
 		print_cell(out, page->look, TONE_HEAD, page->choice.columns[i]->name,
-			page->widths[i], page->choice.columns[i]->is_right,
+			display_width(page->choice.columns[i]->name), page->widths[i],
+			page->choice.columns[i]->is_right,
 			i + 1 == page->choice.n);
 	fputc('\n', out);
 }
@@ -271,12 +344,13 @@ static void print_row(FILE *out, const struct page *page, const struct table_cho
 		fprintf(out, "%s%s%s ", look_begin(page->look, tone),
 			table->symbol(row, page->look->is_utf8), look_end(page->look, tone));
 	}
-	for (size_t i = 0, cell = 0; i < page->choice.n; i++, cell++) {
+	for (size_t i = 0, at = 0; i < page->choice.n; i++, at++) {
 		const struct table_column *column = page->choice.columns[i];
-		while (all->columns[cell] != column)
-			cell++;
+		while (all->columns[at] != column)
+			at++;
+		const struct cell *cell = &page->cells[index * all->n + at];
 		print_cell(out, page->look, column->tone ? column->tone(row) : TONE_PLAIN,
-			page->cells[index * all->n + cell], page->widths[i], column->is_right,
+			page->text + cell->at, cell->width, page->widths[i], column->is_right,
 			i + 1 == page->choice.n);
 	}
 	fputc('\n', out);
@@ -284,8 +358,8 @@ static void print_row(FILE *out, const struct page *page, const struct table_cho
 		table->notes(out, row, page->look);
 }
 
-void table_print(FILE *out, const struct table *table, const struct table_choice *choice,
-	const json_t *rows, const struct look *look)
+static void print_rows(FILE *out, const struct table *table, const struct table_choice *choice,
+	const struct source *rows, const struct look *look)
 {
 	struct page page = { .table = table, .look = look, .choice = *choice };
 	if (page_fill(&page, rows) == 0) {
@@ -296,9 +370,32 @@ void table_print(FILE *out, const struct table *table, const struct table_choice
 					      : 1);
 		print_heading(out, &page);
 		for (size_t i = 0; i < page.n_rows; i++)
-			print_row(out, &page, choice, i, json_array_get(rows, i));
+			print_row(out, &page, choice, i, needs_rows(&page) ? row_at(rows, i) : NULL);
 	}
-	for (size_t i = 0; page.cells && i < page.n_rows * choice->n; i++)
-		free(page.cells[i]);
+	free(page.text);
 	free(page.cells);
+}
+
+static const json_t *item_at(void *context, size_t i)
+{
+	return json_array_get(context, i);
+}
+
+void table_print(FILE *out, const struct table *table, const struct table_choice *choice,
+	const json_t *rows, const struct look *look)
+{
+	const struct source source = { json_array_size(rows), item_at, (void *)rows };
+	print_rows(out, table, choice, &source, look);
+}
+
+static const json_t *record_at(void *context, size_t i)
+{
+	return records_at(context, i);
+}
+
+void table_print_records(FILE *out, const struct table *table, const struct table_choice *choice,
+	struct records *rows, const struct look *look)
+{
+	const struct source source = { rows->n, record_at, rows };
+	print_rows(out, table, choice, &source, look);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "ctl/look.h"
+#include "ctl/records.h"
 
 enum { TABLE_COLUMNS_MAX = 24, TABLE_GAP = 2 };
 
@@ -70,5 +71,7 @@ void table_fit(struct table_choice *choice, unsigned widths[], unsigned width);
 
 void table_print(FILE *out, const struct table *table, const struct table_choice *choice,
 	const json_t *rows, const struct look *look);
+void table_print_records(FILE *out, const struct table *table, const struct table_choice *choice,
+	struct records *rows, const struct look *look);
 
 #endif

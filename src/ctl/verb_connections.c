@@ -11,27 +11,39 @@
 #include "ctl/complaint.h"
 #include "ctl/exitcode.h"
 #include "ctl/listing.h"
+#include "ctl/records.h"
 #include "ctl/render.h"
 #include "ctl/reply.h"
 #include "ctl/view.h"
 
-/* One piece, or what went wrong. */
-static int take_piece(struct ctl *ctl, const struct client_reply *reply, json_t *rows)
+/* One piece; what is none is read in full, to be complained about. */
+static int take_piece(struct ctl *ctl, const char *text, struct records *rows, bool *ret_continues)
 {
-	if (reply->error) {
-		complain_reply(ctl->socket_path, reply);
-		return exitcode_of_error(reply->error, true);
+	struct records_piece piece;
+	struct client_reply reply;
+	int r = records_take(rows, text, "connections", &piece);
+	if (r == 0) {
+		if (piece.is_incomplete && !piece.continues)
+			complain("an acceptor has not answered: the list is not complete");
+		*ret_continues = piece.continues;
+		return CTL_OK;
 	}
-	if (!reply_has_rows(reply->parameters, "connections"))
-		return complain_call(ctl->socket_path, EBADMSG, 0);
-	json_array_extend(rows, json_object_get(reply->parameters, "connections"));
-	json_t *complete = json_object_get(reply->parameters, "complete");
-	if (json_is_false(complete) && !reply->continues)
-		complain("an acceptor has not answered: the list is not complete");
-	return CTL_OK;
+	if (r == -EBADMSG)
+		r = client_parse(text, &reply);
+	if (r < 0)
+		return complain_call(ctl->socket_path, -r, 0);
+	int code = CTL_OK;
+	if (reply.error) {
+		complain_reply(ctl->socket_path, &reply);
+		code = exitcode_of_error(reply.error, true);
+	} else {
+		code = complain_call(ctl->socket_path, EBADMSG, 0);
+	}
+	client_reply_fini(&reply);
+	return code;
 }
 
-int gather_connections(struct ctl *ctl, json_t *rows)
+int gather_connections(struct ctl *ctl, struct records *rows)
 {
 	struct client_input input = { 0 };
 	fd_auto int fd = -1;
@@ -46,33 +58,38 @@ int gather_connections(struct ctl *ctl, json_t *rows)
 	r = client_call_more(fd, "org.fdsup.Connections", parameters, QUERY_TIMEOUT_MS);
 	int code = CTL_OK;
 	for (bool goes_on = true; r == 0 && goes_on && code == CTL_OK;) {
-		struct client_reply reply;
-		r = client_next(&input, fd, QUERY_TIMEOUT_MS, &reply);
-		if (r < 0)
-			break;
-		code = take_piece(ctl, &reply, rows);
-		goes_on = reply.continues;
-		client_reply_fini(&reply);
+		const char *text;
+		goes_on = false;
+		r = client_next_text(&input, fd, QUERY_TIMEOUT_MS, &text);
+		if (r == 0)
+			code = take_piece(ctl, text, rows, &goes_on);
 	}
 	client_input_fini(&input);
 	return r < 0 ? complain_call(ctl->socket_path, -r, QUERY_TIMEOUT_MS) : code;
 }
 
+/* As print_json of an object with this one member. */
+static void print_connections(struct ctl *ctl, const struct records *rows)
+{
+	fputs("{\n  \"version\": 1,\n  \"connections\": ", ctl->out);
+	records_print(ctl->out, rows);
+	fputs("\n}\n", ctl->out);
+}
+
 int run_connections(struct ctl *ctl)
 {
 	struct table_choice choice;
+	struct records rows = { 0 };
 	if (!choose_columns(ctl, &table_connections, &choice))
 		return CTL_USAGE;
-	json_t *rows = json_array();
-	json_t *all = json_pack("{s:o}", "connections", rows);
-	int code = gather_connections(ctl, rows);
+	int code = gather_connections(ctl, &rows);
 	if (code == CTL_OK) {
-		view_apply(ctl, &table_connections, all, "connections");
+		view_apply_records(ctl, &table_connections, &rows);
 		if (ctl->is_json)
-			print_json(ctl, all);
+			print_connections(ctl, &rows);
 		else
-			table_print(ctl->out, &table_connections, &choice, rows, &ctl->look);
+			table_print_records(ctl->out, &table_connections, &choice, &rows, &ctl->look);
 	}
-	json_decref(all);
+	records_fini(&rows);
 	return code;
 }

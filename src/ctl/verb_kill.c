@@ -28,16 +28,17 @@ static bool has_selection(const struct ctl *ctl)
 /* CTL_OK, or another exit code after a complaint. */
 static int select_ids(struct ctl *ctl, json_t *ids)
 {
-	json_t *rows = json_array(), *row;
-	json_t *all = json_pack("{s:o}", "connections", rows);
-	size_t i;
-	int code = gather_connections(ctl, rows);
+	struct records rows = { 0 };
+	int code = gather_connections(ctl, &rows);
 	if (code == CTL_OK) {
-		view_apply(ctl, &table_connections, all, "connections");
-		json_array_foreach(json_object_get(all, "connections"), i, row)
-			json_array_append(ids, json_object_get(row, "id"));
+		view_apply_records(ctl, &table_connections, &rows);
+		for (size_t i = 0; i < rows.n; i++) {
+			const char *id = reply_text(records_at(&rows, i), "id");
+			if (id)
+				json_array_append_new(ids, json_string(id));
+		}
 	}
-	json_decref(all);
+	records_fini(&rows);
 	return code;
 }
 

@@ -64,6 +64,12 @@ static void keep_last_deaths(const struct ctl *ctl, json_t *rows)
 		json_array_remove(rows, 0);
 }
 
+static void print_title(struct ctl *ctl, const char *title)
+{
+	fputc('\n', ctl->out);
+	look_print_line(ctl->out, &ctl->look, TONE_HEAD, "%s", title);
+}
+
 /* Nothing where there is nothing to list. */
 static void print_listing(
 	struct ctl *ctl, const char *title, const struct table *table, const json_t *rows)
@@ -71,20 +77,22 @@ static void print_listing(
 	struct table_choice choice;
 	if (ctl->is_json || !json_array_size(rows) || !table_choose(table, NULL, &choice, NULL))
 		return;
-	fputc('\n', ctl->out);
-	look_print_line(ctl->out, &ctl->look, TONE_HEAD, "%s", title);
+	print_title(ctl, title);
 	table_print(ctl->out, table, &choice, rows, &ctl->look);
 }
 
 static int add_connections(struct ctl *ctl, json_t *all)
 {
-	json_t *rows = json_array();
-	int code = gather_connections(ctl, rows);
-	if (code == CTL_OK) {
-		json_object_set(all, "connections", rows);
-		print_listing(ctl, "CONNECTIONS", &table_connections, rows);
+	struct records rows = { 0 };
+	struct table_choice choice;
+	int code = gather_connections(ctl, &rows);
+	if (code == CTL_OK && ctl->is_json) {
+		json_object_set_new(all, "connections", records_to_json(&rows));
+	} else if (code == CTL_OK && rows.n && table_choose(&table_connections, NULL, &choice, NULL)) {
+		print_title(ctl, "CONNECTIONS");
+		table_print_records(ctl->out, &table_connections, &choice, &rows, &ctl->look);
 	}
-	json_decref(rows);
+	records_fini(&rows);
 	return code;
 }
 

@@ -4,9 +4,8 @@
 #ifndef FDSUP_CTL_VERBS_H
 #define FDSUP_CTL_VERBS_H
 
-#include <jansson.h>
-
 #include "ctl/ctl.h"
+#include "ctl/records.h"
 
 /* verb_status.c */
 int run_status(struct ctl *ctl);
@@ -34,8 +33,8 @@ int run_top(struct ctl *ctl);
 /* verb_connections.c */
 int run_connections(struct ctl *ctl);
 
-/* The same file: appends all connections that are asked for to an array. */
-int gather_connections(struct ctl *ctl, json_t *rows);
+/* The same file: adds all connections that are asked for. */
+int gather_connections(struct ctl *ctl, struct records *rows);
 
 /* verb_kill.c */
 int run_kill_connection(struct ctl *ctl);

@@ -131,7 +131,10 @@ bool view_check(const struct ctl *ctl, const struct table *table)
 }
 
 struct ordered {
-	json_t *row;
+	union {
+		json_t *row;
+		struct record record;
+	};
 	const json_t *key;
 	size_t index;
 };
@@ -158,6 +161,11 @@ static int compare_falling(const void *a, const void *b)
 	return compare(a, b, true);
 }
 
+static void sort_items(const struct ctl *ctl, struct ordered items[], size_t n)
+{
+	qsort(items, n, sizeof *items, *ctl->sort == '-' ? compare_falling : compare_rising);
+}
+
 static void sort_rows(const struct ctl *ctl, const struct table *table, json_t *rows)
 {
 	const struct table_column *column = table_find(table, column_name(ctl));
@@ -170,7 +178,7 @@ static void sort_rows(const struct ctl *ctl, const struct table *table, json_t *
 		items[i].key = json_object_get(items[i].row, column->field);
 		items[i].index = i;
 	}
-	qsort(items, n, sizeof *items, *ctl->sort == '-' ? compare_falling : compare_rising);
+	sort_items(ctl, items, n);
 	json_array_clear(rows);
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(rows, items[i].row);
@@ -190,4 +198,38 @@ void view_apply(
 	json_decref(wanted);
 	if (ctl->sort)
 		sort_rows(ctl, table, rows);
+}
+
+/* A row is read for its key, and forgotten. */
+static void sort_records(const struct ctl *ctl, const struct table *table, struct records *rows)
+{
+	const struct table_column *column = table_find(table, column_name(ctl));
+	struct ordered *items = column ? calloc(rows->n + 1, sizeof *items) : NULL;
+	if (!items)
+		return;
+	for (size_t i = 0; i < rows->n; i++)
+		items[i] = (struct ordered){
+			.record = rows->items[i],
+			.key = json_deep_copy(json_object_get(records_at(rows, i), column->field)),
+			.index = i,
+		};
+	sort_items(ctl, items, rows->n);
+	for (size_t i = 0; i < rows->n; i++) {
+		rows->items[i] = items[i].record;
+		json_decref((json_t *)items[i].key);
+	}
+	free(items);
+}
+
+void view_apply_records(const struct ctl *ctl, const struct table *table, struct records *rows)
+{
+	size_t n = 0;
+	bool has_filter = ctl->states || is_given(ctl, OPTION_WORKER);
+	for (size_t i = 0; has_filter && i < rows->n; i++)
+		if (is_wanted(ctl, records_at(rows, i)))
+			rows->items[n++] = rows->items[i];
+	if (has_filter)
+		rows->n = n;
+	if (ctl->sort)
+		sort_records(ctl, table, rows);
 }

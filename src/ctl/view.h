@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "ctl/ctl.h"
+#include "ctl/records.h"
 #include "ctl/table.h"
 
 /* Whether --sort names a column, and --state states that there are; if not, that was said. */
@@ -17,5 +18,6 @@ bool view_check(const struct ctl *ctl, const struct table *table);
 /* Puts the array `rows` of the reply in order, without what is not wanted. */
 void view_apply(
 	const struct ctl *ctl, const struct table *table, json_t *parameters, const char *rows);
+void view_apply_records(const struct ctl *ctl, const struct table *table, struct records *rows);
 
 #endif
