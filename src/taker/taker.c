@@ -16,8 +16,11 @@
 /* So many connections are taken before the loop looks at those that are there. */
 enum { TAKEN_IN_A_ROW = 8 };
 
-/* More than the loop adds to its tables for a connection. */
-enum { RESERVE_SIZE = 16 * 1024 };
+/*
+ * More than the loop needs for one connection more. It has four tables with up to 16 bytes for each
+ * descriptor or timer, doubles one that is full, and aborts where it gets no memory for that.
+ */
+enum { RESERVE_LEAST = 16 * 1024, RESERVE_EACH = 4 * 2 * 16 };
 
 static const double retry_s = 0.5;
 
@@ -150,7 +153,7 @@ static bool has_room(struct taker *taker)
 	if (!taker->memory)
 		taker->memory = calloc(1, taker->settings.n_memory);
 	if (!taker->reserve)
-		taker->reserve = malloc(RESERVE_SIZE);
+		taker->reserve = malloc(RESERVE_LEAST + taker->n_taken * RESERVE_EACH);
 	if (!error && (!taker->memory || !taker->reserve))
 		error = -ENOMEM;
 	if (error) {
