@@ -60,7 +60,7 @@ cmake --build "$build/debug" --parallel 2
 echo "Building with AddressSanitizer and UBSan"
 configure asan -DFDSUP_SANITIZE=ON
 cmake --build "$build/asan" --parallel 2
-configure clang -DCMAKE_C_COMPILER=clang -DFDSUP_MUSL_WORKER=OFF
+configure clang -DCMAKE_C_COMPILER=clang -DFDSUP_MUSL=OFF
 
 cmake -S "$top/tests/whole" -B "$build/whole" -DFDSUP_TOP="$top" -DFDSUP_DEBUG="$build/debug" \
 	-DFDSUP_ASAN="$build/asan" -DFDSUP_CLANG="$build/clang" -DFDSUP_CASES="$cases" > /dev/null
