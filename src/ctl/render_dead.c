@@ -37,6 +37,17 @@ static void print_state(FILE *out, const struct dead *dead, const struct look *l
 			strerror(dead->pid_file_error));
 }
 
+/* The keeper has the sockets as long as somebody may still take them over. */
+static bool is_kept(const struct dead *dead)
+{
+	size_t i;
+	json_t *listener;
+	json_array_foreach(dead->listeners, i, listener)
+		if (strstr(reply_text(listener, "held_by"), "(fdsup-keeper)"))
+			return true;
+	return false;
+}
+
 void render_dead(FILE *out, const struct dead *dead, const struct look *look)
 {
 	print_state(out, dead, look);
@@ -46,6 +57,12 @@ void render_dead(FILE *out, const struct dead *dead, const struct look *look)
 		text_format_duration(age, age_ms > 0 ? (uint64_t)age_ms : 0);
 		look_print_line(out, look, TONE_PLAIN, "    pid %d, started %s, %s ago", dead->pid,
 			number_format_time(stamp, dead->started_at_ms), age);
+	}
+	if (!dead->is_running && is_kept(dead)) {
+		look_print_line(out, look, TONE_PLAIN,
+			"    its services go on, and nothing that ends is replaced");
+		look_print_line(out, look, TONE_PLAIN,
+			"    start fdsup: it takes all of it over; or fdsup --end, which ends it");
 	}
 	struct table_choice choice;
 	if (json_array_size(dead->listeners) && table_choose(&table_ports, NULL, &choice, NULL)) {

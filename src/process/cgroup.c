@@ -27,10 +27,16 @@ static const char *const controllers[N_CONTROLLERS] = { "memory", "pids", "cpu" 
 
 static struct {
 	char path[PATH_MAX]; /* in which we were started; empty: not looked for yet */
+	pid_t owner;         /* whose groups they are: of a fdsup that died before us; 0: ours */
 	bool is_moved;       /* we are in a part of it */
 	bool is_enabled[N_CONTROLLERS];
 	bool was_enabled[N_CONTROLLERS]; /* by somebody else, and stays so */
 } base;
+
+static int owner(void)
+{
+	return base.owner ? (int)base.owner : (int)getpid();
+}
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
@@ -71,7 +77,7 @@ static FILE *open_file(const char *folder, const char *name)
 
 static int service_path(const char *service, char path[PATH_MAX])
 {
-	return join_path(path, "%s/" CGROUP_PREFIX "%d.%s", base.path, (int)getpid(), service);
+	return join_path(path, "%s/" CGROUP_PREFIX "%d.%s", base.path, owner(), service);
 }
 
 /* ---- the group that is divided --------------------------------------------------------------- */
@@ -87,7 +93,7 @@ static void remove_abandoned(void)
 		if (strncmp(entry->d_name, CGROUP_PREFIX, length))
 			continue;
 		int pid = atoi(entry->d_name + length);
-		bool is_abandoned = pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+		bool is_abandoned = pid > 0 && pid != owner() && kill(pid, 0) < 0 && errno == ESRCH;
 		if (is_abandoned && join_path(path, "%s/%s", base.path, entry->d_name) == 0)
 			rmdir(path);
 	}
@@ -97,7 +103,7 @@ static void remove_abandoned(void)
 
 static int own_path(char path[PATH_MAX])
 {
-	return join_path(path, "%s/" CGROUP_PREFIX "%d", base.path, (int)getpid());
+	return join_path(path, "%s/" CGROUP_PREFIX "%d", base.path, owner());
 }
 
 /* Also after another program was executed in our place, which has all this before it. */
@@ -362,4 +368,23 @@ void cgroup_leave(void)
 	write_text(base.path, "cgroup.procs", text);
 	rmdir(path);
 	base.is_moved = false;
+}
+
+const char *cgroup_base(int *ret_owner)
+{
+	*ret_owner = owner();
+	return base.path[0] ? base.path : NULL;
+}
+
+void cgroup_adopt(const char *path, int owner_pid)
+{
+	char own[PATH_MAX];
+	struct move move = { .target = own };
+	snprintf(base.path, sizeof base.path, "%s", path);
+	base.owner = owner_pid;
+	base.is_moved = own_path(own) == 0 && access(own, F_OK) == 0;
+	for (size_t i = 0; i < N_CONTROLLERS; i++)
+		base.is_enabled[i] = cgroup_has_enabled(base.path, controllers[i]);
+	if (base.is_moved)
+		move_one(&move, getpid());
 }

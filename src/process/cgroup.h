@@ -37,6 +37,12 @@ uint64_t cgroup_oom_kills(const char *service);
 /* Removes the group, and those below it. -EBUSY: there still is a process. */
 int cgroup_remove(const char *service);
 
+/* In which group all this is, and whose pid is part of the names; NULL: nothing is made. */
+const char *cgroup_base(int *ret_owner);
+
+/* The same groups for the fdsup that takes over from one that died. */
+void cgroup_adopt(const char *path, int owner_pid);
+
 /* At the end of fdsup: it goes back to where it was started, and the groups of its own are removed. */
 void cgroup_leave(void);
 

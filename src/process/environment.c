@@ -5,10 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/orphans.h"
+
 const char environment_default_path[] =
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { FIXED_VARIABLES = 14, NUMBER_TEXT_SIZE = 24 };
+enum { FIXED_VARIABLES = 15, NUMBER_TEXT_SIZE = 24 };
+
+static char own_instance[64];
+
+void environment_set_instance(const char *instance)
+{
+	snprintf(own_instance, sizeof own_instance, "%s", instance);
+}
 
 /* Room for any pid. */
 static const char pid_room[] = "          ";
@@ -135,6 +144,8 @@ static void gather(struct variables *all, const struct service_config *service)
 	}
 	/* Last: by it the programs of a service are known again (process/orphans.h). */
 	put_fixed(all, "FDSUP_SERVICE", service->name);
+	if (*own_instance)
+		put_fixed(all, orphans_instance, own_instance);
 }
 
 char **environment_create(

@@ -8,8 +8,11 @@
 
 extern const char environment_default_path[];
 
+/* FDSUP_INSTANCE of all that is made from now on: process/orphans.h. */
+void environment_set_instance(const char *instance);
+
 /*
- * PATH, HOME, USER, LOGNAME, SHELL of the account, FDSUP_SERVICE, then what pass_environment takes
+ * PATH, HOME, USER, LOGNAME, SHELL of the account, FDSUP_SERVICE, FDSUP_INSTANCE, then what pass_environment takes
  * from our own environment, then what `environment` adds; a later one replaces an earlier one of the
  * same name; then what a long-lived program needs to find us: FDSUP_QUEUE, NOTIFY_SOCKET,
  * FDSUP_READY_FD, WATCHDOG_USEC, LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (whose value is left to process/spawn.h)

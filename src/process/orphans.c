@@ -13,6 +13,16 @@
 
 enum { ENVIRONMENT_MAX = 128 * 1024 };
 
+static const char service_variable[] = "FDSUP_SERVICE";
+const char orphans_instance[] = "FDSUP_INSTANCE";
+
+static char adopted_instance[64]; /* empty: there was no supervisor before us */
+
+void orphans_adopt(const char *instance)
+{
+	snprintf(adopted_instance, sizeof adopted_instance, "%s", instance);
+}
+
 struct process {
 	pid_t pid;
 	pid_t parent;
@@ -111,14 +121,56 @@ static void mark_descendants(struct processes *all, pid_t self)
 	}
 }
 
-static const char *service_of(pid_t pid, char *text, size_t size)
+static const char *variable_of(pid_t pid, const char *name, char *text, size_t size)
 {
-	static const char name[] = "FDSUP_SERVICE=";
+	size_t n = strlen(name);
 	ssize_t length = read_file(pid, "environ", text, size);
 	for (ssize_t i = 0; i < length; i += (ssize_t)strlen(text + i) + 1)
-		if (!strncmp(text + i, name, sizeof name - 1))
-			return text + i + sizeof name - 1;
+		if (!strncmp(text + i, name, n) && text[i + (ssize_t)n] == '=')
+			return text + i + n + 1;
 	return NULL;
+}
+
+/* Those that a supervisor before us has started, and what descends from them. */
+static void mark_adopted(struct processes *all, char *text, size_t size)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct process *process = &all->items[i];
+		if (process->is_ours || process->is_zombie || process->pid == getpid())
+			continue;
+		const char *instance = variable_of(process->pid, orphans_instance, text, size);
+		process->is_ours = instance && !strcmp(instance, adopted_instance);
+	}
+	mark_descendants(all, getpid());
+}
+
+static bool is_of(pid_t pid, const char *instance, char *text)
+{
+	const char *found = variable_of(pid, orphans_instance, text, ENVIRONMENT_MAX);
+	return found && !strcmp(found, instance);
+}
+
+bool orphans_is_of(pid_t pid, const char *instance)
+{
+	char *text = malloc(ENVIRONMENT_MAX);
+	bool is = text && is_of(pid, instance, text);
+	free(text);
+	return is;
+}
+
+int orphans_walk_instance(const char *instance,
+	void (*visit)(void *context, pid_t pid, const char *service), void *context)
+{
+	struct processes all = { 0 };
+	char *text = malloc(ENVIRONMENT_MAX);
+	int r = text ? read_all(&all) : -ENOMEM;
+	for (size_t i = 0; i < all.n && r == 0; i++)
+		if (!all.items[i].is_zombie && all.items[i].pid != getpid() &&
+			is_of(all.items[i].pid, instance, text))
+			visit(context, all.items[i].pid, NULL);
+	free(all.items);
+	free(text);
+	return r;
 }
 
 int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), void *context)
@@ -128,10 +180,13 @@ int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), v
 	int r = text ? read_all(&all) : -ENOMEM;
 	if (r == 0) {
 		mark_descendants(&all, getpid());
+		if (*adopted_instance)
+			mark_adopted(&all, text, ENVIRONMENT_MAX);
 		for (size_t i = 0; i < all.n; i++)
 			if (all.items[i].is_ours && !all.items[i].is_zombie)
 				visit(context, all.items[i].pid,
-					service_of(all.items[i].pid, text, ENVIRONMENT_MAX));
+					variable_of(all.items[i].pid, service_variable, text,
+						ENVIRONMENT_MAX));
 	}
 	free(all.items);
 	free(text);
@@ -147,7 +202,7 @@ pid_t process_parent(pid_t pid)
 bool process_is_of(pid_t pid, const char *service)
 {
 	char *text = malloc(ENVIRONMENT_MAX);
-	const char *named = text ? service_of(pid, text, ENVIRONMENT_MAX) : NULL;
+	const char *named = text ? variable_of(pid, service_variable, text, ENVIRONMENT_MAX) : NULL;
 	bool is_of = named && !strcmp(named, service);
 	free(text);
 	return is_of;

@@ -10,6 +10,19 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The variable by which all processes of an instance of fdsup, whoever started them, are known. */
+extern const char orphans_instance[];
+
+/* From now on those of this instance count as descendants: their supervisor died before them. */
+void orphans_adopt(const char *instance);
+
+/* Whether a process is of this instance. */
+bool orphans_is_of(pid_t pid, const char *instance);
+
+/* Walks all processes of this instance, and no others. */
+int orphans_walk_instance(const char *instance,
+	void (*visit)(void *context, pid_t pid, const char *service), void *context);
+
 /*
  * Walks all descendants of this process. `visit` gets each pid with the service it names (NULL: it
  * names none, or its environment cannot be read); zombies are left out. 0 or -errno (no /proc).

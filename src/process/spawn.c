@@ -228,9 +228,6 @@ static enum step become(const struct spawn_request *request, const struct accoun
 		return STEP_DIRECTORY;
 	if (request->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return STEP_PRIVILEGES;
-	/* After set*id, which clears it: prctl(2). */
-	if (request->parent_death_signal && prctl(PR_SET_PDEATHSIG, request->parent_death_signal) < 0)
-		return STEP_PRIVILEGES;
 	if (request->pid_text)
 		write_pid(request->pid_text);
 	umask(request->umask);

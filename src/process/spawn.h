@@ -45,7 +45,6 @@ struct spawn_request {
 	bool no_new_privileges;
 	const struct sandbox_rules *sandbox; /* needs no_new_privileges; NULL: none */
 	char *pid_text;              /* in envp: ten bytes that become the program's own pid; or NULL */
-	int parent_death_signal;     /* sent to the program when we die; 0: none */
 	struct spawn_descriptor descriptors[SPAWN_DESCRIPTORS]; /* no other is inherited */
 	size_t n_descriptors;
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "policy/health.h"
+#include "process/orphans.h"
 #include "process/spawn.h"
 #include "supervisor/capture.h"
 #include "supervisor/connections.h"
@@ -23,6 +25,7 @@
 #include "supervisor/pulse.h"
 #include "supervisor/notices.h"
 #include "supervisor/helpers.h"
+#include "supervisor/keeper.h"
 #include "supervisor/reload.h"
 #include "supervisor/service.h"
 #include "supervisor/severing.h"
@@ -183,6 +186,7 @@ void acceptor_tell_with(
 	memcpy(&kind, message, sizeof kind);
 	if (acceptor->channel.socket < 0)
 		return;
+	keeper_doubt(acceptor->supervisor);
 	int r = channel_send(&acceptor->channel, message, control_size(kind), fds, n_fds);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return; /* it has just died; the next one will be told */
@@ -311,6 +315,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	close_channel(acceptor);
 	acceptor->is_ready = false;
 	connections_on_acceptor_gone(acceptor);
+	keeper_touch_acceptor(acceptor);
 	if (acceptor->is_stopping) {
 		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);
 		return;
@@ -353,8 +358,10 @@ static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char
 		"fdsup-acceptor", "--control", "3", "--scoreboard", "4",
 		notices_fd >= 0 ? "--notices" : NULL, "5", NULL,
 	};
-	static const char *const environment[] = { NULL };
 	const struct supervisor *supervisor = acceptor->supervisor;
+	char instance[64];
+	snprintf(instance, sizeof instance, "%s=%s", orphans_instance, supervisor->instance);
+	const char *const environment[] = { instance, NULL };
 	struct spawn_request request = {
 		.path = supervisor->acceptor_path,
 		.argv = (char *const *)argv,
@@ -414,6 +421,7 @@ int acceptor_start(struct acceptor *acceptor)
 	channel_init(&acceptor->channel, fd_take(&ours));
 	acceptor_listen(acceptor);
 	zone_tell(acceptor->supervisor, acceptor);
+	keeper_touch_acceptor(acceptor);
 	return 0;
 }
 

@@ -41,6 +41,7 @@ struct acceptor {
 	struct confinement confinement; /* as it told, once it is ready */
 	bool is_missing_told;         /* what of its confinement this system lacks; once for all */
 	bool is_stopping;
+	bool is_touched;              /* keeper_touch_acceptor */
 	bool is_renewed;              /* told to end, for another to take its place */
 	uint64_t started_ms;
 	uint64_t accepted_before;     /* what others had accepted when it was started */

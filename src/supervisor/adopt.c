@@ -2,20 +2,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <ev.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "process/environment.h"
+#include "process/orphans.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
 #include "supervisor/ending.h"
 #include "supervisor/helpers.h"
+#include "supervisor/keeper.h"
 #include "supervisor/late.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
@@ -73,6 +79,9 @@ int adopt_restore(struct supervisor *supervisor, struct state *state)
 {
 	char error[STATE_ERROR_SIZE] = "";
 	int r = saved_restore(supervisor, state, error);
+	environment_set_instance(supervisor->instance);
+	if (r == 0 && supervisor->n_crashes)
+		orphans_adopt(supervisor->instance);
 	saved_configs_free(supervisor);
 	fd_close(&supervisor->pack_fd);
 	if (r < 0)
@@ -95,10 +104,13 @@ static int resume_acceptor(struct acceptor *acceptor)
 		return r;
 	}
 	capture_resume(acceptor->capture);
-	if (!acceptor->child.pid || acceptor->channel.socket < 0)
+	if (!acceptor->child.pid)
 		return 0;
 	children_resume(&supervisor->children, &acceptor->child);
-	acceptor_listen(acceptor);
+	if (acceptor->channel.socket >= 0)
+		acceptor_listen(acceptor);
+	else
+		acceptor->is_renewed = true; /* it was told to end, and has not yet */
 	return 0;
 }
 
@@ -180,8 +192,98 @@ int adopt_resume(struct supervisor *supervisor, struct state *state)
 	saved_clients_restore(supervisor, state);
 	zone_refresh(supervisor);
 	sequence_look(supervisor);
+	keeper_resume(supervisor);
 	replace_old_programs(supervisor);
 	return 0;
+}
+
+/* ---- after a death ----------------------------------------------------------------------------- */
+
+/* A worker that tried a new configuration: the reload that comes next begins with another. */
+static void end_trial(struct worker *worker)
+{
+	if (worker->generation <= worker->service->generation || !worker_is_working(worker))
+		return;
+	worker_stop(worker);
+	worker->service->n_working--;
+}
+
+static void adopt_child(struct child *child, const char *instance)
+{
+	child->is_adopted = true;
+	/* Without its descriptor it must at least be what it says. */
+	if (child->pid && child->pidfd < 0 && orphans_is_of(child->pid, instance))
+		child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+}
+
+/* Its answers to questions of before must not be taken for answers to ours. */
+enum { SYNCS_APART = 1 << 16 };
+
+void adopt_orphans(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
+		struct acceptor *acceptor = supervisor->acceptors[i];
+		adopt_child(&acceptor->child, supervisor->instance);
+		acceptor->n_syncs += SYNCS_APART;
+	}
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		for (struct worker *worker = service->workers; worker; worker = worker->next)
+			adopt_child(&worker->child, supervisor->instance);
+	}
+}
+
+static void hear_note(struct supervisor *supervisor, const char *text)
+{
+	char *rest;
+	long pid = strtol(text, &rest, 10);
+	if (*rest == ' ')
+		readiness_hear(supervisor, (pid_t)pid, rest + 1);
+}
+
+void adopt_hear_notes(struct supervisor *supervisor, const struct state *state)
+{
+	for (size_t i = 0; i < state->n; i++)
+		if (!strncmp(state->records[i].key, "note/", 5))
+			hear_note(supervisor, json_string_value(state->records[i].json));
+	for (size_t i = 0; i < supervisor->n_services; i++)
+		for (struct worker *worker = supervisor->services[i]->workers; worker;
+			worker = worker->next)
+			end_trial(worker);
+	for (size_t i = 0; keeper_is_in_doubt(supervisor) && i < supervisor->n_acceptors; i++)
+		if (acceptor_is_running(supervisor->acceptors[i]))
+			acceptor_renew(supervisor->acceptors[i]);
+}
+
+enum { LOOK_MS = 50, GRACE_MS = 10000 };
+
+struct sweep {
+	int signal;
+	unsigned n;
+};
+
+static void sweep_one(void *context, pid_t pid, const char *service)
+{
+	(void)service;
+	struct sweep *sweep = context;
+	sweep->n++;
+	kill(pid, sweep->signal);
+	kill(pid, SIGCONT);
+}
+
+unsigned adopt_end_left(const char *instance)
+{
+	uint64_t begin_ms = clock_now_ms();
+	unsigned n_most = 0;
+	for (;;) {
+		uint64_t since_ms = clock_now_ms() - begin_ms;
+		struct sweep sweep = { .signal = since_ms < GRACE_MS ? SIGTERM : SIGKILL };
+		if (orphans_walk_instance(instance, sweep_one, &sweep) < 0 || sweep.n == 0 ||
+			since_ms > 2 * GRACE_MS)
+			return n_most;
+		n_most = sweep.n > n_most ? sweep.n : n_most;
+		poll(NULL, 0, LOOK_MS);
+	}
 }
 
 /* ---- trying ------------------------------------------------------------------------------------ */

@@ -27,6 +27,21 @@ int adopt_restore(struct supervisor *supervisor, struct state *state);
 int adopt_resume(struct supervisor *supervisor, struct state *state);
 
 /*
+ * After a supervisor has died: its processes are not our children, and what it was doing at that
+ * moment may be half done. Between restoring and resuming.
+ */
+void adopt_orphans(struct supervisor *supervisor);
+
+/* Then, when all is taken up: what programs have told of themselves meanwhile. */
+void adopt_hear_notes(struct supervisor *supervisor, const struct state *state);
+
+/*
+ * Ends every process of the instance of fdsup that left `state`, or has that name: first asked, killed
+ * after a while. Waits for it. How many there were.
+ */
+unsigned adopt_end_left(const char *instance);
+
+/*
  * fdsup --adopt-check: tries whether this program could take the place of the one that has left a
  * state on descriptor 3, and prepares its configuration on descriptor 4; the texts follow. The exit
  * status; what is said is for whoever asked for the upgrade.

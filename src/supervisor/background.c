@@ -27,9 +27,30 @@ __attribute__((noreturn)) static void wait_for_child(pid_t child, int fd)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
 }
 
+static const char variable[] = "FDSUP_BACKGROUND";
+enum { EXPORTED_FD = 3 };
+
+void background_export(void)
+{
+	if (ready_fd >= 0 && dup2(ready_fd, EXPORTED_FD) >= 0)
+		setenv(variable, "1", 1);
+	fcntl(EXPORTED_FD, F_SETFD, 0);
+}
+
+bool background_keep(void)
+{
+	if (!getenv(variable) || fcntl(EXPORTED_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return false;
+	ready_fd = EXPORTED_FD;
+	unsetenv(variable);
+	return true;
+}
+
 void background_enter(void)
 {
 	int ends[2];
+	if (ready_fd >= 0)
+		return;
 	if (pipe2(ends, O_CLOEXEC) < 0) {
 		fprintf(stderr, "fdsup: cannot go into the background: %s\n", strerror(errno));
 		exit(EXIT_FAILURE);

@@ -208,6 +208,14 @@ struct capture *capture_create(struct ev_loop *loop, const char *name, enum capt
 	return capture;
 }
 
+/* Of a pipe whose other end we have; -1. */
+static int open_write_end(const struct capture *capture)
+{
+	char path[32];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", capture->read_fd);
+	return capture->read_fd < 0 ? -1 : open(path, O_WRONLY | O_CLOEXEC);
+}
+
 /* ---- over to another program ----------------------------------------------------------------- */
 
 /* What is kept beside us for the case of our death must be cheap to keep. */
@@ -270,7 +278,9 @@ json_t *capture_save(const struct capture *capture, struct state_fds *fds)
 		return NULL;
 	json_t *json = json_object();
 	json_object_set_new(json, "read_fd", state_save_fd(capture->read_fd, fds));
-	json_object_set_new(json, "write_fd", state_save_fd(capture->write_fd, fds));
+	/* A copy of the writing end elsewhere would hide that nobody writes any more: capture_rest. */
+	if (!fds->is_brief)
+		json_object_set_new(json, "write_fd", state_save_fd(capture->write_fd, fds));
 	json_object_set_new(json, "last_ms", json_integer((json_int_t)capture->last_ms));
 	if (fds->is_brief)
 		json_object_set_new(json, "lines", save_last_lines(capture));
@@ -298,6 +308,8 @@ struct capture *capture_restore(struct ev_loop *loop, const char *name, enum cap
 		if (capture->used < sizeof capture->line)
 			capture->line[capture->used++] = (char)json_integer_value(item);
 	capture->last_ms = (uint64_t)json_integer_value(json_object_get(json, "last_ms"));
+	if (capture->write_fd < 0)
+		capture->write_fd = open_write_end(capture);
 	return capture;
 }
 
@@ -317,15 +329,14 @@ int capture_wake(struct capture *capture)
 /* Without our own writing end a reader sees the end, if there is no other writer. */
 void capture_rest(struct capture *capture)
 {
-	char byte, path[32];
+	char byte;
 	if (!capture || capture->read_fd < 0)
 		return;
 	capture_end(capture);
 	fd_close(&capture->write_fd);
 	ssize_t n = read(capture->read_fd, &byte, 1);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", capture->read_fd);
 	if (n != 0)
-		capture->write_fd = open(path, O_WRONLY | O_CLOEXEC);
+		capture->write_fd = open_write_end(capture);
 	if (n > 0)
 		take_bytes(capture, &byte, 1);
 	if (capture->write_fd >= 0)

@@ -13,7 +13,7 @@
 #include "policy/health.h"
 
 /* Its new parent has to wait for it before the kernel tells how it ended. */
-enum { LOOKS_MAX = 25 };
+enum { LOOKS_MAX = 10 };
 static const double look_s = 0.02;
 
 /* The first version of struct pidfd_info, linux/pidfd.h, which old headers lack. */
@@ -164,6 +164,12 @@ void children_resume(struct children *children, struct child *child)
 	if (!child->is_adopted)
 		return;
 	child->n_looks = 0;
+	if (child->pidfd < 0) { /* nothing tells of its end: it has ended, as far as we can know */
+		ev_timer_init(&child->look, on_look, look_s, 0);
+		child->look.data = child;
+		ev_timer_start(children->loop, &child->look);
+		return;
+	}
 	ev_io_init(&child->ended, on_ended, child->pidfd, EV_READ);
 	ev_timer_init(&child->look, on_look, look_s, 0);
 	child->ended.data = child->look.data = child;

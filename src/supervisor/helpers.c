@@ -75,6 +75,7 @@ int helpers_find_all(struct supervisor *supervisor)
 		{ "fdsup-redirect", &supervisor->redirect_path },
 		{ "fdsup-builtin", &supervisor->builtin_path },
 		{ "fdsup-relay", &supervisor->relay_path },
+		{ "fdsup-keeper", &supervisor->keeper_path },
 	};
 	free(supervisor->program_path);
 	supervisor->program_path = helpers_own_path();

@@ -27,6 +27,7 @@
 #include "supervisor/runtime_dir.h"
 #include "supervisor/service.h"
 #include "supervisor/start.h"
+#include "supervisor/succession.h"
 #include "supervisor/supervisor.h"
 
 static void print(void *context, const char *text)
@@ -101,6 +102,7 @@ static int run(const struct options *options, struct config *config, char **argu
 		.loaded_wall_ms = clock_wall_ms(),
 		.null_fd = -1,
 		.pack_fd = -1,
+		.doubt_fd = -1,
 		.kept_admin_fd = -1,
 		.kept_notify_fd = -1,
 	};
@@ -110,7 +112,7 @@ static int run(const struct options *options, struct config *config, char **argu
 	log_output_tell_services(knows_service);
 	if (config)
 		config->edition = ++supervisor.last_edition;
-	if ((config ? start(&supervisor) : start_over(&supervisor)) == 0) {
+	if ((config ? start(&supervisor) : succession_after_exec(&supervisor)) == 0) {
 		log_output_started();
 		if (config && options->is_background && log_output_is_stderr())
 			fputs("fdsup: warning: log.to is \"stderr\", which the background has not: from now on "
@@ -158,7 +160,7 @@ int main(int argc, char **argv)
 	if (adopt_is_asked() && options.mode == MODE_RUN)
 		return run_over(&options, argv);
 	/* What whoever started us had open is not for our programs (CVE-2002-0871). */
-	fd_close_from(3);
+	fd_close_from(background_keep() ? 4 : 3);
 	/* A reload must find it wherever it was started from. */
 	char *absolute = realpath(options.config_path, NULL);
 	if (absolute && options.mode == MODE_RUN)
@@ -168,6 +170,13 @@ int main(int argc, char **argv)
 	if (!config) {
 		free(absolute);
 		return EXIT_FAILURE;
+	}
+	if (options.mode == MODE_END) {
+		struct supervisor supervisor = { .config = config, .doubt_fd = -1 };
+		int r = succession_end(&supervisor);
+		config_free(config);
+		free(absolute);
+		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
 	if (options.mode == MODE_SHOW_CONFIG)
 		config_show(config, print, NULL);

@@ -10,6 +10,7 @@
 enum options_mode {
 	MODE_RUN,
 	MODE_CHECK,       /* --check: load, print what is wrong */
+	MODE_END,         /* --end: what an fdsup that died has left */
 	MODE_ADOPT_CHECK, /* --adopt-check: of an upgrade; see adopt.h */
 	MODE_SHOW_CONFIG, /* --show-config: load, print the effective configuration */
 };

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/pack.h"
+#include "supervisor/keeper.h"
 #include "supervisor/listeners.h"
 #include "supervisor/log_output.h"
 #include "supervisor/plan_steps.h"
@@ -66,6 +67,8 @@ static void reconfigure(struct step *step)
 
 static void remove_service(struct service *service, bool is_replaced)
 {
+	if (service->is_awaiting)
+		service_unbind(service);
 	service->is_wanted = service->is_awaiting = service->is_to_stop = false;
 	service->is_leaving = true;
 	/* A daemon cannot finish what it has, and its successor may need what it holds. */
@@ -172,5 +175,6 @@ void plan_switch(struct plan *plan)
 	switch_globals(supervisor, plan->config);
 	plan->config = NULL;
 	supervisor->loaded_wall_ms = clock_wall_ms();
+	keeper_touch_all(supervisor);
 	published_write(supervisor);
 }

@@ -51,6 +51,15 @@ static void on_text(struct worker *worker, char *text)
 		on_assignment(worker, line);
 }
 
+void readiness_hear(struct supervisor *supervisor, pid_t pid, const char *text)
+{
+	struct worker *worker = find_worker(supervisor, pid);
+	char *copy = worker ? strdup(text) : NULL;
+	if (copy)
+		on_text(worker, copy);
+	free(copy);
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	(void)loop, (void)events;

@@ -7,6 +7,8 @@
 #ifndef FDSUP_SUPERVISOR_READINESS_H
 #define FDSUP_SUPERVISOR_READINESS_H
 
+#include <sys/types.h>
+
 struct supervisor;
 
 /* Binds "notify.sock" in the runtime directory and listens. 0 or -errno, which was logged. */
@@ -17,6 +19,9 @@ int readiness_resume(struct supervisor *supervisor, int fd);
 
 /* -1: there is none. */
 int readiness_fd(const struct supervisor *supervisor);
+
+/* What the process told while nobody listened. */
+void readiness_hear(struct supervisor *supervisor, pid_t pid, const char *text);
 
 void readiness_close(struct supervisor *supervisor);
 

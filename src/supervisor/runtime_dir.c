@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +56,40 @@ static int make_directory(const char *path, char error[RUNTIME_DIR_ERROR_SIZE])
 	return 0;
 }
 
-/* flock(2), not fcntl: it stays when the process forks into the background. */
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
+
+/* Whoever wrote the file; a zombie has no program any more. */
+static bool is_owner_dead(int fd, char text[32])
+{
+	char path[64], program[2];
+	ssize_t n = pread(fd, text, 31, 0);
+	text[n > 0 ? n : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+	long pid = strtol(text, NULL, 10);
+	if (pid <= 0)
+		return false;
+	snprintf(path, sizeof path, "/proc/%ld/exe", pid);
+	return (kill((pid_t)pid, 0) < 0 && errno == ESRCH) ||
+	       (readlink(path, program, sizeof program) < 0 && errno == ENOENT);
+}
+
+/*
+ * flock(2), not fcntl: it stays when the process forks into the background. A child that a dead one
+ * had just forked has it, too, until it has begun its own program, or has heard of that death.
+ */
+static int lock_file(int fd, char ret_owner[32])
+{
+	strcpy(ret_owner, "?");
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno == EINTR)
+			continue;
+		if (!is_owner_dead(fd, ret_owner) || i >= LOCK_TRIES)
+			return -EBUSY;
+		poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	return 0;
+}
+
 int runtime_dir_lock(const struct config *config, char error[RUNTIME_DIR_ERROR_SIZE])
 {
 	char path[4096];
@@ -69,24 +104,37 @@ int runtime_dir_lock(const struct config *config, char error[RUNTIME_DIR_ERROR_S
 			r == -ELOOP ? "; it is a symbolic link, remove it" : "");
 		return r;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		char text[32] = "?";
-		ssize_t n = pread(fd, text, sizeof text - 1, 0);
-		text[n > 0 ? strcspn(text, "\n") : 0] = 0;
+	char owner[32];
+	if (lock_file(fd, owner) < 0) {
 		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
 			"fdsup runs already with the runtime directory %s (pid %s); stop it, or set another "
 			"runtime_dir",
-			config->runtime_dir, text);
+			config->runtime_dir, owner);
 		return -EBUSY;
 	}
 	lock_fd = fd_take(&fd);
 	return 0;
 }
 
-int runtime_dir_write_pid(int64_t started_wall_ms)
+int runtime_dir_read_instance(char *instance, size_t size)
 {
-	char text[64];
-	int n = snprintf(text, sizeof text, "%d\n%" PRId64 "\n", (int)getpid(), started_wall_ms);
+	char text[128];
+	ssize_t n = pread(lock_fd, text, sizeof text - 1, 0);
+	text[n > 0 ? n : 0] = 0;
+	char *line = strchr(text, '\n');
+	line = line ? strchr(line + 1, '\n') : NULL;
+	size_t length = line ? strcspn(line + 1, "\n") : 0;
+	if (length == 0 || length >= size)
+		return -ENOENT;
+	snprintf(instance, size, "%.*s", (int)length, line + 1);
+	return 0;
+}
+
+int runtime_dir_write_pid(int64_t started_wall_ms, const char *instance)
+{
+	char text[128];
+	int n = snprintf(text, sizeof text, "%d\n%" PRId64 "\n%s\n", (int)getpid(), started_wall_ms,
+		instance);
 	if (ftruncate(lock_fd, 0) < 0 || pwrite(lock_fd, text, (size_t)n, 0) != n)
 		return -errno;
 	return 0;
@@ -213,4 +261,19 @@ void runtime_dir_clear(const struct config *config)
 	join_path(path, config, "fdsup.pid");
 	unlink(path);
 	fd_close(&lock_fd);
+}
+
+static void remove_socket(const char *path)
+{
+	struct stat status;
+	if (lstat(path, &status) == 0 && S_ISSOCK(status.st_mode))
+		unlink(path);
+}
+
+void runtime_dir_remove_sockets(const struct config *config)
+{
+	char path[4096];
+	remove_socket(config->admin_socket);
+	join_path(path, config, "notify.sock");
+	remove_socket(path);
 }

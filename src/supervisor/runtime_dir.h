@@ -20,7 +20,10 @@ enum { RUNTIME_DIR_ERROR_SIZE = 4608 };
 int runtime_dir_lock(const struct config *config, char error[RUNTIME_DIR_ERROR_SIZE]);
 
 /* Writes the pid and the start time into fdsup.pid. After a fork, by the process that stays. */
-int runtime_dir_write_pid(int64_t started_wall_ms);
+int runtime_dir_write_pid(int64_t started_wall_ms, const char *instance);
+
+/* The instance of the fdsup that wrote the file before; -ENOENT if it tells none. */
+int runtime_dir_read_instance(char *instance, size_t size);
 
 /* Binds the admin socket in place of one on which nobody answers. As above; *ret_fd listens. */
 int runtime_dir_open_admin(
@@ -40,6 +43,9 @@ struct runtime_dir_saved {
 };
 void runtime_dir_save(struct runtime_dir_saved *ret);
 void runtime_dir_restore(const struct runtime_dir_saved *saved);
+
+/* Those of an fdsup that died. Only with the lock. */
+void runtime_dir_remove_sockets(const struct config *config);
 
 /* Removes the socket and the files, as far as they are ours. */
 void runtime_dir_clear(const struct config *config);

@@ -2,11 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/server.h"
 #include "config/pack.h"
+#include "process/cgroup.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/capture.h"
+#include "supervisor/keeper.h"
 #include "supervisor/readiness.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/saved.h"
@@ -66,6 +69,8 @@ static json_t *save_runtime_dir(const void *object, struct state_fds *fds)
 	const struct supervisor *supervisor = object;
 	struct runtime_dir_saved saved;
 	runtime_dir_save(&saved);
+	if (fds->is_brief)
+		saved.lock_fd = -1; /* it goes with us: whoever comes next must be able to have it */
 	return json_pack("{s:s, s:s, s:o*, s:I, s:I}", "path", supervisor->config->runtime_dir,
 		"admin_socket", supervisor->config->admin_socket, "lock_fd",
 		state_save_fd(saved.lock_fd, fds), "admin_device",
@@ -109,7 +114,8 @@ static int restore_readiness(
 static json_t *save_admin(const void *object, struct state_fds *fds)
 {
 	const struct supervisor *supervisor = object;
-	return supervisor->admin ? state_save_fd(admin_server_fd(supervisor->admin), fds) : NULL;
+	/* A client that connects while nobody answers must see that. */
+	return supervisor->admin && !fds->is_brief ? state_save_fd(admin_server_fd(supervisor->admin), fds) : NULL;
 }
 
 static int restore_admin(
@@ -117,6 +123,39 @@ static int restore_admin(
 {
 	(void)error;
 	return state_restore_fd(value, fds, &((struct supervisor *)object)->kept_admin_fd);
+}
+
+static json_t *save_keeper(const void *object, struct state_fds *fds)
+{
+	return keeper_save(object, fds);
+}
+
+static int restore_keeper(
+	void *object, const json_t *value, struct state_fds *fds, char error[STATE_ERROR_SIZE])
+{
+	(void)error;
+	return keeper_restore(object, value, fds);
+}
+
+static json_t *save_cgroup(const void *object, struct state_fds *fds)
+{
+	(void)object, (void)fds;
+	int owner;
+	const char *path = cgroup_base(&owner);
+	return path ? json_pack("{s:s, s:i}", "path", path, "owner", owner) : NULL;
+}
+
+/* After an upgrade we are the owner still, and find all of it where we are. */
+static int restore_cgroup(
+	void *object, const json_t *value, struct state_fds *fds, char error[STATE_ERROR_SIZE])
+{
+	(void)fds, (void)error;
+	const struct supervisor *supervisor = object;
+	const char *path = json_string_value(json_object_get(value, "path"));
+	int owner = (int)json_integer_value(json_object_get(value, "owner"));
+	if (path && owner > 0 && owner != getpid() && !supervisor->is_check)
+		cgroup_adopt(path, owner);
+	return 0;
 }
 
 static json_t *save_version(const void *object, struct state_fds *fds)
@@ -154,10 +193,12 @@ static int restore_instance(
 
 static const struct state_row rows[] = {
 	STATE_PAIR("version", save_version, restore_version),
+	STATE_PAIR("cgroup", save_cgroup, restore_cgroup),
 	STATE_PAIR("instance", save_instance, restore_instance),
 	STATE_FIELD(STATE_UNSIGNED, struct supervisor, started_ms),
 	STATE_FIELD(STATE_SIGNED, struct supervisor, started_wall_ms),
 	STATE_FIELD(STATE_SIGNED, struct supervisor, loaded_wall_ms),
+	STATE_FIELD(STATE_SIGNED, struct supervisor, taken_over_wall_ms),
 	STATE_FIELD(STATE_UNSIGNED, struct supervisor, nofile),
 	STATE_FIELD(STATE_UNSIGNED, struct supervisor, last_serial),
 	STATE_FIELD(STATE_UNSIGNED, struct supervisor, last_edition),
@@ -167,6 +208,7 @@ static const struct state_row rows[] = {
 	STATE_FIELD(STATE_BOOL, struct supervisor, has_hup),
 	STATE_FIELD(STATE_TEXT, struct supervisor, reload_error),
 	STATE_PAIR("runtime_dir", save_runtime_dir, restore_runtime_dir),
+	STATE_PAIR("keeper", save_keeper, restore_keeper),
 	STATE_PAIR("notify_fd", save_readiness, restore_readiness),
 	STATE_PAIR("admin_fd", save_admin, restore_admin),
 };

@@ -16,6 +16,7 @@
 #include "supervisor/late.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/events.h"
+#include "supervisor/keeper.h"
 #include "supervisor/pool.h"
 #include "supervisor/readiness.h"
 #include "supervisor/roll.h"
@@ -72,6 +73,7 @@ void service_destroy(struct service *service)
 {
 	if (service->has_cgroup)
 		cgroup_remove(service->config->name);
+	keeper_forget(service);
 	watch_stop(service);
 	pool_retry_cancel(service);
 	listeners_close(service->listeners, service->n_listeners);
@@ -106,6 +108,8 @@ void service_unbind(struct service *service)
 	listeners_close(service->listeners, service->n_listeners);
 	service->listeners = NULL;
 	service->n_listeners = 0;
+	keeper_touch(service);
+	keeper_settle(service->supervisor);
 }
 
 /* ---- actions --------------------------------------------------------------------------------- */
@@ -137,6 +141,7 @@ int service_make_queue(struct service *service)
 	if (service->slots_fd < 0)
 		service->slots_fd = -1;
 	service_tell_queue(service);
+	keeper_touch(service);
 	return 0;
 }
 
@@ -177,6 +182,7 @@ void service_on_queue_closed(struct service *service)
 	watch_stop(service);
 	close_ends(service);
 	capture_rest(service->capture);
+	keeper_touch(service);
 }
 
 /* The listeners go at once; the queue stays until the workers are gone. */
@@ -189,6 +195,8 @@ static void close_listeners(struct service *service)
 	listeners_close(service->listeners, service->n_listeners);
 	service->listeners = NULL;
 	service->n_listeners = 0;
+	keeper_touch(service);
+	keeper_settle(service->supervisor);
 }
 
 /* Clients that nobody will serve any more see the end of their connection now. */
@@ -271,6 +279,7 @@ void service_raise(struct service *service, enum service_event event)
 		close_queue(service);
 	}
 	carry_out(service, step.actions);
+	keeper_touch(service);
 	if (service->state == STATE_ON_DEMAND && step.next != before)
 		rest(service);
 	if (service->state == step.next && step.next != before)

@@ -96,6 +96,7 @@ struct service {
 	uint32_t missing_which;        /* its place in the configuration */
 	int missing_error;             /* -errno */
 	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
+	bool is_touched;               /* keeper_touch */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	bool has_cgroup;               /* there is one, also if the configuration asks for none any more */
 	unsigned n_deaths;

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "supervisor/keeper.h"
 #include "supervisor/late.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
@@ -38,6 +39,9 @@ static void replace_listeners(struct service *service, struct listener *opened, 
 		copy->id = old[i].id;
 		copy->is_handed = true;
 	}
+	/* The acceptor is to be the last that has the old ones: whoever else has them cannot accept. */
+	keeper_touch(service);
+	keeper_settle(service->supervisor);
 	for (uint32_t i = 0; i < n_opened; i++)
 		if (!opened[i].is_handed)
 			service_tell_listener(service, &opened[i], CONTROL_LISTENER);
@@ -94,6 +98,7 @@ bool service_add_listener(struct service *service, const struct listener *listen
 		return false;
 	service->listeners = listeners;
 	listeners[service->n_listeners++] = *listener;
+	keeper_touch(service);
 	/* Who has the sockets itself gets one more only from the beginning. */
 	if (service_gets_listeners(service->config))
 		service_roll(service);

@@ -1,4 +1,3 @@
-#include "process/cgroup.h"
 #include "supervisor/start.h"
 
 #include <errno.h>
@@ -14,11 +13,13 @@
 #include "admin/server.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "process/cgroup.h"
+#include "process/environment.h"
 #include "supervisor/acceptor.h"
-#include "supervisor/adopt.h"
 #include "supervisor/connections.h"
 #include "supervisor/events.h"
 #include "supervisor/helpers.h"
+#include "supervisor/keeper.h"
 #include "supervisor/log_output.h"
 #include "supervisor/late.h"
 #include "supervisor/memory_watch.h"
@@ -29,10 +30,11 @@
 #include "supervisor/repeats.h"
 #include "supervisor/runtime_dir.h"
 #include "supervisor/sequence.h"
-#include "supervisor/saved.h"
 #include "supervisor/service.h"
 #include "supervisor/severing.h"
+#include "supervisor/start_steps.h"
 #include "supervisor/streams.h"
+#include "supervisor/succession.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/verbs.h"
@@ -76,10 +78,11 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
 	(void)loop, (void)events;
 	struct supervisor *supervisor = watcher->data;
-	if (!supervisor->has_departed)
-		return;
-	supervisor->has_departed = false;
-	supervisor_free_departed(supervisor);
+	if (supervisor->has_departed) {
+		supervisor->has_departed = false;
+		supervisor_free_departed(supervisor);
+	}
+	keeper_flush(supervisor);
 }
 
 static void watch_signal(struct supervisor *supervisor, ev_signal *watcher, int number,
@@ -90,7 +93,7 @@ static void watch_signal(struct supervisor *supervisor, ev_signal *watcher, int 
 	ev_signal_start(supervisor->loop, watcher);
 }
 
-static int start_loop(struct supervisor *supervisor)
+int start_loop(struct supervisor *supervisor)
 {
 	/* Not the default loop, which would reap our children itself. */
 	supervisor->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
@@ -116,7 +119,7 @@ static int start_loop(struct supervisor *supervisor)
 
 /* ---- what can fail --------------------------------------------------------------------------- */
 
-static int prepare_process(struct supervisor *supervisor)
+int start_prepare(struct supervisor *supervisor)
 {
 	supervisor->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (supervisor->null_fd < 0) {
@@ -212,10 +215,11 @@ static int name_instance(struct supervisor *supervisor)
 	for (size_t i = 0; i < sizeof bytes; i++)
 		snprintf(supervisor->instance + 2 * i, 3, "%02x", bytes[i]);
 	supervisor->worker_programs = helpers_identity_of_workers(supervisor);
+	environment_set_instance(supervisor->instance);
 	return 0;
 }
 
-static int open_admin(struct supervisor *supervisor)
+int start_open_admin(struct supervisor *supervisor)
 {
 	char error[RUNTIME_DIR_ERROR_SIZE];
 	int fd;
@@ -227,7 +231,7 @@ static int open_admin(struct supervisor *supervisor)
 	return verbs_serve(supervisor, fd);
 }
 
-static int lock(struct supervisor *supervisor)
+int start_lock(struct supervisor *supervisor)
 {
 	char error[RUNTIME_DIR_ERROR_SIZE];
 	int r = runtime_dir_lock(supervisor->config, error);
@@ -236,7 +240,7 @@ static int lock(struct supervisor *supervisor)
 	return r;
 }
 
-static int open_log(struct supervisor *supervisor)
+int start_open_log(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 	int r = log_output_open(config);
@@ -249,7 +253,7 @@ static int open_log(struct supervisor *supervisor)
 /* ---- the processes --------------------------------------------------------------------------- */
 
 /* Before any service runs that would have to be ended if it cannot be written. */
-static int write_pid_file(struct supervisor *supervisor)
+int start_write_pid_file(struct supervisor *supervisor)
 {
 	return pid_file_write(supervisor->pid_file);
 }
@@ -290,85 +294,47 @@ static int start_services(struct supervisor *supervisor)
 		sequence_start(supervisor->services[i]);
 	}
 	sequence_release(supervisor);
+	keeper_start(supervisor);
 	log_notice("fdsup %s: %zu service%s from %s", FDSUP_VERSION, n_enabled, n_enabled == 1 ? "" : "s",
 		supervisor->config_path);
 	return 0;
 }
 
-/* ---- the place of another ---------------------------------------------------------------------- */
-
-static int restore(struct supervisor *supervisor)
+static int run_steps(
+	struct supervisor *supervisor, int (*const steps[])(struct supervisor *), size_t n)
 {
-	return adopt_restore(supervisor, supervisor->state);
-}
-
-static int resume_sockets(struct supervisor *supervisor)
-{
-	int notify_fd = fd_take(&supervisor->kept_notify_fd);
-	int r = readiness_resume(supervisor, notify_fd);
-	if (r == 0 && supervisor->kept_admin_fd >= 0)
-		return verbs_serve(supervisor, fd_take(&supervisor->kept_admin_fd));
-	return r < 0 ? r : open_admin(supervisor);
-}
-
-static int resume(struct supervisor *supervisor)
-{
-	return adopt_resume(supervisor, supervisor->state);
-}
-
-static void forget_state(struct supervisor *supervisor)
-{
-	state_free(supervisor->state);
-	supervisor->state = NULL;
-}
-
-int start_over(struct supervisor *supervisor)
-{
-	static int (*const steps[])(struct supervisor *supervisor) = {
-		prepare_process, start_loop, restore, open_log, resume_sockets, resume,
-	};
-	struct state state;
-	int r = adopt_read(supervisor, &state);
-	if (r < 0)
-		return r;
-	supervisor->state = &state;
-	for (size_t i = 0; i < sizeof steps / sizeof *steps && r == 0; i++)
+	int r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
 		r = steps[i](supervisor);
-	forget_state(supervisor);
 	if (r < 0)
-		return r;
-	pid_file_keep(supervisor->pid_file);
-	log_notice("fdsup %s has taken the place of fdsup %s: %zu service%s", FDSUP_VERSION,
-		supervisor->version_before, supervisor->n_services,
-		supervisor->n_services == 1 ? " goes on" : "s go on");
-	published_write(supervisor);
-	if (supervisor->has_hup)
-		reload_request(supervisor, NULL, false);
-	supervisor->has_hup = false;
-	return 0;
+		log_error("nothing was started");
+	return r;
 }
 
 int start(struct supervisor *supervisor)
 {
-	static int (*const steps[])(struct supervisor *supervisor) = {
-		prepare_process, name_instance,   lock,          open_log,   start_loop,
-		create_acceptors, start_acceptors, create_services, bind_services, open_admin,
-		readiness_open,  write_pid_file,  start_services,
+	static int (*const first[])(struct supervisor *supervisor) = {
+		start_prepare, start_lock, start_open_log, start_loop,
 	};
-	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-		int r = steps[i](supervisor);
-		if (r < 0) {
-			log_error("nothing was started");
-			end_acceptors(supervisor);
-			return r;
-		}
+	static int (*const steps[])(struct supervisor *supervisor) = {
+		succession_end_left, name_instance, create_acceptors, start_acceptors, create_services,
+		bind_services, start_open_admin, readiness_open, start_write_pid_file, start_services,
+	};
+	int r = run_steps(supervisor, first, sizeof first / sizeof *first);
+	int is_over = r == 0 ? succession_look(supervisor) : r;
+	if (is_over < 0)
+		return is_over;
+	r = is_over ? 0 : run_steps(supervisor, steps, sizeof steps / sizeof *steps);
+	if (r < 0) {
+		end_acceptors(supervisor);
+		return r;
 	}
-	int r = runtime_dir_write_pid(supervisor->started_wall_ms);
+	r = runtime_dir_write_pid(supervisor->started_wall_ms, supervisor->instance);
 	if (r < 0)
 		log_warning("cannot write fdsup.pid in %s: %s; fdsupctl finds fdsup all the same",
 			supervisor->config->runtime_dir, strerror(-r));
 	published_write(supervisor);
-	return 0;
+	return 0; /* what the keeper is to have it gets when everybody has been told: it takes its time */
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
@@ -388,6 +354,7 @@ static void stop_watchers(struct supervisor *supervisor)
 
 void start_undo(struct supervisor *supervisor)
 {
+	keeper_end(supervisor);
 	if (supervisor->loop) {
 		waits_end(supervisor);
 		upgrade_end(supervisor);
@@ -422,6 +389,7 @@ void start_undo(struct supervisor *supervisor)
 	free(supervisor->redirect_path);
 	free(supervisor->builtin_path);
 	free(supervisor->relay_path);
+	free(supervisor->keeper_path);
 	free(supervisor->reload_error);
 	fd_close(&supervisor->null_fd);
 	config_free(supervisor->config);

@@ -10,9 +10,6 @@ struct supervisor;
 /* Everything up to the running loop. 0 or -errno; every reason was logged. */
 int start(struct supervisor *supervisor);
 
-/* The same for one that takes the place of another in this process: adopt_is_asked. */
-int start_over(struct supervisor *supervisor);
-
 /* Frees what start made, as far as it came. No process of ours may be left. */
 void start_undo(struct supervisor *supervisor);
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "supervisor/acceptor.h"
+#include "supervisor/keeper.h"
 #include "supervisor/notify.h"
 #include "supervisor/sequence.h"
 #include "supervisor/service.h"
@@ -126,6 +127,9 @@ void supervisor_stop(struct supervisor *supervisor)
 	} else {
 		log_notice("stopping at once");
 	}
+	/* Nothing is to survive from now on. */
+	if (!supervisor->is_stopping)
+		keeper_end(supervisor);
 	supervisor->is_stopping = true;
 	sequence_stop_all(supervisor);
 	if (is_all_stopped(supervisor) && !supervisor->is_ending_acceptors) {

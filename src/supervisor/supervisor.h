@@ -18,6 +18,7 @@
 struct acceptor;
 struct connections_round;
 struct admin_server;
+struct keeper;
 struct readiness;
 struct reload;
 struct repeat;
@@ -43,6 +44,10 @@ struct supervisor {
 	size_t n_acceptors;
 	struct admin_server *admin;
 	struct readiness *readiness;
+	struct keeper *keeper;      /* NULL: there can be none */
+	_Atomic uint32_t *doubt;    /* keeper_doubt; NULL: it cannot be noted */
+	int doubt_fd;
+	bool has_touched;           /* keeper_flush has something to send */
 	struct wait *waits;         /* list: admin calls that wait for services */
 	struct death_list deaths, command_deaths;
 	struct severing *severings; /* commands that have been told to end; list */
@@ -60,11 +65,13 @@ struct supervisor {
 	char *redirect_path;
 	char *builtin_path;
 	char *relay_path;
+	char *keeper_path;
 	char *program_path;         /* our own, as it was found */
 	char instance[33];          /* of all that descends from one start, through crashes and upgrades */
 	char version_before[32];    /* of the program whose place we took; empty: none */
 	unsigned n_upgrades;        /* since the start, */
 	unsigned n_crashes;         /* and supervisors that died meanwhile */
+	int64_t taken_over_wall_ms; /* when we did that of one that had died; 0: we did not */
 	int kept_notify_fd;         /* restoring: the sockets of before */
 	int kept_admin_fd;
 	int pack_fd;                /* the configuration as a check has loaded it; -1: none */

@@ -21,6 +21,7 @@
 #include "supervisor/command_line.h"
 #include "supervisor/deaths.h"
 #include "supervisor/events.h"
+#include "supervisor/keeper.h"
 #include "supervisor/memory_watch.h"
 #include "supervisor/pool.h"
 #include "supervisor/ready_pipe.h"
@@ -157,12 +158,6 @@ static void hand_sockets_over(const struct service *service, struct spawn_reques
 	request->pid_text = environment_listen_pid((char **)request->envp);
 }
 
-/* A signal that was meant for a program of the administrator's is nothing to ours. */
-static int end_signal(const struct service_config *config)
-{
-	return service_type_is_ours(config->type) ? SIGTERM : config->supervision->stop_signal;
-}
-
 /*
  * Exactly those of the file. Who may not take the others from what the program executes sees to it in
  * another way that they have no effect.
@@ -247,9 +242,6 @@ static pid_t spawn_worker(struct service *service, const struct command_line *li
 		request.limits = config->limits;
 	/* A limit that is meant for a command must not starve what serves all of them. */
 	request.is_leaving_limits = config->type == SERVICE_EXEC;
-	/* The next fdsup starts its own; two of them would be worse than none for a moment. */
-	if (config->type == SERVICE_DAEMON || service_gets_listeners(config))
-		request.parent_death_signal = end_signal(config);
 	struct sandbox_rules sandbox;
 	int r = sandbox_make(&sandbox, config, line->path, ret_step);
 	if (r < 0)
@@ -343,6 +335,7 @@ int worker_start(struct service *service, uint32_t n_others, const char **ret_st
 	service->has_spawned = true;
 	if (service->config->supervision->max_rss)
 		memory_watch_start(service->supervisor);
+	keeper_tell_now(service);
 	events_on_worker(worker, "started");
 	return 0;
 }
@@ -359,6 +352,7 @@ void worker_on_ready(struct worker *worker)
 	roll_on_ready(worker);
 	worker_set_timer(worker, retire_ms(worker));
 	events_on_worker(worker, "ready");
+	keeper_touch(worker->service);
 	pool_end_renewal(worker);
 	pool_check_ready(worker->service);
 }
@@ -403,6 +397,7 @@ bool worker_is_working(const struct worker *worker)
 
 void worker_free(struct worker *worker)
 {
+	keeper_touch(worker->service);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->timer);
 	ev_timer_stop(worker->service->supervisor->loop, &worker->watchdog);
 	close_ready_pipe(worker);
@@ -426,6 +421,7 @@ void worker_stop(struct worker *worker)
 	const struct service_config *config = worker->service->config;
 	close_ready_pipe(worker);
 	worker->state = WORKER_STOPPING;
+	keeper_touch(worker->service);
 	if (is_ours(worker)) {
 		kill(worker->pid, SIGTERM);
 	} else {
@@ -448,6 +444,7 @@ void worker_drain(struct worker *worker)
 	}
 	close_ready_pipe(worker);
 	worker->state = WORKER_DRAINING;
+	keeper_touch(worker->service);
 	kill(worker->pid, is_ours(worker) ? SIGHUP : config->supervision->stop_signal);
 	worker_set_timer(worker, is_ours(worker) && !config->supervision->has_drain_timeout
 					 ? 0

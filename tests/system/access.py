@@ -49,7 +49,7 @@ class Access(Test):
             self.assertEqual(self.ask(port, "127.0.0.1"), b"")
         wait_until("all are counted", lambda: fdsup.status("s")["refused"] == 5)
         self.assertEqual(fdsup.status("s")["state"], "ON-DEMAND")
-        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor"])
+        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor", "fdsup-keeper"])
 
     def test_ipv4_clients_of_a_listener_for_both_families_are_ipv4(self):
         fdsup, port = self.serve('allow = [ "127.0.1.1", "::1" ];', '"*"')

@@ -61,7 +61,7 @@ class Conditions(Test):
         told = " ".join(fdsup.order("explain", "s").split())
         self.assertRegex(told, r"Acceptor 1 \(pid \d+\) refuses every new client at the moment \(hours\)\.")
         self.assertNotIn("Nothing is to be done", told)
-        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor"])
+        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor", "fdsup-keeper"])
 
     def test_on_one_of_their_days(self):
         days = [time.strftime("%a", time.gmtime(time.time() + d * 86400)).lower() for d in range(7)]
@@ -123,7 +123,7 @@ class Conditions(Test):
         told = " ".join(fdsup.ctl("explain", "s")[1].split())
         self.assertRegex(told, r"The load average is [0-9.]+, above max_load=0\.01: new clients are refused")
         self.assertRegex(told, r"refuses every new client at the moment \(max_load\)\.")
-        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor"])
+        self.assertEqual(sorted(children(fdsup.pid).values()), ["fdsup-acceptor", "fdsup-keeper"])
         fdsup.write(self.service(port, "max_load = 100000;"))
         fdsup.order("reload")
         self.assertTrue(self.is_served(port))

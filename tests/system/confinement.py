@@ -460,7 +460,7 @@ class Sandbox(Confined):
             with open("/proc/%d/environ" % pid) as f:
                 names = {v.split("=")[0] for v in f.read().split("\0")[:-1]}
             self.assertEqual(names - CONNECTION_NAMES, {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "FDSUP_SERVICE",
-                                                        "ASAN_OPTIONS"})
+                                                        "FDSUP_INSTANCE", "ASAN_OPTIONS"})
 
     @needs_root
     def test_without_root(self):

@@ -220,7 +220,7 @@ class Contract(Test):
         own = str(connection.getsockname()[1])
         self.assertFalse(found.has_doubles)
         self.assertEqual(self.less_account(found.environment), {
-            "PATH": PATH, "FDSUP_SERVICE": "cat", "PROTO": "TCP",
+            "PATH": PATH, "FDSUP_SERVICE": "cat", "FDSUP_INSTANCE": found.environment["FDSUP_INSTANCE"], "PROTO": "TCP",
             "REMOTE_HOST": "127.0.0.1", "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": own,
             "LOCAL_ADDR": "127.0.0.1", "LOCAL_PORT": str(port),
             "TCPREMOTEIP": "127.0.0.1", "TCPREMOTEPORT": own,
@@ -229,7 +229,8 @@ class Contract(Test):
     def test_the_environment_of_a_daemon_is_exactly_the_documented_set(self):
         found = self.daemon()
         self.assertFalse(found.has_doubles)
-        self.assertEqual(self.less_account(found.environment), {"PATH": PATH, "FDSUP_SERVICE": "nap"})
+        self.assertEqual(self.less_account(found.environment), {"PATH": PATH, "FDSUP_SERVICE": "nap",
+                          "FDSUP_INSTANCE": found.environment["FDSUP_INSTANCE"]})
 
     def less_account(self, environment):
         """Without what the user database gives, which is looked at here."""

@@ -373,17 +373,18 @@ class Supervision(Test):
         wait_until("no more descriptors than before", lambda: (
             count_descriptors(fdsup.pid), count_descriptors(fdsup.acceptor_pid())) == before)
 
-    def test_everything_ends_when_fdsup_is_killed(self):
+    def test_everything_ends_when_fdsup_and_its_keeper_are_killed(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port))
         self.assertEqual(self.talk(port, b"x"), b"x")
-        acceptor = fdsup.acceptor_pid()
-        workers = fdsup.worker_pids("cat")
+        keeper, = [pid for pid, name in descendants(fdsup.pid).items() if name == "fdsup-keeper"]
+        rest = [fdsup.acceptor_pid(), *fdsup.worker_pids("cat")]
+        os.kill(fdsup.pid, signal.SIGSTOP)  # it would start another
+        os.kill(keeper, signal.SIGKILL)
         os.kill(fdsup.pid, signal.SIGKILL)
         fdsup.wait()
+        wait_until("all have ended", lambda: not any(map(is_running, rest)))
         reap_orphans()
-        self.assertFalse(any(is_running(pid) for pid in [acceptor, *workers]))
-
 
     def test_a_worker_and_then_the_acceptor_killed_leave_no_place_taken_for_ever(self):
         port = free_port()

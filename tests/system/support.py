@@ -117,13 +117,27 @@ def is_running(pid):
 
 
 def reap_orphans():
-    """What a killed fdsup leaves becomes our child: waits until all of it has ended."""
+    """What a killed fdsup leaves becomes our child and would wait for the next one: ends all of it."""
     def is_over():
         for pid, name in children().items():
-            if name == "<zombie>":
+            try:
+                if name != "<zombie>":
+                    os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
         return not children()
     wait_until("all that was left has ended", is_over)
+
+
+def reap_zombies(spared=()):
+    """As init does: the kernel tells how a process ended when its new parent has waited for it."""
+    for pid, name in children().items():
+        if name == "<zombie>" and pid not in spared:
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                pass
 
 
 def count_descriptors(pid):

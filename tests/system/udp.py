@@ -6,7 +6,7 @@ import socket
 import unittest.mock
 
 import support
-from support import LONG, Test, free_port, is_running, main, needs_root, reap_orphans, run, wait_until
+from support import LONG, Test, children, free_port, is_running, main, needs_root, reap_zombies, run, wait_until
 
 SERVICE = '%s = { address = "127.0.0.1"; port = %d; protocol = "udp"; builtin = "%s"; %s };\n'
 
@@ -228,12 +228,18 @@ class Udp(Test):
         fdsup.order("reload")
         self.assertEqual(self.talk(port, b"now by tcp"), b"now by tcp")
 
-    def test_it_does_not_outlive_fdsup(self):
+    def test_it_outlives_fdsup_and_is_taken_over(self):
         fdsup, port = self.echo('workers = { min = 1; };')
         self.ask(port)
+        pids = fdsup.worker_pids("e")
         fdsup.process.kill()
         fdsup.wait()
-        reap_orphans()
+        self.ask(port)
+        fdsup.start()
+        self.assertEqual(fdsup.worker_pids("e"), pids)
+        self.ask(port)
+        self.assertEqual(fdsup.stop(), 0)
+        wait_until("nothing is left", lambda: reap_zombies() or not children())
 
     @needs_root
     def test_it_runs_without_rights_and_with_nothing_but_its_socket(self):

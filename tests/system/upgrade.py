@@ -11,7 +11,7 @@ from streams import Following
 from support import BIN, LONG, Fdsup, Load, TAKER, Test, count_descriptors, free_port, main, wait_until
 from varlink_client import Client
 
-PROGRAMS = ["fdsup", "fdsup-acceptor", "fdsup-worker", "fdsup-redirect", "fdsup-builtin", "fdsup-relay",
+PROGRAMS = ["fdsup", "fdsup-acceptor", "fdsup-worker", "fdsup-redirect", "fdsup-builtin", "fdsup-relay", "fdsup-keeper",
             "fdsupctl"]
 
 # Of type worker: takes connections and sends back what it gets, after telling that it is ready.

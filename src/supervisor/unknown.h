@@ -1,0 +1,15 @@
+/*
+ * Workers that a fdsup started in its last moment, before it could deposit that it has them.
+ */
+#ifndef FDSUP_SUPERVISOR_UNKNOWN_H
+#define FDSUP_SUPERVISOR_UNKNOWN_H
+
+struct supervisor;
+
+/*
+ * Lets those finish that run a program of ours; of others nothing tells a worker from what a worker has
+ * started. To be called when what was deposited is restored.
+ */
+void unknown_end(const struct supervisor *supervisor);
+
+#endif
