@@ -12,7 +12,7 @@ Afterwards fdsup must have as many processes, descriptors and socket files as be
 memory; after upgrades alone it must be the very same processes and sockets. And it must end without
 leaving anything.
 
-  run.py [--kind worker|acceptor|reload|upgrade|mixed]... [--seconds N] [--clients N] [--seed N]
+  run.py [--kind worker|acceptor|reload|upgrade|supervisor|mixed]... [--seconds N] [--clients N] [--seed N]
 
 Without --kind all of them, --seconds each (by default $FDSUP_CHAOS_SECONDS, or 3). Needs FDSUP_BIN, the
 folder of the programs, whose sibling examples/ holds workers.
@@ -33,7 +33,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, os.pardir, "system"))
 from support import (BIN, IS_SANITIZED, Fdsup, children, count_descriptors, descendants,  # noqa: E402
-                     free_port, wait_until)
+                     free_port, wait_until, zombies)
 from clients import FAILURES, Clients, echo, hesitating_http, http, line  # noqa: E402
 
 EXAMPLES = os.path.normpath(os.path.join(BIN, os.pardir, "examples"))
@@ -85,6 +85,9 @@ class Site:
         self.external = subprocess.Popen([os.path.join(EXAMPLES, "worker-http"), self.external_socket],
                                          stdin=subprocess.DEVNULL)
         self.n_reloads = 0
+        self.is_over = threading.Event()
+        self.reaper = threading.Thread(target=self.reap, daemon=True)
+        self.reaper.start()
         self.write()
 
     def write(self):
@@ -126,7 +129,21 @@ class Site:
         with open(self.starts) as f:
             return collections.Counter(int(port) if port.strip() else None for port in f)
 
+    def reap(self):
+        """As init does with what a killed fdsup leaves: the next one hears then how it ended."""
+        while not self.is_over.wait(0.01):
+            for pid in zombies(os.getpid()):
+                try:
+                    with open("/proc/%d/comm" % pid) as f:
+                        is_awaited = f.read().strip() in ("fdsupctl", os.path.basename(sys.executable)[:15])
+                    if not is_awaited and pid not in (self.external.pid, self.fdsup.pid):
+                        os.waitpid(pid, os.WNOHANG)
+                except (FileNotFoundError, ChildProcessError, ProcessLookupError):
+                    pass
+
     def close(self):
+        self.is_over.set()
+        self.reaper.join()
         self.external.kill()
         self.external.wait()
         self.target.close()
@@ -179,12 +196,23 @@ def harm_upgrade(site, chance):
     return 1
 
 
+def harm_supervisor(site, chance):
+    """Killed, and started again a moment later, as systemd does."""
+    fdsup = site.fdsup
+    fdsup.signal(signal.SIGKILL)
+    fdsup.wait()
+    time.sleep(chance.uniform(0, 0.2))
+    fdsup.start()
+    return 1
+
+
 # By name: what does it, how many a second, and how many at least, however short the run is.
 HARMS = {
     "worker": (harm_worker, 5, 1),
     "acceptor": (harm_acceptor, 1, 1),
     "reload": (harm_reload, 2, 1),
     "upgrade": (harm_upgrade, 1, 10),
+    "supervisor": (harm_supervisor, 0.2, 5),
 }
 KINDS = (*HARMS, "mixed")
 
@@ -231,7 +259,8 @@ def belongings(site, kind):
     }
     return {
         **(identical if kind == "upgrade" else {}),
-        "processes": sorted(descendants(fdsup.pid).values()),
+        # Those of a fdsup that was killed are our children now.
+        "processes": sorted(name for name in descendants(os.getpid()).values() if name != "<zombie>"),
         "descriptors of fdsup": count_descriptors(fdsup.pid),
         "descriptors of the acceptor": count_descriptors(acceptor),
         "files": sorted(os.listdir(fdsup.runtime_dir) + os.listdir(fdsup.directory)),
@@ -241,6 +270,11 @@ def belongings(site, kind):
 def memory_kib(pid):
     with open("/proc/%d/smaps_rollup" % pid) as f:
         return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M)[1])
+
+
+def resident(site):
+    keeper, = [pid for pid, name in descendants(os.getpid()).items() if name == "fdsup-keeper"]
+    return {"fdsup": site.fdsup.pid, "acceptor": site.fdsup.acceptor_pid(), "keeper": keeper}
 
 
 def settle(site):
@@ -303,7 +337,7 @@ def run_kind(site, kind, options, chance):
     starts_before = site.n_starts()
     since_line = len(site.fdsup.log().split("\n"))
     before = belongings(site, kind)
-    memory_before = {"fdsup": memory_kib(site.fdsup.pid), "acceptor": memory_kib(site.fdsup.acceptor_pid())}
+    memory_before = {name: memory_kib(pid) for name, pid in resident(site).items()}
     clients = site.clients(options.clients)
     for c in clients:
         c.start()
@@ -327,8 +361,7 @@ def run_kind(site, kind, options, chance):
         problems.append("%s: nothing happened" % kind)
     problems += ["%s: %s" % (kind, text) for text in expect_belongings(site, kind, before)]
     for name, kib in memory_before.items():
-        pid = site.fdsup.pid if name == "fdsup" else site.fdsup.acceptor_pid()
-        now = memory_kib(pid)
+        now = memory_kib(resident(site)[name])
         print("  memory of %s: %d KiB before, %d KiB after" % (name, kib, now))
         # A build that is to find errors keeps what was freed.
         if not IS_SANITIZED and now > kib + MEMORY_SLACK_KIB:
@@ -367,7 +400,11 @@ def main():
         warm_up(site)
         for kind in options.kind or KINDS:
             problems += run_kind(site, kind, options, chance)
-        if site.fdsup.stop() != 0 or set(children()) - {site.external.pid}:
+        if site.fdsup.stop() != 0:
+            problems.append("fdsup did not end well")
+        try:
+            wait_until("nothing is left", lambda: not set(children()) - {site.external.pid})
+        except AssertionError:
             problems.append("fdsup left something: %r" % children())
         if problems:
             print("\n".join(site.fdsup.log().split("\n")[-200:]))
