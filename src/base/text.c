@@ -153,9 +153,23 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
 	return n;
 }
 
+static bool is_plain(const unsigned char *p, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (p[i] < 0x20 || p[i] >= 0x7f || p[i] == '\\')
+			return false;
+	return true;
+}
+
 size_t text_escape(char *result, size_t size, const char *bytes, size_t length)
 {
 	const unsigned char *p = (const unsigned char *)bytes;
+	/* Nearly always, and each line of the log comes through here. */
+	if (length < size && is_plain(p, length)) {
+		memcpy(result, bytes, length);
+		result[length] = 0;
+		return length;
+	}
 	size_t used = 0;
 	size_t fits = 0; /* the last length after which "..." still fits */
 	for (size_t i = 0; i < length;) {

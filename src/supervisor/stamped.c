@@ -35,11 +35,21 @@ static bool has_room(int fd)
 	return fd != STDERR_FILENO || (poll(&target, 1, 0) == 1 && (target.revents & POLLOUT));
 }
 
+/* Lines that come together have one time. */
+static const char *stamp_now(void)
+{
+	static int64_t formatted_ms;
+	static char stamp[CLOCK_STAMP_SIZE];
+	int64_t now_ms = clock_wall_ms();
+	if (now_ms != formatted_ms)
+		clock_format_stamp(stamp, formatted_ms = now_ms);
+	return stamp;
+}
+
 static size_t format_prefix(char prefix[PREFIX_SIZE], int level)
 {
-	char stamp[CLOCK_STAMP_SIZE];
-	return (size_t)snprintf(prefix, PREFIX_SIZE, "%s %s ",
-		clock_format_stamp(stamp, clock_wall_ms()), log_level_name(level));
+	return (size_t)snprintf(
+		prefix, PREFIX_SIZE, "%s %s ", stamp_now(), log_level_name(level));
 }
 
 /* Nothing, if nothing was. */
