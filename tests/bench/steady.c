@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -146,6 +147,10 @@ int main(int argc, char **argv)
 	}
 	address.sin_port = htons((uint16_t)atoi(argv[1]));
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max; /* while nobody answers they become many */
+	setrlimit(RLIMIT_NOFILE, &limit);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	int signal_fd = watch_for_term();
 	run(start_ticking((uint64_t)atoi(argv[2]) * NS_PER_US), signal_fd);
