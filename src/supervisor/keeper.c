@@ -225,6 +225,17 @@ static void await_end(struct keeper *keeper)
 		;
 }
 
+void keeper_leave(struct supervisor *supervisor)
+{
+	struct keeper *keeper = supervisor->keeper;
+	supervisor->keeper = NULL;
+	if (!keeper)
+		return;
+	hang_up(keeper);
+	free(keeper->editions);
+	free(keeper);
+}
+
 void keeper_end(struct supervisor *supervisor)
 {
 	struct keeper *keeper = supervisor->keeper;

@@ -47,6 +47,9 @@ void keeper_flush(struct supervisor *supervisor);
  */
 void keeper_settle(struct supervisor *supervisor);
 
+/* Leaves it with what it keeps, for whoever comes next. */
+void keeper_leave(struct supervisor *supervisor);
+
 /* Ends it, and with it what it keeps. */
 void keeper_end(struct supervisor *supervisor);
 

@@ -263,6 +263,11 @@ void runtime_dir_clear(const struct config *config)
 	fd_close(&lock_fd);
 }
 
+void runtime_dir_leave(void)
+{
+	fd_close(&lock_fd);
+}
+
 static void remove_socket(const char *path)
 {
 	struct stat status;

@@ -50,4 +50,7 @@ void runtime_dir_remove_sockets(const struct config *config);
 /* Removes the socket and the files, as far as they are ours. */
 void runtime_dir_clear(const struct config *config);
 
+/* Gives the lock back, and leaves all files as they are. */
+void runtime_dir_leave(void);
+
 #endif

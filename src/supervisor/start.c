@@ -322,8 +322,10 @@ int start(struct supervisor *supervisor)
 	};
 	int r = run_steps(supervisor, first, sizeof first / sizeof *first);
 	int is_over = r == 0 ? succession_look(supervisor) : r;
-	if (is_over < 0)
+	if (is_over < 0) {
+		succession_leave(supervisor);
 		return is_over;
+	}
 	r = is_over ? 0 : run_steps(supervisor, steps, sizeof steps / sizeof *steps);
 	if (r < 0) {
 		end_acceptors(supervisor);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,9 +117,13 @@ static int take_over(struct supervisor *supervisor)
 		supervisor->n_crashes++;
 		orphans_adopt(supervisor->instance);
 	}
+	if (r < 0) { /* the keeper still has all of it, and nobody else knows of us */
+		log_error("what the fdsup before has left goes on as it is: start fdsup again when this is "
+			  "mended, or end it with fdsup --end");
+		pid_file_remove();
+		_exit(EXIT_FAILURE);
+	}
 	config_free(ours);
-	if (r < 0)
-		return r;
 	supervisor->taken_over_wall_ms = started_wall_ms;
 	adopt_hear_notes(supervisor, supervisor->state);
 	unknown_end(supervisor);
@@ -166,6 +171,14 @@ int succession_look(struct supervisor *supervisor)
 		r = begin_anew(supervisor);
 	forget_state(supervisor);
 	return r < 0 ? r : 1;
+}
+
+void succession_leave(struct supervisor *supervisor)
+{
+	char instance[sizeof supervisor->instance];
+	keeper_leave(supervisor);
+	if (runtime_dir_read_instance(instance, sizeof instance) == 0)
+		runtime_dir_leave();
 }
 
 /* Nobody keeps it, but processes of a supervisor that died with its keeper may still be there. */

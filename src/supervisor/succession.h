@@ -13,6 +13,9 @@ int succession_after_exec(struct supervisor *supervisor);
 /* After a death. 1: what it left was taken over; 0: there is nothing to take over; -errno. */
 int succession_look(struct supervisor *supervisor);
 
+/* There can be no start: what a dead one has left goes on, for whoever is started next. */
+void succession_leave(struct supervisor *supervisor);
+
 /* Its processes that nobody can take over any more, since its keeper is gone, too, are ended. 0. */
 int succession_end_left(struct supervisor *supervisor);
 

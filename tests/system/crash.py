@@ -521,6 +521,30 @@ class Crash(Test):
                     os.close(fd)
             send(5)
 
+    def test_a_start_that_fails_ends_nothing_and_the_next_one_takes_over(self):
+        fdsup = self.unstarted()
+        port, folder = free_port(), os.path.join(fdsup.directory, "log")
+        os.mkdir(folder)
+        fdsup.write(self.cat(port, "workers = { min = 1; max = 1; };"), 'log = { to = "%s/fdsup.log"; };' % folder)
+        fdsup.start()
+        pids, keeper = fdsup.worker_pids("cat"), self.keeper(fdsup)
+        self.kill(fdsup)
+
+        def fails(why):
+            with self.assertRaisesRegex(AssertionError, why):
+                fdsup.start()
+            fdsup.wait()
+            self.assertIn("its services go on", fdsup.ctl("status")[1])
+        os.rename(folder, folder + ".away")
+        fails("cannot open the log file")
+        os.rename(folder + ".away", folder)
+        os.kill(keeper, signal.SIGSTOP)
+        fails("nothing was started|does not hand over|did not start")
+        os.kill(keeper, signal.SIGCONT)
+        fdsup.start()
+        self.assertEqual(fdsup.worker_pids("cat"), pids)
+        self.assertEqual(self.talk(port, b"x"), b"x")
+
     def test_descriptors_do_not_grow(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port, "workers = { min = 1; max = 1; };"))
