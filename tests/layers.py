@@ -28,8 +28,8 @@ def main():
     wrong = ["src/%s has no row" % d for d in sorted(os.listdir(SRC))
              if os.path.isdir(os.path.join(SRC, d)) and d not in allowed]
     n = 0
-    for path in sorted(glob.glob(os.path.join(SRC, "*", "*.[ch]"))):
-        folder = os.path.basename(os.path.dirname(path))
+    for path in sorted(glob.glob(os.path.join(SRC, "*", "**", "*.[ch]"), recursive=True)):
+        folder = os.path.relpath(path, SRC).split(os.sep)[0]
         for number, line in enumerate(open(path), 1):
             match = re.match(r'#include "(([a-z]+)/[^"]+)"', line)
             if not match:

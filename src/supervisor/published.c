@@ -4,7 +4,7 @@
 
 #include "net/listener.h"
 #include "supervisor/runtime_dir.h"
-#include "supervisor/service.h"
+#include "supervisor/service/service.h"
 #include "supervisor/supervisor.h"
 
 static void write_listener(

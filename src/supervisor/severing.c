@@ -14,7 +14,7 @@
 #include "net/destroy.h"
 #include "process/orphans.h"
 #include "supervisor/acceptor.h"
-#include "supervisor/service.h"
+#include "supervisor/service/service.h"
 #include "supervisor/supervisor.h"
 
 /* A command that was told to end. */

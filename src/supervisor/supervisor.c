@@ -6,12 +6,12 @@
 
 #include "base/log.h"
 #include "supervisor/acceptor.h"
-#include "supervisor/keeper.h"
 #include "supervisor/notify.h"
-#include "supervisor/sequence.h"
-#include "supervisor/service.h"
-#include "supervisor/strays.h"
-#include "supervisor/waits.h"
+#include "supervisor/service/sequence.h"
+#include "supervisor/service/service.h"
+#include "supervisor/service/strays.h"
+#include "supervisor/succession/keeper.h"
+#include "supervisor/verbs/waits.h"
 
 struct service *supervisor_find(struct supervisor *supervisor, const char *name)
 {

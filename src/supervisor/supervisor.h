@@ -12,7 +12,7 @@
 #include "config/builtin_ports.h"
 #include "config/config.h"
 #include "supervisor/children.h"
-#include "supervisor/death_list.h"
+#include "supervisor/deaths/death_list.h"
 #include "wire/hours.h"
 
 struct acceptor;

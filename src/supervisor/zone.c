@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "supervisor/acceptor.h"
-#include "supervisor/service.h"
+#include "supervisor/service/service.h"
 #include "supervisor/supervisor.h"
 #include "wire/control.h"
 

@@ -1,4 +1,4 @@
-#include "supervisor/death_list.h"
+#include "supervisor/deaths/death_list.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervisor/journal.h"
+#include "supervisor/log/journal.h"
 
 #define HEAD(priority) "PRIORITY=" priority "\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=fdsup\n"
 

@@ -1,4 +1,4 @@
-#include "supervisor/kept_lines.h"
+#include "supervisor/log/kept_lines.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "supervisor/stamped.h"
+#include "supervisor/log/stamped.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

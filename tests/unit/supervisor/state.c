@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "supervisor/saved.h"
-#include "supervisor/state.h"
+#include "supervisor/succession/saved.h"
+#include "supervisor/succession/state.h"
 #include "supervisor/supervisor.h"
 
 struct thing {

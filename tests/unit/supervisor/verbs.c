@@ -3,7 +3,7 @@
 
 #include "admin/description.h"
 #include "admin/server.h"
-#include "supervisor/verbs.h"
+#include "supervisor/verbs/verbs.h"
 
 Test(verbs, each_stands_in_the_description_that_clients_are_given)
 {
