@@ -42,6 +42,9 @@ static void look_at(void *context, pid_t pid, const char *service)
 	const struct supervisor *supervisor = context;
 	if (is_known(supervisor, pid) || !runs_ours(supervisor, pid))
 		return;
+	/* What a worker has just forked is a command in a moment. */
+	if (runs_ours(supervisor, process_parent(pid)))
+		return;
 	log_notice("worker %d was started by the fdsup that died, and is not needed: it finishes what it has",
 		(int)pid);
 	kill(pid, SIGHUP);
