@@ -52,7 +52,7 @@ static void start(char *arguments[])
 /* Reads until the text is there; NULL: until the end. Returns the text. */
 static const char *wait_log(const char *text)
 {
-	const char *found;
+	const char *found, *awaited = text ? text : "its end";
 	for (;;) {
 		log_text[log_length] = 0;
 		found = text ? strstr(log_text, text) : NULL;
@@ -60,9 +60,9 @@ static const char *wait_log(const char *text)
 			return found;
 		struct pollfd polled = { .fd = log_fd, .events = POLLIN };
 		cr_assert_eq(
-			poll(&polled, 1, RIG_PATIENCE_MS), 1, "no \"%s\" in:\n%s", text, log_text);
+			poll(&polled, 1, RIG_PATIENCE_MS), 1, "no \"%s\" in:\n%s", awaited, log_text);
 		ssize_t n = read(log_fd, log_text + log_length, sizeof log_text - 1 - log_length);
-		cr_assert(n > 0 || !text, "the log ended without \"%s\":\n%s", text, log_text);
+		cr_assert(n > 0 || !text, "the log ended without \"%s\":\n%s", awaited, log_text);
 		if (n <= 0)
 			return log_text;
 		log_length += (size_t)n;
