@@ -79,7 +79,7 @@ build() {
 	: > "$dir/build.log"
 	logged flock "$build" cmake -S "$top" -B "$build" "${configure[@]}"
 	logged flock "$build" cmake --build "$build"
-	cp "$build"/bin/{fdsup,fdsupctl,fdsup-acceptor,fdsup-worker,fdsup-redirect,fdsup-builtin,fdsup-relay} "$top/examples/health.sh" "$dir/bin/"
+	cp "$build"/bin/fdsup "$build"/bin/fdsupctl "$build"/bin/fdsup-* "$top/examples/health.sh" "$dir/bin/"
 }
 
 make_content() {
