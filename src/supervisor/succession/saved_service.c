@@ -110,14 +110,20 @@ static int restore_capture(
 
 /* ---- listeners --------------------------------------------------------------------------------- */
 
+/* Family, port, scope and bytes of the address without the zeros at its end: "2 80 0 7f000001". */
 static json_t *save_address(const void *object, struct state_fds *fds)
 {
 	(void)fds;
 	const struct endpoint *address = &((const struct listener *)object)->where.address;
-	char hex[2 * sizeof address->ip + 1];
-	for (size_t i = 0; i < sizeof address->ip; i++)
-		snprintf(hex + 2 * i, 3, "%02x", address->ip[i]);
-	return json_string(hex);
+	char text[2 * sizeof address->ip + 32];
+	size_t n_bytes = sizeof address->ip;
+	while (n_bytes && !address->ip[n_bytes - 1])
+		n_bytes--;
+	int n = snprintf(text, sizeof text, "%u %u %u ", (unsigned)address->family,
+		(unsigned)address->port, (unsigned)address->scope);
+	for (size_t i = 0; i < n_bytes; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n, "%02x", address->ip[i]);
+	return json_string(text);
 }
 
 static int restore_address(
@@ -125,12 +131,21 @@ static int restore_address(
 {
 	(void)fds, (void)error;
 	struct endpoint *address = &((struct listener *)object)->where.address;
-	const char *hex = json_string_value(value);
-	if (!hex || strlen(hex) != 2 * sizeof address->ip)
+	const char *text = json_string_value(value);
+	unsigned family, port, scope, byte;
+	int n = 0;
+	if (!text || sscanf(text, "%u %u %u %n", &family, &port, &scope, &n) != 3 || !n)
 		return -EINVAL;
-	for (size_t i = 0; i < sizeof address->ip; i++) {
-		unsigned byte;
-		if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
+	size_t n_digits = strlen(text + n);
+	if (n_digits > 2 * sizeof address->ip || n_digits % 2 || family > UINT16_MAX || port > UINT16_MAX)
+		return -EINVAL;
+	*address = (struct endpoint){
+		.family = (uint16_t)family,
+		.port = (uint16_t)port,
+		.scope = scope,
+	};
+	for (size_t i = 0; i < n_digits / 2; i++) {
+		if (sscanf(text + n + 2 * i, "%2x", &byte) != 1)
 			return -EINVAL;
 		address->ip[i] = (uint8_t)byte;
 	}
@@ -168,12 +183,9 @@ static int restore_name(
 static const struct state_row listener_rows[] = {
 	STATE_FIELD(STATE_FD, struct listener, fd),
 	STATE_FIELD(STATE_UNSIGNED, struct listener, id),
-	STATE_FIELD(STATE_UNSIGNED, struct listener, where.address.family),
-	STATE_FIELD(STATE_UNSIGNED, struct listener, where.address.port),
-	STATE_FIELD(STATE_UNSIGNED, struct listener, where.address.scope),
 	STATE_FIELD(STATE_BOOL, struct listener, where.is_both_families),
 	STATE_FIELD(STATE_BOOL, struct listener, where.is_entrance),
-	STATE_PAIR("ip", save_address, restore_address),
+	STATE_PAIR("address", save_address, restore_address),
 	STATE_PAIR("name", save_name, restore_name),
 };
 enum { N_LISTENER_ROWS = sizeof listener_rows / sizeof *listener_rows };

@@ -44,6 +44,8 @@ struct upgrade {
 	bool is_late;
 	int pack_fd;        /* owned */
 	uint64_t identity;  /* of the file that was tested */
+	bool has_blocked;   /* signals: from now on they wait for the other program */
+	sigset_t before;    /* the mask until then */
 	size_t n_output;
 	char output[OUTPUT_SIZE];
 };
@@ -56,6 +58,8 @@ static void destroy(struct upgrade *upgrade)
 	if (upgrade->readable.fd >= 0)
 		close(upgrade->readable.fd);
 	fd_close(&upgrade->pack_fd);
+	if (upgrade->has_blocked)
+		sigprocmask(SIG_SETMASK, &upgrade->before, NULL);
 	free(upgrade);
 	supervisor->upgrade = NULL;
 }
@@ -91,18 +95,15 @@ static int set_close_on_exec(const struct state *state, int flag)
 	return 0;
 }
 
-/* Returns only when it has failed: -errno. Signals wait until the other program listens to them. */
+/* Returns only when it has failed: -errno. */
 static int execute(struct upgrade *upgrade, const struct state *state, int state_fd)
 {
 	struct supervisor *supervisor = upgrade->supervisor;
 	char text[32];
-	sigset_t all, before;
 	snprintf(text, sizeof text, "%d %d", state_fd, upgrade->pack_fd);
 	if (setenv(adopt_variable, text, 1) < 0)
 		return -errno;
 	notify_export();
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
 	int r = set_close_on_exec(state, 0);
 	if (r == 0 && (fcntl(state_fd, F_SETFD, 0) < 0 || fcntl(upgrade->pack_fd, F_SETFD, 0) < 0))
 		r = -errno;
@@ -112,7 +113,6 @@ static int execute(struct upgrade *upgrade, const struct state *state, int state
 	}
 	set_close_on_exec(state, FD_CLOEXEC);
 	fcntl(upgrade->pack_fd, F_SETFD, FD_CLOEXEC);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	unsetenv(adopt_variable);
 	notify_init();
 	return r;
@@ -142,6 +142,25 @@ static bool have_channels_backlog(const struct supervisor *supervisor)
 	return false;
 }
 
+static void look_again(struct upgrade *upgrade, double after_s)
+{
+	ev_timer_set(&upgrade->timeout, after_s, 0);
+	ev_timer_start(upgrade->supervisor->loop, &upgrade->timeout);
+}
+
+/*
+ * A signal that the loop has got and not yet dealt with would go with this program. Those that come
+ * from now on wait for the other one; for those that came there is one more turn of the loop.
+ */
+static void block_signals(struct upgrade *upgrade)
+{
+	sigset_t all;
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &upgrade->before);
+	upgrade->has_blocked = true;
+	look_again(upgrade, 0);
+}
+
 static void try_to_change_over(struct upgrade *upgrade)
 {
 	struct supervisor *supervisor = upgrade->supervisor;
@@ -157,10 +176,11 @@ static void try_to_change_over(struct upgrade *upgrade)
 	bool has_backlog = have_channels_backlog(supervisor);
 	bool is_quiet = !has_backlog && !saved_clients_have_others(supervisor, upgrade->call);
 	if (!is_quiet && ++upgrade->n_tries < QUIET_TRIES) {
-		ev_timer_set(&upgrade->timeout, quiet_s, 0);
-		ev_timer_start(supervisor->loop, &upgrade->timeout);
+		look_again(upgrade, quiet_s);
 	} else if (has_backlog) {
 		refuse(upgrade, "an acceptor does not read what it is told; upgrade again later");
+	} else if (!upgrade->has_blocked) {
+		block_signals(upgrade);
 	} else {
 		change_over(upgrade);
 	}
@@ -328,6 +348,7 @@ void upgrade_request(struct supervisor *supervisor, struct admin_call *call)
 	upgrade->pack_fd = -1;
 	ev_io_init(&upgrade->readable, on_readable, -1, EV_READ);
 	ev_timer_init(&upgrade->timeout, on_timeout, TEST_TIMEOUT_MS / 1000.0, 0);
+	ev_set_priority(&upgrade->timeout, EV_MINPRI); /* after the signals of its turn */
 	upgrade->readable.data = upgrade->timeout.data = upgrade;
 	supervisor->upgrade = upgrade;
 	begin(upgrade);

@@ -200,8 +200,8 @@ Test(diag, looks_up_many_at_once_and_tells_which_live)
 	look_ups[5].cookie++;
 	for (int times = 0; times < 2; times++) {
 		cr_assert_eq(diag_look_up_some(query, look_ups, DIAG_LOOK_UPS_MAX), 0);
-		for (int i = 0; i < DIAG_LOOK_UPS_MAX; i++) {
-			cr_expect_eq(look_ups[i].lives, i != 3 && i != 5, "%d", i);
+		for (uint32_t i = 0; i < DIAG_LOOK_UPS_MAX; i++) {
+			cr_expect_eq(look_ups[i].lives, i != 3 && i != 5, "%u", i);
 			if (look_ups[i].lives)
 				cr_expect_eq(look_ups[i].facts.recv_q, i);
 		}
