@@ -119,6 +119,11 @@ int saved_configs_add(const struct supervisor *supervisor, struct state *state)
 	return r;
 }
 
+int saved_configs_prepare(const struct supervisor *supervisor)
+{
+	return file_of(supervisor->config) ? 0 : -ENOMEM;
+}
+
 /* ---- restoring --------------------------------------------------------------------------------- */
 
 struct saved_configs {
