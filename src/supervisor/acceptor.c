@@ -30,6 +30,9 @@
 /* An acceptor is never given up, and clients wait for it: its delays are short. */
 static const struct backoff_rule replace_rule = { .delay_ms = 50, .delay_max_ms = 2000 };
 
+/* What it holds is handed off in milliseconds: one that has not ended by then never will. */
+enum { ENDING_PATIENCE_MS = 5000 };
+
 /* ---- the process ----------------------------------------------------------------------------- */
 
 static void introduce_services(struct acceptor *acceptor)
@@ -117,7 +120,13 @@ void acceptor_replace(struct acceptor *acceptor)
 static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
 {
 	(void)loop, (void)events;
-	acceptor_replace(watcher->data);
+	struct acceptor *acceptor = watcher->data;
+	if (!acceptor_is_running(acceptor)) {
+		acceptor_replace(acceptor);
+		return;
+	}
+	log_error("acceptor %d was told to end and has not: it is killed", (int)acceptor->child.pid);
+	kill(acceptor->child.pid, SIGKILL);
 }
 
 static void on_exit_of_acceptor(struct child *child, int status, const struct rusage *usage)
@@ -127,6 +136,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 		(struct acceptor *)((char *)child - offsetof(struct acceptor, child));
 	capture_end(acceptor->capture);
 	close_channel(acceptor);
+	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
 	acceptor->is_ready = false;
 	connections_on_acceptor_gone(acceptor);
 	keeper_touch_acceptor(acceptor);
@@ -276,6 +286,8 @@ static void hang_up(struct acceptor *acceptor)
 	if (acceptor->channel.socket >= 0)
 		shutdown(acceptor->channel.socket, SHUT_RDWR);
 	close_channel(acceptor);
+	if (acceptor_is_running(acceptor))
+		plan_retry(acceptor, ENDING_PATIENCE_MS);
 }
 
 void acceptor_renew(struct acceptor *acceptor)
@@ -286,6 +298,9 @@ void acceptor_renew(struct acceptor *acceptor)
 
 void acceptor_stop(struct acceptor *acceptor)
 {
+	/* Asked for the second time. */
+	if (acceptor->is_stopping && acceptor_is_running(acceptor))
+		kill(acceptor->child.pid, SIGKILL);
 	acceptor->is_stopping = true;
 	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
 	hang_up(acceptor);

@@ -132,7 +132,7 @@ void supervisor_stop(struct supervisor *supervisor)
 		keeper_end(supervisor);
 	supervisor->is_stopping = true;
 	sequence_stop_all(supervisor);
-	if (is_all_stopped(supervisor) && !supervisor->is_ending_acceptors) {
+	if (is_all_stopped(supervisor)) {
 		supervisor->is_ending_acceptors = true;
 		stop_acceptors(supervisor);
 	}

@@ -44,6 +44,14 @@ class Stopping(Test):
             self.assertEqual(children(), {})
             self.assertIn("stopped", fdsup.lines[-1])
 
+    def test_an_acceptor_that_hangs_holds_nothing_up_for_long(self):
+        fdsup = self.fdsup(self.sh("a", free_port(), "exec cat"))
+        acceptor = fdsup.acceptor_pid()
+        os.kill(acceptor, signal.SIGSTOP)
+        fdsup.signal(signal.SIGTERM)
+        self.assertEqual(fdsup.wait(), 0)
+        self.assertRegex(fdsup.log(), "acceptor %d was told to end and has not: it is killed" % acceptor)
+
     def test_running_commands_are_asked_before_they_are_killed(self):
         port = free_port()
         fdsup = self.fdsup(self.sh("a", port, "trap 'echo bye; exit 5' TERM; echo ready;"
