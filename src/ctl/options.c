@@ -103,7 +103,11 @@ static bool is_address(const char *text)
 		return false;
 	memcpy(address, text, n);
 	address[n] = 0;
-	return inet_pton(AF_INET, address, &ignored) == 1 || inet_pton(AF_INET6, address, &ignored) == 1;
+	bool is_ipv4 = inet_pton(AF_INET, address, &ignored) == 1;
+	if (!is_ipv4 && inet_pton(AF_INET6, address, &ignored) != 1)
+		return false;
+	long prefix;
+	return !text[n] || (parse_number(text + n + 1, 0, &prefix) && prefix <= (is_ipv4 ? 32 : 128));
 }
 
 /* False: the argument is none; what it should be is in *ret_wanted. */

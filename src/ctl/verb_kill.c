@@ -55,7 +55,7 @@ static int gather_ids(struct ctl *ctl, json_t *ids)
 	}
 	if (!n && !ctl->n_names && !has_selection(ctl)) {
 		complain("kill-connection needs the id of a connection, the name of a service, or --source, "
-			 "--state or --worker; `fdsupctl connections -o id,service,peer` lists them");
+			 "--state or --worker; `fdsupctl connections -o id,service,foreign-address` lists them");
 		return CTL_USAGE;
 	}
 	return n ? CTL_OK : select_ids(ctl, ids);

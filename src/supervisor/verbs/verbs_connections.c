@@ -264,10 +264,15 @@ static bool read_source(struct listing *listing, const json_t *parameters)
 	char reason[NETWORK_REASON_SIZE];
 	if (!source || json_is_null(source))
 		return true;
-	listing->has_source = json_is_string(source) &&
-			      network_parse(json_string_value(source), &listing->source, reason) == 0;
-	if (!listing->has_source)
+	if (!json_is_string(source)) {
 		admin_error(listing->call, "InvalidParameter", json_pack("{s:s}", "parameter", "source"));
+		return false;
+	}
+	listing->has_source =
+		network_parse(json_string_value(source), &listing->source, reason) == 0;
+	if (!listing->has_source)
+		admin_error(listing->call, "org.fdsup.Failed",
+			json_pack("{s:o}", "reason", json_sprintf("source: %s", reason)));
 	return listing->has_source;
 }
 
