@@ -33,6 +33,7 @@ static void on_synced(struct acceptor *acceptor, uint32_t number)
 {
 	struct supervisor *supervisor = acceptor->supervisor;
 	acceptor->n_synced = number;
+	acceptor->is_ready = true; /* as it has told whoever was here before, perhaps */
 	for (size_t i = 0; i < supervisor->n_services; i++) {
 		struct service *service = supervisor->services[i];
 		if (service->acceptor == acceptor && service->close_sync == number)
@@ -106,6 +107,7 @@ static void on_ready(struct acceptor *acceptor, const struct confinement *confin
 		log_notice("acceptor %u: its sandbox is without %s, and it goes on without",
 			acceptor->number + 1, missing);
 	acceptor->is_missing_told = true;
+	keeper_touch_acceptor(acceptor);
 }
 
 static void on_message(struct acceptor *acceptor, const union control_message *message, int fd)

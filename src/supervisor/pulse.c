@@ -19,7 +19,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 {
 	(void)loop, (void)events;
 	struct acceptor *acceptor = timer->data;
-	if (!acceptor->is_ready)
+	if (!acceptor->is_ready && !acceptor->child.is_adopted)
 		return;
 	/* The number is the acceptor's own: one that writes nonsense there harms nobody but itself. */
 	uint64_t turned_ms = score_get(acceptor->board->alive_ns) / 1000000;

@@ -293,6 +293,33 @@ class Crash(Test):
         wait_until("another", lambda: fdsup.worker_pids("d") not in ([], [daemon]))
         self.assertEqual(fdsup.status("d")["deaths"], 1)
 
+    def test_an_acceptor_that_was_taken_over_is_asked_and_watched(self):
+        self.reaping()
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port))
+        s = self.connect(port)
+        self.say(s)
+        sandbox = fdsup.status()["daemon"]["acceptors"][0]["sandbox"]
+        self.kill(fdsup)
+        fdsup.start()
+        self.assertIn("127.0.0.1:%d" % s.getsockname()[1], fdsup.ctl("connections")[1])
+        self.assertEqual(fdsup.status()["daemon"]["acceptors"][0]["sandbox"], sandbox)
+        acceptor = fdsup.acceptor_pid()
+        os.kill(acceptor, signal.SIGSTOP)
+        fdsup.wait_log("acceptor %d does not answer .*: it is killed" % acceptor)
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        self.say(s)
+
+    def test_a_worker_that_was_taken_over_and_leaves_has_not_died(self):
+        """Nobody waits for it here as init would, so that nobody knows how it ended."""
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port, 'idle_timeout = "1s";'))
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        self.kill(fdsup)
+        fdsup.start()
+        fdsup.wait_state("cat", "ON-DEMAND")
+        self.assertEqual(fdsup.status("cat")["deaths"], 0)
+
     def test_the_keeper_is_replaced_and_the_next_fdsup_finds_all(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port, "workers = { min = 1; max = 1; };"))

@@ -342,8 +342,11 @@ void deaths_on_worker_exit(struct service *service, struct worker *worker, int p
 	pool_forget_renewal(service, worker);
 	tell_acceptor(service, pid, status);
 	bool was_working = was == WORKER_READY || was == WORKER_STARTING;
+	/* How one ended that was taken over may be known to nobody: of ours nothing bad is believed. */
+	bool is_clean = status == 0 || (status == HEALTH_STATUS_UNKNOWN &&
+					       service_type_is_ours(service->config->type));
 	/* Who leaves of its own accord, as a wait service of inetd's does, may leave others at work. */
-	bool is_idle_exit = was_working && status == 0 && may_leave(service, worker);
+	bool is_idle_exit = was_working && is_clean && may_leave(service, worker);
 	if (!is_idle_exit)
 		leftovers_end(service, pid);
 	if (roll_on_death(service, worker, status)) {

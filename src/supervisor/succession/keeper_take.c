@@ -45,8 +45,8 @@ static int receive_part(int socket, struct keeping_buffer *buffer, int *fds, siz
 					  message.length != sizeof buffer->head + buffer->head.length);
 	for (size_t i = 0; is_wrong && i < message.n_fds; i++)
 		fd_close(&fds[i]);
-	if (is_wrong)
-		return -EBADMSG;
+	if (is_wrong) /* where no descriptor is free the kernel leaves them out */
+		return message.is_out_of_fds ? -EMFILE : -EBADMSG;
 	return r;
 }
 

@@ -157,6 +157,12 @@ int succession_look(struct supervisor *supervisor)
 {
 	struct state state;
 	int r = keeper_take_over(supervisor, &state);
+	if (r == -EMFILE || r == -ENOMEM) {
+		log_error("what runs is not taken over: %s; give more (see ulimit -a) and start fdsup again; "
+			  "until then all goes on",
+			r == -EMFILE ? "descriptors are lacking" : strerror(-r));
+		return r;
+	}
 	if (r < 0) {
 		log_error("fdsup-keeper in %s does not hand over what it keeps: %s; end it with fdsup "
 			  "--end, then start fdsup again",
