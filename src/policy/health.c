@@ -338,6 +338,12 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		say(health, "the acceptor is gone and being replaced; new clients wait in the kernel");
 		is_ill = true;
 	}
+	if (facts->is_queue_missing) {
+		say(health, "clients wait in the kernel: descriptors for its queue are lacking; it is tried "
+			    "again ten times a second");
+		say(health, "raise the limit on open files (ulimit -n, LimitNOFILE) and start fdsup again");
+		is_ill = true;
+	}
 	if (facts->missing) {
 		say(health, "%s", facts->missing);
 		is_ill = true;

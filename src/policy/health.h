@@ -45,6 +45,7 @@ struct health_facts {
 	bool is_wanted;
 	uint64_t in_state_ms;
 	bool is_acceptor_missing;
+	bool is_queue_missing; /* clients wait for it, and it cannot be made */
 	bool runs_commands;        /* a command for each connection, which has a status of its own */
 	const char *command;       /* argv[0], for sentences */
 	enum sandbox sandbox;

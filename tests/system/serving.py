@@ -66,6 +66,16 @@ class Serving(Test):
         fdsup.wait_log("cannot make its queue: Too many open files; its clients wait")
         self.assertEqual(fdsup.ctl("status")[0] in (0, 150), True)
 
+    def test_a_service_that_lacks_descriptors_says_so(self):
+        port = free_port()
+        fdsup = self.unstarted('one = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port,
+                               prefix=["sh", "-c", 'ulimit -n 42; exec "$@"', "sh"])
+        fdsup.start()
+        self.connect(port)
+        service = fdsup.wait_status("one", lambda s: s["state"] == "DEGRADED", "trouble")
+        self.assertIn("descriptors for its queue are lacking", service["explanation"][0])
+        self.assertEqual(fdsup.ctl("check")[0], 150)
+
     def test_workers_are_added_while_connections_wait(self):
         port = free_port()
         fdsup = self.fdsup('slow = { address = "127.0.0.1"; port = %d; command = "/bin/echo x";'

@@ -152,6 +152,8 @@ void service_on_need_queue(struct service *service)
 	if (!service->is_open)
 		return;
 	int r = service_make_queue(service);
+	if (r < 0)
+		service->queue_failed_ms = clock_now_ms();
 	if (r < 0 && clock_now_ms() - said_ms >= QUEUE_SAY_AGAIN_MS) {
 		said_ms = clock_now_ms();
 		log_error("%s: cannot make its queue: %s; its clients wait, tried again as services become "

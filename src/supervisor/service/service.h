@@ -72,6 +72,7 @@ struct service {
 	bool is_open;                  /* the acceptor knows it */
 	int queue[2];                  /* acceptor's end, workers' end; -1 until it is needed */
 	int slots_fd;                  /* made and closed with it; -1: none */
+	uint64_t queue_failed_ms;      /* when it was last needed and could not be made */
 	struct worker *workers;
 	uint32_t n_working;            /* workers that are neither draining nor stopping */
 	uint32_t n_workers;            /* all of them */

@@ -39,6 +39,9 @@ static void add_score(const struct service *service, uint64_t now_ns, struct hea
 	facts->paused = score_get(score->paused);
 	facts->paused_ms = ms_since(score_get(score->paused_ns), now_ns);
 	facts->is_acceptor_missing = !acceptor_is_running(service->acceptor);
+	/* Asked for ten times a second while anybody waits. */
+	facts->is_queue_missing = service->queue_failed_ms && service->queue[0] < 0 &&
+				  clock_now_ms() - service->queue_failed_ms < 1000;
 }
 
 static void add_death(const struct service *service, struct health_facts *facts)

@@ -102,6 +102,20 @@ Test(health, commands_that_fail_at_once_in_a_sandbox_name_the_keys_too)
 	cr_expect_null(strstr(judge(&facts).lines[1], "sandbox_read"));
 }
 
+Test(health, what_lacks_the_descriptors_for_its_queue_is_degraded_and_says_what_helps)
+{
+	struct health_facts facts = {
+		.state = STATE_ON_DEMAND,
+		.is_wanted = true,
+		.is_queue_missing = true,
+	};
+	struct health health = judge(&facts);
+	cr_expect_not(health.is_healthy);
+	cr_expect_eq(health.state, STATE_DEGRADED);
+	cr_assert_eq(health.n_lines, 2);
+	cr_expect(strstr(health.lines[1], "ulimit -n"));
+}
+
 Test(health, what_is_closed_by_hours_says_so_and_is_well)
 {
 	struct health_facts facts = {
