@@ -6,7 +6,10 @@
  *
  * It answers every GET with who asked and how many others are here, and keeps connections alive.
  * On TERM it takes no more, and leaves when the last client has gone, or after LEAVE_MS.
+ *
+ *     cc -o worker-http worker-http.c $(pkg-config --cflags --libs fdsup)
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>

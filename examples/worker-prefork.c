@@ -6,7 +6,10 @@
  *   worker-prefork N            under fdsup, with N children (worker-prefork.conf)
  *
  * Each child sends back, line by line, what it receives, in capitals.
+ *
+ *     cc -o worker-prefork worker-prefork.c $(pkg-config --cflags --libs fdsup)
  */
+#define _GNU_SOURCE
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,10 @@
  * cat for a file that this user cannot open: openfile opens it and passes the descriptor.
  *
  *   mycat SOCKET FILE     SOCKET is where the service listens, FILE lies below openfile's DIRECTORY
+ *
+ *     cc -o mycat mycat.c $(pkg-config --cflags --libs fdsup)
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

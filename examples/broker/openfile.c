@@ -8,7 +8,10 @@
  * The client gets a descriptor and nothing else: it can read this file and no other, although it
  * could not open even this one. What it may ask for is decided here, by the kernel (openat2(2),
  * RESOLVE_BENEATH): no "..", no link leads out of DIRECTORY.
+ *
+ *     cc -o openfile openfile.c $(pkg-config --cflags --libs fdsup)
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
