@@ -1,9 +1,11 @@
 #include "config/global.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -166,6 +168,19 @@ static void resolve_permissions(struct draft *draft, struct account_cache *accou
 	permit_names(draft, accounts, "admin.status", &config->admin_status, &status);
 }
 
+/* Found here, and not by the start after the next crash. */
+static void check_log_folder(struct draft *draft, const char *path)
+{
+	char shown[QUOTE_SIZE];
+	struct stat status;
+	size_t length = (size_t)(strrchr(path, '/') - path);
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof folder, "%.*s", length ? (int)length : 1, path);
+	if (stat(folder, &status) < 0 || !S_ISDIR(status.st_mode))
+		draft_problem(draft, "log.to", "there is no directory %s; make it, or write another path",
+			quote(shown, folder));
+}
+
 static void settle_log(struct draft *draft)
 {
 	struct config *config = draft->fields;
@@ -179,6 +194,7 @@ static void settle_log(struct draft *draft)
 	} else if (path[0] == '/') {
 		config->log_target = LOG_TO_FILE;
 		note_result(draft, set_text(&config->log_file, "%s", path));
+		check_log_folder(draft, path);
 	} else {
 		draft_problem(draft, "log.to",
 			"%s is unknown; write \"stderr\", \"syslog\" or the absolute path of a "

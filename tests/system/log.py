@@ -236,12 +236,27 @@ class Log(Test):
         os.symlink(precious, link)
         fifo = os.path.join(fdsup.directory, "fifo")
         os.mkfifo(fifo)
-        for path in (link, fdsup.directory + "/no/such/directory/log", fdsup.directory, fifo):
+        for path in (link, fdsup.directory, fifo):
             fdsup.write(self.cat(free_port()), 'log = { to = "%s"; };' % path)
             code, _, error = run("fdsup", "-c", fdsup.path)
             self.assertEqual(code, 1, path)
             self.assertIn("cannot open the log file %s" % path, error)
         self.assertEqual(self.read(precious), "precious")
+
+    def test_a_log_whose_folder_is_missing_is_an_error_of_the_file(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port))
+        folder = fdsup.directory + "/no/such"
+        fdsup.write(self.cat(port), 'log = { to = "%s/log"; };' % folder)
+        expected = 'log.to: there is no directory "%s"; make it' % folder
+        code, _, error = run("fdsup", "-c", fdsup.path, "--check")
+        self.assertEqual(code, 1)
+        self.assertIn(expected, error)
+        code, _, error = fdsup.ctl("reload")
+        self.assertEqual(code, 1)
+        self.assertIn(expected, error)
+        os.makedirs(folder)
+        fdsup.order("reload")
 
     def test_a_log_file_that_others_have_a_hand_in_is_refused(self):
         fdsup = self.unstarted()
@@ -352,9 +367,9 @@ class Log(Test):
     def test_a_reload_that_cannot_open_the_new_log_stays_with_the_old_one(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port))
-        fdsup.write(self.cat(port), 'log = { to = "/no/such/directory/log"; };')
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % fdsup.directory)
         fdsup.ctl("reload")
-        fdsup.wait_log("cannot open the log file /no/such/directory/log")
+        fdsup.wait_log("cannot open the log file %s: Is a directory" % fdsup.directory)
         self.talk(port, b"x")
         fdsup.wait_log("cat: END")
 
