@@ -180,6 +180,16 @@ static void replace_old_programs(struct supervisor *supervisor)
 	}
 }
 
+/* One that was just being started for it may be nobody's: no death will be told of it. */
+static void fill_pools(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < supervisor->n_services; i++) {
+		struct service *service = supervisor->services[i];
+		if (service->n_working && !service->next_try_ms)
+			pool_on_left(service);
+	}
+}
+
 int adopt_resume(struct supervisor *supervisor, struct state *state)
 {
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
@@ -194,6 +204,7 @@ int adopt_resume(struct supervisor *supervisor, struct state *state)
 	sequence_look(supervisor);
 	keeper_resume(supervisor);
 	replace_old_programs(supervisor);
+	fill_pools(supervisor);
 	return 0;
 }
 
