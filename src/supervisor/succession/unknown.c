@@ -1,10 +1,12 @@
 #include "supervisor/succession/unknown.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "process/orphans.h"
 #include "supervisor/service/service.h"
@@ -36,18 +38,42 @@ static bool runs_ours(const struct supervisor *supervisor, pid_t pid)
 	return false;
 }
 
+/* What only a worker is given; a longer environment than this is nobody's whom we know. */
+static bool has_queue(pid_t pid)
+{
+	static const char variable[] = "\0FDSUP_QUEUE=";
+	char path[32], text[16 * 1024];
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	fd_auto int fd = open(path, O_RDONLY | O_CLOEXEC);
+	text[0] = 0;
+	ssize_t n = fd < 0 ? -1 : read(fd, text + 1, sizeof text - 1);
+	return n > 0 && memmem(text, (size_t)n + 1, variable, sizeof variable - 1);
+}
+
+/*
+ * A program of type worker, and not a child of one: what fdsup starts leads a session, and has lost its
+ * parent.
+ */
+static bool is_worker_of_others(const struct supervisor *supervisor, pid_t pid)
+{
+	return getsid(pid) == pid && !is_known(supervisor, process_parent(pid)) && has_queue(pid);
+}
+
 static void look_at(void *context, pid_t pid, const char *service)
 {
 	(void)service;
 	const struct supervisor *supervisor = context;
-	if (is_known(supervisor, pid) || !runs_ours(supervisor, pid))
+	if (is_known(supervisor, pid))
+		return;
+	bool is_ours = runs_ours(supervisor, pid);
+	if (!is_ours && !is_worker_of_others(supervisor, pid))
 		return;
 	/* What a worker has just forked is a command in a moment. */
 	if (runs_ours(supervisor, process_parent(pid)))
 		return;
 	log_notice("worker %d was started by the fdsup that died, and is not needed: it finishes what it has",
 		(int)pid);
-	kill(pid, SIGHUP);
+	kill(pid, is_ours ? SIGHUP : SIGTERM);
 }
 
 void unknown_end(const struct supervisor *supervisor)

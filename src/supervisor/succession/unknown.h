@@ -7,8 +7,8 @@
 struct supervisor;
 
 /*
- * Lets those finish that run a program of ours; of others nothing tells a worker from what a worker has
- * started. To be called when what was deposited is restored.
+ * Lets those finish that run a program of ours, or one of type worker. Of other programs nothing tells
+ * what fdsup has started from what that has started. To be called when what was deposited is restored.
  */
 void unknown_end(const struct supervisor *supervisor);
 
