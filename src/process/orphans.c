@@ -144,6 +144,14 @@ static void mark_adopted(struct processes *all, char *text, size_t size)
 	mark_descendants(all, getpid());
 }
 
+bool process_has_variable(pid_t pid, const char *name)
+{
+	char *text = malloc(ENVIRONMENT_MAX);
+	bool has = text && variable_of(pid, name, text, ENVIRONMENT_MAX);
+	free(text);
+	return has;
+}
+
 static bool is_of(pid_t pid, const char *instance, char *text)
 {
 	const char *found = variable_of(pid, orphans_instance, text, ENVIRONMENT_MAX);

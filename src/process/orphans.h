@@ -32,6 +32,9 @@ int orphans_walk(void (*visit)(void *context, pid_t pid, const char *service), v
 /* The parent of a process that runs; 0: there is none of this pid, or it has ended. */
 pid_t process_parent(pid_t pid);
 
+/* Whether it was executed with this variable. */
+bool process_has_variable(pid_t pid, const char *name);
+
 /* Whether it names this service in its environment. */
 bool process_is_of(pid_t pid, const char *service);
 

@@ -1,12 +1,10 @@
 #include "supervisor/succession/unknown.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "process/orphans.h"
 #include "supervisor/service/service.h"
@@ -38,25 +36,14 @@ static bool runs_ours(const struct supervisor *supervisor, pid_t pid)
 	return false;
 }
 
-/* What only a worker is given; a longer environment than this is nobody's whom we know. */
-static bool has_queue(pid_t pid)
-{
-	static const char variable[] = "\0FDSUP_QUEUE=";
-	char path[32], text[16 * 1024];
-	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-	fd_auto int fd = open(path, O_RDONLY | O_CLOEXEC);
-	text[0] = 0;
-	ssize_t n = fd < 0 ? -1 : read(fd, text + 1, sizeof text - 1);
-	return n > 0 && memmem(text, (size_t)n + 1, variable, sizeof variable - 1);
-}
-
 /*
- * A program of type worker, and not a child of one: what fdsup starts leads a session, and has lost its
- * parent.
+ * A program of type worker, which alone is given a queue, and not a child of one: what fdsup starts
+ * leads a session, and has lost its parent.
  */
 static bool is_worker_of_others(const struct supervisor *supervisor, pid_t pid)
 {
-	return getsid(pid) == pid && !is_known(supervisor, process_parent(pid)) && has_queue(pid);
+	return getsid(pid) == pid && !is_known(supervisor, process_parent(pid)) &&
+	       process_has_variable(pid, "FDSUP_QUEUE");
 }
 
 static void look_at(void *context, pid_t pid, const char *service)
