@@ -207,14 +207,6 @@ static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char
 	return spawn(&request, ret_step);
 }
 
-/* A deep socket, so that five hundred services are told without waiting for the reader. */
-static void enlarge(int socket)
-{
-	int size = 4 * 1024 * 1024;
-	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
 int acceptor_start(struct acceptor *acceptor)
 {
 	int ends[2];
@@ -223,7 +215,6 @@ int acceptor_start(struct acceptor *acceptor)
 		return -errno;
 	fd_auto int ours = ends[0];
 	fd_auto int theirs = ends[1];
-	enlarge(ours);
 	pid_t pid = spawn_process(acceptor, theirs, &step);
 	if (pid < 0) {
 		log_error("acceptor: %s: %s", step, strerror(-pid));
@@ -235,6 +226,7 @@ int acceptor_start(struct acceptor *acceptor)
 	acceptor->program = helpers_identity(acceptor->supervisor->acceptor_path);
 	acceptor->accepted_before = n_accepted(acceptor);
 	channel_init(&acceptor->channel, fd_take(&ours));
+	channel_deepen(&acceptor->channel); /* it is told of five hundred services in one go */
 	acceptor_listen(acceptor);
 	zone_tell(acceptor->supervisor, acceptor);
 	keeper_touch_acceptor(acceptor);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/fd.h"
 
@@ -25,6 +26,13 @@ static void pending_free(struct channel_pending *pending)
 void channel_init(struct channel *channel, int socket)
 {
 	*channel = (struct channel){ .socket = socket };
+}
+
+void channel_deepen(const struct channel *channel)
+{
+	int size = 4 * 1024 * 1024;
+	if (setsockopt(channel->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
+		setsockopt(channel->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 void channel_fini(struct channel *channel)

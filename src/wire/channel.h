@@ -28,6 +28,9 @@ struct channel {
 /* Takes the socket. */
 void channel_init(struct channel *channel, int socket);
 
+/* So that much can be told at once, whenever it is read: four megabytes, where we may; else less. */
+void channel_deepen(const struct channel *channel);
+
 /* Closes the socket, drops what was not sent and closes the descriptors kept for it. */
 void channel_fini(struct channel *channel);
 

@@ -57,11 +57,9 @@ static int listen_at(const struct sockaddr_un *name)
 static void watch(struct keeper *keeper)
 {
 	struct ev_loop *loop = keeper->supervisor->loop;
-	int size = 4 * 1024 * 1024, socket = keeper->channel.socket;
-	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-		setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-	ev_io_set(&keeper->readable, socket, EV_READ);
-	ev_io_set(&keeper->writable, socket, EV_WRITE);
+	channel_deepen(&keeper->channel);
+	ev_io_set(&keeper->readable, keeper->channel.socket, EV_READ);
+	ev_io_set(&keeper->writable, keeper->channel.socket, EV_WRITE);
 	ev_io_start(loop, &keeper->readable);
 }
 
