@@ -10,10 +10,10 @@ import time
 
 from support import (BIN, LONG, Load, Test, children, count_descriptors, free_port, is_running, main, reap_zombies, run,
                      wait_until)
-from upgrade import LISTENER, WORKER
+from upgrade import EveryType
 
 
-class Crash(Test):
+class Crash(EveryType, Test):
     def tearDown(self):
         """Whatever was taken over is our child: its zombie is nobody's fault."""
         self.is_over = True
@@ -29,12 +29,6 @@ class Crash(Test):
         super().setUp()
         self.is_over = False
         self.known = set()
-
-    def script(self, fdsup, name, text):
-        path = os.path.join(fdsup.directory, name)
-        with open(path, "w") as f:
-            f.write(text)
-        return '[ "/usr/bin/env", "python3", "-B", "%s" ]' % path
 
     def cat(self, port, keys="", name="cat"):
         return '%s = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; %s };\n' % (name, port, keys)
@@ -58,10 +52,6 @@ class Crash(Test):
         thread = threading.Thread(target=reap, daemon=True)
         thread.start()
 
-    def say(self, s, text=b"hello"):
-        s.sendall(text)
-        self.assertEqual(s.recv(len(text)), text)
-
     def ask_unix(self, path):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(LONG)
@@ -69,23 +59,7 @@ class Crash(Test):
             self.say(s)
 
     def every_type(self):
-        fdsup = self.unstarted()
-        ports = {t: free_port() for t in ["exec", "worker", "listen", "builtin", "redirect"]}
-        at = 'address = "127.0.0.1"; port = %d;'
-        unix = os.path.join(fdsup.directory, "unix.sock")
-        fdsup.write(
-            'exec = { %s command = "/bin/cat"; };\n' % (at % ports["exec"])
-            + 'worker = { %s type = "worker"; ready = "notify"; workers = { min = 2; max = 2; }; command = %s; };\n' % (
-                at % ports["worker"], self.script(fdsup, "worker.py", WORKER))
-            + 'listen = { %s type = "listen"; command = %s; };\n' % (
-                at % ports["listen"], self.script(fdsup, "listen.py", LISTENER))
-            + 'builtin = { %s type = "builtin"; builtin = "echo"; };\n' % (at % ports["builtin"])
-            + 'redirect = { %s type = "redirect"; to = "127.0.0.1:%d"; };\n' % (at % ports["redirect"], ports["exec"])
-            + 'unix = { address = "unix:%s"; command = "/bin/cat"; };\n' % unix
-            + 'daemon = { type = "daemon"; command = [ "/bin/sleep", "100000" ]; };\n')
-        fdsup.start()
-        fdsup.wait_state("worker", "UP")
-        return fdsup, ports, unix
+        return self.start_every_type(self.unstarted())
 
     # -- without a supervisor
 

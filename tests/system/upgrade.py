@@ -73,23 +73,15 @@ class Installed(Fdsup):
         return own.decode()
 
 
-class Upgrade(Test):
-    def installed(self, services, top="", start=True):
-        daemon = Installed(services, top, start=False)
-        self.daemons.append(daemon)
-        if start:
-            daemon.start()
-        return daemon
-
+class EveryType:
     def script(self, fdsup, name, text):
         path = os.path.join(fdsup.directory, name)
         with open(path, "w") as f:
             f.write(text)
         return '[ "/usr/bin/env", "python3", "-B", "%s" ]' % path
 
-    def every_type(self):
-        """Ports by the type of service, and a daemon besides."""
-        fdsup = self.installed("", start=False)
+    def start_every_type(self, fdsup):
+        """A service of each type, and a daemon besides: fdsup, the ports by type, the path of the Unix socket."""
         ports = {t: free_port() for t in ["exec", "worker", "listen", "builtin", "redirect"]}
         at = 'address = "127.0.0.1"; port = %d;'
         unix = os.path.join(fdsup.directory, "unix.sock")
@@ -111,6 +103,18 @@ class Upgrade(Test):
     def say(self, s, text=b"hello"):
         s.sendall(text)
         self.assertEqual(s.recv(len(text)), text)
+
+
+class Upgrade(EveryType, Test):
+    def installed(self, services, top="", start=True):
+        daemon = Installed(services, top, start=False)
+        self.daemons.append(daemon)
+        if start:
+            daemon.start()
+        return daemon
+
+    def every_type(self):
+        return self.start_every_type(self.installed("", start=False))
 
     # -- what goes on
 
