@@ -57,10 +57,26 @@ def take(queue, size=200):
 """
 
 
+# What free_port() has given away: names in the abstract namespace, which ends with this process.
+reserved_ports = []
+
+
+def reserve_port(port):
+    """False if this program, or another test that runs at the same time, has been given it before."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind("\0fdsup-tests-port-%d" % port)
+    except OSError:
+        name.close()
+        return False
+    reserved_ports.append(name)
+    return True
+
+
 def free_port(host="127.0.0.1"):
     """
     A port that nobody uses now: bound without SO_REUSEADDR, so it is not lingering either. Below those
-    that the kernel gives to clients, one of which could have it a moment later.
+    that the kernel gives to clients, one of which could have it a moment later. Never given twice.
     """
     with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
         end = int(f.read().split()[0])
@@ -69,7 +85,9 @@ def free_port(host="127.0.0.1"):
         with socket.socket(family) as s:
             try:
                 s.bind((host, random.randrange(min(10000, end - 1000), end)))
-                return s.getsockname()[1]
+                port = s.getsockname()[1]
+                if reserve_port(port):
+                    return port
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
