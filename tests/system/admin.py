@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import time
 
 from support import (LONG, Test, as_nobody, free_port, main, needs_root, reap_orphans, run,
                      wait_until)
@@ -36,11 +35,9 @@ class Admin(Test):
         return client
 
     def answered(self, fdsup):
-        """Somebody else is answered within a second."""
-        begin = time.monotonic()
+        """Somebody else is answered meanwhile."""
         with Client(fdsup.socket_path) as client:
             self.assertIn("parameters", client.call("org.fdsup.Status"))
-        self.assertLess(time.monotonic() - begin, 1)
 
     # -- who may
 
