@@ -205,8 +205,11 @@ static const char *pause_reason(uint32_t paused)
 static void say_places(struct health *health, const struct health_facts *facts)
 {
 	char age[TEXT_DURATION_SIZE];
-	say(health, "%u of %u connections are in use, the oldest for %s (pid %d)", facts->live,
-		facts->max_connections, text_format_duration(age, facts->oldest_ms), facts->oldest_pid);
+	char server[24] = "";
+	if (facts->oldest_pid)
+		snprintf(server, sizeof server, " (pid %d)", facts->oldest_pid);
+	say(health, "%u of %u connections are in use, the oldest for %s%s", facts->live,
+		facts->max_connections, text_format_duration(age, facts->oldest_ms), server);
 }
 
 static bool is_full(const struct health_facts *facts)

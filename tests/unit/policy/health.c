@@ -218,6 +218,9 @@ Test(health, a_full_service_names_the_limit_and_who_holds_the_oldest_place)
 	cr_expect(strstr(health.lines[0], "max_connections is reached"));
 	cr_expect_str_eq(
 		health.lines[1], "100 of 100 connections are in use, the oldest for 2h (pid 77)");
+	facts.oldest_pid = 0;
+	health = judge(&facts);
+	cr_expect_str_eq(health.lines[1], "100 of 100 connections are in use, the oldest for 2h");
 }
 
 Test(health, a_limit_that_is_nearly_reached_names_its_key_and_is_no_illness)
