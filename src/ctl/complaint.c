@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/dead.h"
 #include "ctl/display.h"
 #include "ctl/exitcode.h"
 #include "ctl/reply.h"
@@ -34,12 +35,22 @@ int complain_connect(const char *socket_path, int error)
 	return exitcode_of_connect(error);
 }
 
+static void complain_silence(const char *socket_path, unsigned timeout_ms)
+{
+	struct dead dead = { 0 };
+	char process[24] = "";
+	if (dead_inspect(socket_path, &dead) == 0 && dead.is_running)
+		snprintf(process, sizeof process, " (pid %d)", (int)dead.pid);
+	dead_fini(&dead);
+	complain("fdsup%s does not answer on %s within %u s: it hangs or is stopped, or what was "
+		 "asked for takes longer; its log may say why",
+		process, socket_path, timeout_ms / 1000);
+}
+
 int complain_call(const char *socket_path, int error, unsigned timeout_ms)
 {
 	if (error == ETIMEDOUT)
-		complain("fdsup does not answer on %s within %u s: it hangs or is stopped, or what was "
-			 "asked for takes longer; its log may say why",
-			socket_path, timeout_ms / 1000);
+		complain_silence(socket_path, timeout_ms);
 	else if (error == EBADMSG || error == EMSGSIZE)
 		complain("what listens on %s does not speak the language of fdsup: is it the right "
 			 "socket "

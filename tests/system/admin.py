@@ -157,7 +157,7 @@ class Admin(Test):
         finally:
             os.kill(fdsup.pid, signal.SIGCONT)
         self.assertEqual(code, 4)
-        self.assertIn("does not answer", error)
+        self.assertIn("fdsup (pid %d) does not answer" % fdsup.pid, error)
 
     # -- JSON
 
