@@ -52,6 +52,15 @@ class Stopping(Test):
         self.assertEqual(fdsup.wait(), 0)
         self.assertRegex(fdsup.log(), "acceptor %d was told to end and has not: it is killed" % acceptor)
 
+    def test_a_keeper_that_hangs_holds_no_port(self):
+        port = free_port()
+        fdsup = self.fdsup(self.sh("a", port, "exec cat"))
+        os.kill(next(p for p, name in children(fdsup.pid).items() if name == "fdsup-keeper"), signal.SIGSTOP)
+        fdsup.signal(signal.SIGTERM)
+        self.assertEqual(fdsup.wait(), 0)
+        self.assertTrue(self.refused(port))
+        self.assertEqual(children(), {})
+
     def test_running_commands_are_asked_before_they_are_killed(self):
         port = free_port()
         fdsup = self.fdsup(self.sh("a", port, "trap 'echo bye; exit 5' TERM; echo ready;"

@@ -208,21 +208,19 @@ static void say_bye(struct keeper *keeper)
 	(void)channel_send(&keeper->channel, &bye, sizeof bye, NULL, 0);
 }
 
-/* Until it has closed all that it had; it does so at once. */
+/* Until it has closed all that it had: at once, even one that was stopped, if its process is known. */
 static void await_end(struct keeper *keeper)
 {
 	struct pollfd end = { .fd = keeper->channel.socket, .events = POLLRDHUP };
 	pid_t pid = keeper->child.pid;
-	bool is_child = pid && !keeper->child.is_adopted;
+	if (pid)
+		kill(pid, SIGKILL);
 	(void)poll(&end, 1, END_MS);
 	if (!pid)
 		return;
 	if (keeper->child.children)
 		children_remove(&keeper->supervisor->children, &keeper->child);
-	if (!is_child)
-		return;
-	kill(pid, SIGKILL); /* it may have been stopped */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (!keeper->child.is_adopted && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
