@@ -135,7 +135,8 @@ int runtime_dir_write_pid(int64_t started_wall_ms, const char *instance)
 	char text[128];
 	int n = snprintf(text, sizeof text, "%d\n%" PRId64 "\n%s\n", (int)getpid(), started_wall_ms,
 		instance);
-	if (ftruncate(lock_fd, 0) < 0 || pwrite(lock_fd, text, (size_t)n, 0) != n)
+	/* Over what is there, which a full disk has room for. */
+	if (pwrite(lock_fd, text, (size_t)n, 0) != n || ftruncate(lock_fd, n) < 0)
 		return -errno;
 	return 0;
 }
