@@ -41,6 +41,9 @@
 #include "supervisor/verbs/waits.h"
 #include "supervisor/zone.h"
 
+/* With fewer not even the acceptor can be started: measured. */
+enum { LEAST_DESCRIPTORS = 40 };
+
 /* ---- signals and orphans --------------------------------------------------------------------- */
 
 static void on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -127,6 +130,13 @@ int start_prepare(struct supervisor *supervisor)
 		return -errno;
 	}
 	fd_raise_limit(&supervisor->nofile); /* one that is taken over tells what it was at first */
+	unsigned long nofile = sysconf(_SC_OPEN_MAX);
+	if (nofile < LEAST_DESCRIPTORS) {
+		log_error("the limit of open files is %lu; fdsup needs %d, and up to three more for each "
+			  "service: raise it (ulimit -Hn, LimitNOFILE=)",
+			nofile, LEAST_DESCRIPTORS);
+		return -EMFILE;
+	}
 	return helpers_find_all(supervisor);
 }
 

@@ -76,6 +76,12 @@ class Serving(Test):
         self.assertIn("descriptors for its queue are lacking", service["explanation"][0])
         self.assertEqual(fdsup.ctl("check")[0], 150)
 
+    def test_with_next_to_no_descriptors_it_says_what_it_needs(self):
+        fdsup = self.unstarted('one = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % free_port(),
+                               prefix=["sh", "-c", 'ulimit -n 20; exec "$@"', "sh"])
+        with self.assertRaisesRegex(AssertionError, r"limit of open files is 20; fdsup needs 40.*ulimit -Hn"):
+            fdsup.start()
+
     def test_workers_are_added_while_connections_wait(self):
         port = free_port()
         fdsup = self.fdsup('slow = { address = "127.0.0.1"; port = %d; command = "/bin/echo x";'
