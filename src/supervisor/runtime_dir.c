@@ -43,8 +43,8 @@ static int make_directory(const char *path, char error[RUNTIME_DIR_ERROR_SIZE])
 	}
 	if (status.st_uid != geteuid() && status.st_uid != 0) {
 		snprintf(error, RUNTIME_DIR_ERROR_SIZE,
-			"the runtime directory %s belongs to another user (uid %u); chown it, or set "
-			"runtime_dir",
+			"the runtime directory %s belongs to another user (uid %u); start fdsup as that "
+			"user, or set runtime_dir",
 			path, status.st_uid);
 		return -EPERM;
 	}
