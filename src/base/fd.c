@@ -92,6 +92,20 @@ void fd_close_from(int first)
 		closedir(directory);
 }
 
+int fd_write_all(int fd, const void *bytes, size_t n)
+{
+	for (const char *at = bytes; n;) {
+		ssize_t written = write(fd, at, n);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? -errno : -EIO;
+		at += written;
+		n -= (size_t)written;
+	}
+	return 0;
+}
+
 int fd_raise_limit(unsigned long *ret_before)
 {
 	struct rlimit limit;

@@ -37,6 +37,9 @@ void fd_open_standard(void);
 /* Closes every descriptor from `first` on. */
 void fd_close_from(int first);
 
+/* All of it, to a file. 0 or -errno. */
+int fd_write_all(int fd, const void *bytes, size_t n);
+
 /*
  * Raises the soft limit on descriptors to the hard limit. The soft limit found is stored in
  * *ret_before, to be given back to the programs we start (select(2) breaks above 1024).

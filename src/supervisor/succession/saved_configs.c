@@ -31,15 +31,7 @@ static struct {
 
 static int write_text(int fd, const char *text)
 {
-	size_t n = strlen(text) + 1;
-	while (n) {
-		ssize_t written = write(fd, text, n);
-		if (written < 0)
-			return -errno;
-		text += written;
-		n -= (size_t)written;
-	}
-	return 0;
+	return fd_write_all(fd, text, strlen(text) + 1);
 }
 
 /* Each path and each text ended by a NUL, which neither of them can hold. */

@@ -93,20 +93,6 @@ static uint64_t sum_of(const char *bytes, size_t n)
 	return sum;
 }
 
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t written = write(fd, bytes, n);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written <= 0)
-			return -errno;
-		bytes += written;
-		n -= (size_t)written;
-	}
-	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0;
-}
-
 int state_write(const struct state *state)
 {
 	struct bytes bytes = { 0 };
@@ -122,7 +108,9 @@ int state_write(const struct state *state)
 		head.size = bytes.n - sizeof head;
 		head.sum = sum_of(bytes.items + sizeof head, bytes.n - sizeof head);
 		memcpy(bytes.items, &head, sizeof head);
-		r = write_all(fd, bytes.items, bytes.n);
+		r = fd_write_all(fd, bytes.items, bytes.n);
+		if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+			r = -errno;
 	}
 	free(bytes.items);
 	return r < 0 ? r : fd_take(&fd);
