@@ -15,6 +15,7 @@
 #include "supervisor/succession/keeper.h"
 #include "supervisor/succession/saved.h"
 #include "supervisor/succession/saved_configs.h"
+#include "supervisor/succession/saved_deaths.h"
 #include "supervisor/supervisor.h"
 
 /* ---- an acceptor ------------------------------------------------------------------------------- */
@@ -252,23 +253,6 @@ static int add_services(const struct supervisor *supervisor, struct state *state
 	return r;
 }
 
-static const char deaths_key[] = "deaths";
-
-static json_t *save_deaths(struct death_list *list, struct state_fds *fds)
-{
-	const char *text = death_list_save(list);
-	return text ? state_save_bytes(text, strlen(text), fds) : NULL;
-}
-
-static int add_deaths(struct supervisor *supervisor, struct state *state)
-{
-	struct state_fds fds = { 0 };
-	json_t *json = json_object();
-	json_object_set_new(json, "workers", save_deaths(&supervisor->deaths, &fds));
-	json_object_set_new(json, "commands", save_deaths(&supervisor->command_deaths, &fds));
-	return state_add(state, deaths_key, json, &fds);
-}
-
 int saved_world(struct supervisor *supervisor, struct state *state)
 {
 	struct state_fds fds = { 0 };
@@ -281,7 +265,7 @@ int saved_world(struct supervisor *supervisor, struct state *state)
 	if (r == 0)
 		r = add_services(supervisor, state);
 	if (r == 0)
-		r = add_deaths(supervisor, state);
+		r = saved_deaths_add(supervisor, state);
 	return r;
 }
 
@@ -355,17 +339,6 @@ static int restore_service(void *context, struct state_record *record)
 	return r;
 }
 
-/* Without them all goes on. */
-static void restore_deaths(
-	struct death_list *list, const struct state_record *record, const char *name)
-{
-	const json_t *place = record ? json_object_get(record->json, name) : NULL;
-	const char *text;
-	size_t length;
-	if (place && state_restore_bytes(place, &record->fds, &text, &length) == 0)
-		death_list_restore(list, text, length);
-}
-
 static int check_format(const struct state *state, char error[STATE_ERROR_SIZE])
 {
 	const struct state_record *own = state_find(state, "fdsup");
@@ -414,10 +387,8 @@ int saved_restore(
 		r = supervisor_reserve(supervisor, n_services + 1);
 	if (r == 0)
 		r = state_each(state, "service/", restore_service, &restoring);
-	if (r == 0) {
-		restore_deaths(&supervisor->deaths, state_find(state, deaths_key), "workers");
-		restore_deaths(&supervisor->command_deaths, state_find(state, deaths_key), "commands");
-	}
+	if (r == 0)
+		saved_deaths_restore(supervisor, state);
 	if (r == -ENOMEM)
 		snprintf(error, STATE_ERROR_SIZE, "out of memory");
 	return r;
