@@ -154,8 +154,10 @@ class Ledger(Test):
             self.assertEqual(tuple(service[k] for k in keys) + (service["connections"]["used"],), wanted,
                              name)
             self.assertEqual(len(self.ends(fdsup, name, wanted[0])), wanted[0], name)
-        # bytes of what always sends the same
-        self.assertEqual({e[4] for e in self.ends(fdsup, "fails")}, {"3"})
+        # Bytes of what always sends the same; "-" of those for whose notices the kernel had no room.
+        told = [e[4] for e in self.ends(fdsup, "fails")]
+        self.assertEqual(set(told) - {"-"}, {"3"})
+        self.assertLess(told.count("-"), len(told) / 2)
         self.assertEqual({e[4] for e in self.ends(fdsup, "w")} - {"-", "0"}, {"3"})
         # those that a worker had when it was killed are lost, and no others
         held = [self.connect(ports["echo"]) for _ in range(5)]

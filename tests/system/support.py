@@ -57,20 +57,18 @@ def take(queue, size=200):
 """
 
 
-# What free_port() has given away: names in the abstract namespace, which ends with this process.
-reserved_ports = []
-
-
 def reserve_port(port):
-    """False if this program, or another test that runs at the same time, has been given it before."""
-    name = socket.socket(socket.AF_UNIX)
-    try:
-        name.bind("\0fdsup-tests-port-%d" % port)
-    except OSError:
-        name.close()
-        return False
-    reserved_ports.append(name)
-    return True
+    """
+    False if this program, or another test that runs at the same time, has been given it before: a name
+    in the abstract namespace, which goes when this process ends. Far up: programs are given low descriptors.
+    """
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind("\0fdsup-tests-port-%d" % port)
+        except OSError:
+            return False
+        fcntl.fcntl(name, fcntl.F_DUPFD_CLOEXEC, 200)
+        return True
 
 
 def free_port(host="127.0.0.1"):
