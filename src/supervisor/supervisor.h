@@ -68,6 +68,7 @@ struct supervisor {
 	char *keeper_path;
 	char *program_path;         /* our own, as it was found */
 	char instance[33];          /* of all that descends from one start, through crashes and upgrades */
+	pid_t pid_before;           /* of the process that has saved what we restored */
 	char version_before[32];    /* of the program whose place we took; empty: none */
 	unsigned n_upgrades;        /* since the start, */
 	unsigned n_crashes;         /* and supervisors that died meanwhile */

@@ -256,6 +256,50 @@ class Crash(EveryType, Test):
         wait_until("it is gone", lambda: not is_running(unknown.pid))
         self.assertEqual(fdsup.worker_pids("cat"), known)
 
+    def deaths(self, fdsup, *names):
+        return json.loads(fdsup.ctl("--json", "deaths", "-n", "100", *names)[1])["deaths"]
+
+    def kept_deaths(self, fdsup):
+        """Those in the files that the keeper has."""
+        keeper = next(p for p, n in {**children(), **children(fdsup.process.pid)}.items() if n == "fdsup-keeper")
+        kept = []
+        for name in os.listdir("/proc/%d/fd" % keeper):
+            path = "/proc/%d/fd/%s" % (keeper, name)
+            try:
+                if "fdsup-deaths" in os.readlink(path):
+                    with open(path) as f:
+                        kept += json.load(f)
+            except (OSError, ValueError):
+                pass  # it has just been replaced
+        return kept
+
+    def test_deaths_are_still_known_and_its_own_is_one_of_them(self):
+        port, failing = free_port(), free_port()
+        fdsup = self.fdsup(self.cat(port, "workers = { min = 1; max = 1; };") +
+                           'daemon = { command = [ "/bin/sh", "-c", "echo last words >&2; exit 3" ]; };\n'
+                           'failing = { address = "127.0.0.1"; port = %d;'
+                           ' command = [ "/bin/sh", "-c", "exit 4" ]; };' % failing)
+        with self.connect(failing) as s:
+            self.assertEqual(self.read_all(s), b"")
+        os.kill(fdsup.worker_pids("cat")[0], signal.SIGKILL)
+        for n in range(1, 3):
+            wait_until("deaths of all", lambda: {"cat", "daemon", "failing"} <= {d["service"] for d in self.deaths(fdsup)})
+            before = [d for d in self.deaths(fdsup) if d["service"] != "daemon"]  # which goes on dying
+            # A second later, or less.
+            wait_until("that is kept", lambda: all(d in self.kept_deaths(fdsup) for d in before))
+            pid = fdsup.process.pid
+            self.kill(fdsup)
+            fdsup.start()
+            after = self.deaths(fdsup)
+            for death in before:
+                self.assertIn(death, after)
+            self.assertEqual(next(d for d in after if d["service"] == "daemon")["stderr"], ["last words"])
+            self.assertEqual(len(self.deaths(fdsup, "fdsup")), n)
+            self.assertEqual(self.deaths(fdsup, "fdsup")[-1]["pid"], pid)
+        code, output, _ = fdsup.ctl("deaths", "fdsup")
+        self.assertEqual(code, 0)
+        self.assertRegex(output, r"fdsup +%d +died in an unknown way" % pid)
+
     def test_one_that_was_taken_over_is_replaced_when_it_dies(self):
         self.reaping()
         fdsup = self.fdsup('d = { type = "daemon"; restart_delay = 0.01; command = [ "/bin/sleep", "100000" ]; };')

@@ -52,6 +52,7 @@ static void begin_change(struct death_list *list)
 	read_text(list);
 	free(list->text);
 	list->text = NULL;
+	list->is_touched = true;
 }
 
 const char *death_list_save(struct death_list *list)
@@ -59,6 +60,14 @@ const char *death_list_save(struct death_list *list)
 	if (!list->text && json_array_size(list->all))
 		list->text = json_dumps(list->all, JSON_COMPACT);
 	return list->text;
+}
+
+void death_list_forget_text(struct death_list *list)
+{
+	if (!list->all)
+		return;
+	free(list->text);
+	list->text = NULL;
 }
 
 void death_list_restore(struct death_list *list, const char *text, size_t length)

@@ -10,6 +10,7 @@
 #define FDSUP_SUPERVISOR_DEATH_LIST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { DEATHS_KEPT_OF_SERVICE = 100, DEATHS_KEPT = 500 };
@@ -18,6 +19,7 @@ enum { DEATHS_KEPT_OF_SERVICE = 100, DEATHS_KEPT = 500 };
 struct death_list {
 	json_t *all; /* an array, the oldest first; NULL: none */
 	char *text;  /* the same as JSON, owned; what comes from another program is read when it is asked for */
+	bool is_touched; /* since whoever looks at this has made it false */
 };
 
 /* Takes a Death, an object with the member "service". */
@@ -45,6 +47,7 @@ json_t *death_list_last_of_both(struct death_list *one, struct death_list *other
  * memory. And back; nonsense makes an empty list, which is logged.
  */
 const char *death_list_save(struct death_list *list);
+void death_list_forget_text(struct death_list *list); /* the text only: it is not needed for now */
 void death_list_restore(struct death_list *list, const char *text, size_t length);
 
 void death_list_fini(struct death_list *list);

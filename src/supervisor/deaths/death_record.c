@@ -98,6 +98,18 @@ void death_record_failed_start(
 	death_list_add(&service->supervisor->deaths, death);
 }
 
+void death_record_fdsup(struct supervisor *supervisor, pid_t pid, int64_t started_wall_ms)
+{
+	int64_t at_ms = clock_wall_ms();
+	json_t *death = json_pack("{s:I, s:s, s:s, s:o*, s:s, s:b, s:[], s:n}", "at",
+		(json_int_t)at_ms, "service", "fdsup", "program", "supervisor", "pid",
+		pid ? json_integer(pid) : NULL, "how", "died in an unknown way; taken over",
+		"was_ready", 1, "stderr", "next_try_ms");
+	if (death && at_ms > started_wall_ms)
+		json_object_set_new(death, "age_ms", json_integer(at_ms - started_wall_ms));
+	death_list_add(&supervisor->deaths, death);
+}
+
 /* ---- what it has cost -------------------------------------------------------------------------- */
 
 static void add_given_up(

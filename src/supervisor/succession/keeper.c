@@ -71,6 +71,7 @@ static void hang_up(struct keeper *keeper)
 		ev_io_stop(loop, &keeper->writable);
 		ev_timer_stop(loop, &keeper->retry);
 		ev_timer_stop(loop, &keeper->patience);
+		ev_timer_stop(loop, &keeper->deaths);
 	}
 	channel_fini(&keeper->channel);
 }
@@ -185,8 +186,9 @@ struct keeper *keeper_make(struct supervisor *supervisor)
 	ev_init(&keeper->writable, keeper_on_writable);
 	ev_init(&keeper->retry, on_retry);
 	ev_init(&keeper->patience, keeper_on_patience);
+	ev_init(&keeper->deaths, keeper_on_deaths);
 	keeper->readable.data = keeper->writable.data = keeper;
-	keeper->retry.data = keeper->patience.data = keeper;
+	keeper->retry.data = keeper->patience.data = keeper->deaths.data = keeper;
 	return keeper;
 }
 

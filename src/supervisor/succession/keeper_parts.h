@@ -1,6 +1,6 @@
 /*
  * The keeper, among the files that make it up: keeper.c (the process), keeper_tell.c, keeper_doubt.c,
- * keeper_take.c.
+ * keeper_take.c, keeper_deaths.c.
  */
 #ifndef FDSUP_SUPERVISOR_KEEPER_PARTS_H
 #define FDSUP_SUPERVISOR_KEEPER_PARTS_H
@@ -11,6 +11,7 @@
 #include <ev.h>
 
 #include "supervisor/children.h"
+#include "supervisor/succession/state.h"
 #include "wire/channel.h"
 
 struct sockaddr_un;
@@ -24,6 +25,7 @@ struct keeper {
 	ev_io writable; /* active while the channel has a backlog */
 	ev_timer retry;    /* until the next is started */
 	ev_timer patience; /* active while it owes us something */
+	ev_timer deaths;   /* active for a while after it was told of deaths */
 	uint64_t started_ms;
 	uint64_t program;  /* the file that it executes: helpers_identity */
 	uint32_t n_syncs;
@@ -46,6 +48,14 @@ bool keeper_is_there(const struct keeper *keeper);
 void keeper_on_readable(struct ev_loop *loop, ev_io *watcher, int events);
 void keeper_on_writable(struct ev_loop *loop, ev_io *watcher, int events);
 void keeper_on_patience(struct ev_loop *loop, ev_timer *timer, int events);
+
+/* Takes the JSON and the descriptors' list, not the descriptors. */
+void keeper_put(struct keeper *keeper, const char *key, json_t *json, struct state_fds *fds);
+
+/* keeper_deaths.c: what has died since it was told so, now or soon; or all of it. */
+void keeper_tell_deaths(struct keeper *keeper);
+void keeper_put_deaths(struct keeper *keeper);
+void keeper_on_deaths(struct ev_loop *loop, ev_timer *timer, int events);
 
 /* keeper_doubt.c: of `doubt` and `doubt_fd` of the supervisor. 0 or -errno. */
 int keeper_make_doubt(struct supervisor *supervisor);

@@ -99,7 +99,7 @@ static void send_parts(struct keeper *keeper, const char *key, const char *text,
 }
 
 /* Takes both. What there was no memory for is told again at the next turn: all of it. */
-static void put(struct keeper *keeper, const char *key, json_t *json, struct state_fds *fds)
+void keeper_put(struct keeper *keeper, const char *key, json_t *json, struct state_fds *fds)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text)
@@ -117,7 +117,7 @@ static void put_service(struct keeper *keeper, struct service *service)
 	char key[STATE_KEY_SIZE];
 	service->is_touched = false;
 	json_t *json = saved_service(service, &fds);
-	put(keeper, saved_service_key(key, service), json, &fds);
+	keeper_put(keeper, saved_service_key(key, service), json, &fds);
 }
 
 static void put_acceptor(struct keeper *keeper, struct acceptor *acceptor)
@@ -127,7 +127,7 @@ static void put_acceptor(struct keeper *keeper, struct acceptor *acceptor)
 	acceptor->is_touched = false;
 	snprintf(key, sizeof key, "acceptor/%u", acceptor->number);
 	json_t *json = saved_acceptor(acceptor, &fds);
-	put(keeper, key, json, &fds);
+	keeper_put(keeper, key, json, &fds);
 }
 
 static bool has_edition(const struct keeper *keeper, uint64_t edition)
@@ -191,7 +191,7 @@ static void put_configs(struct keeper *keeper)
 	note_editions(keeper, &state);
 	for (size_t i = 0; i < state.n; i++) {
 		struct state_record *record = &state.records[i];
-		put(keeper, record->key, record->json, &record->fds);
+		keeper_put(keeper, record->key, record->json, &record->fds);
 		record->json = NULL;
 		record->fds = (struct state_fds){ 0 };
 	}
@@ -205,12 +205,13 @@ static void put_all(struct keeper *keeper)
 	keeper->is_touched = keeper->is_behind = false;
 	tell(keeper, KEEPING_BEGIN, 0, NULL);
 	json_t *own = saved_supervisor(supervisor, &fds);
-	put(keeper, "fdsup", own, &fds);
+	keeper_put(keeper, "fdsup", own, &fds);
 	put_configs(keeper);
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		put_acceptor(keeper, supervisor->acceptors[i]);
 	for (size_t i = 0; i < supervisor->n_services; i++)
 		put_service(keeper, supervisor->services[i]);
+	keeper_put_deaths(keeper);
 	tell(keeper, KEEPING_COMMIT, 0, NULL);
 }
 
@@ -275,6 +276,7 @@ void keeper_flush(struct supervisor *supervisor)
 	if (!keeper_is_there(supervisor->keeper))
 		return;
 	send_touched(supervisor->keeper);
+	keeper_tell_deaths(supervisor->keeper);
 	if (!supervisor->keeper->is_behind)
 		keeper_end_doubt(supervisor);
 }

@@ -175,6 +175,20 @@ static int restore_version(
 	return 0;
 }
 
+static json_t *save_pid(const void *object, struct state_fds *fds)
+{
+	(void)object, (void)fds;
+	return json_integer(getpid());
+}
+
+static int restore_pid(
+	void *object, const json_t *value, struct state_fds *fds, char error[STATE_ERROR_SIZE])
+{
+	(void)fds, (void)error;
+	((struct supervisor *)object)->pid_before = (pid_t)json_integer_value(value);
+	return 0;
+}
+
 static json_t *save_instance(const void *object, struct state_fds *fds)
 {
 	(void)fds;
@@ -194,6 +208,7 @@ static int restore_instance(
 
 static const struct state_row rows[] = {
 	STATE_PAIR("version", save_version, restore_version),
+	STATE_PAIR("pid", save_pid, restore_pid),
 	STATE_PAIR("cgroup", save_cgroup, restore_cgroup),
 	STATE_PAIR("instance", save_instance, restore_instance),
 	STATE_FIELD(STATE_UNSIGNED, struct supervisor, started_ms),

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "process/orphans.h"
 #include "supervisor/background.h"
+#include "supervisor/deaths/death_record.h"
 #include "supervisor/notify.h"
 #include "supervisor/pid_file.h"
 #include "supervisor/published.h"
@@ -101,6 +102,7 @@ static int take_over(struct supervisor *supervisor)
 	int64_t started_wall_ms = supervisor->started_wall_ms;
 	uint64_t started_ms = supervisor->started_ms;
 	struct config *ours = supervisor->config;
+	int64_t their_start_wall_ms = 0;
 	int r = 0;
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && r == 0; i++) {
 		r = steps[i](supervisor);
@@ -112,6 +114,7 @@ static int take_over(struct supervisor *supervisor)
 		if (i > 0)
 			continue;
 		/* We are another process, whatever it was before. */
+		their_start_wall_ms = supervisor->started_wall_ms;
 		supervisor->started_ms = started_ms;
 		supervisor->started_wall_ms = started_wall_ms;
 		supervisor->n_crashes++;
@@ -125,6 +128,7 @@ static int take_over(struct supervisor *supervisor)
 	}
 	config_free(ours);
 	supervisor->taken_over_wall_ms = started_wall_ms;
+	death_record_fdsup(supervisor, supervisor->pid_before, their_start_wall_ms);
 	adopt_hear_notes(supervisor, supervisor->state);
 	unknown_end(supervisor);
 	keeper_flush(supervisor);
