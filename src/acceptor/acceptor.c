@@ -290,6 +290,7 @@ static void finish(struct acceptor *acceptor)
 			service_abandon(acceptor->services[row]);
 	if (acceptor->loop)
 		lapse_close(acceptor);
+	outliving_close(acceptor);
 	following_close(acceptor->following);
 	survey_close(&acceptor->survey);
 	listing_end(acceptor);

@@ -15,6 +15,7 @@
 #include "acceptor/lapse.h"
 #include "acceptor/ledger.h"
 #include "acceptor/load.h"
+#include "acceptor/outliving.h"
 #include "acceptor/survey.h"
 #include "wire/channel.h"
 #include "wire/control.h"
@@ -36,6 +37,7 @@ struct acceptor {
 	struct listing *listing; /* under way; NULL: none is */
 	struct following *following; /* NULL: only workers say what becomes of connections */
 	struct lapse_watch lapses;
+	struct outliving outliving;
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
 	struct zone zone;    /* the local time */

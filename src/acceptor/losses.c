@@ -7,6 +7,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/following.h"
+#include "acceptor/outliving.h"
 #include "acceptor/redelivery.h"
 #include "acceptor/reports.h"
 #include "acceptor/toll.h"
@@ -73,6 +74,13 @@ void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t
 	reports_drop(service, place, now_ns);
 }
 
+static void leave_command(struct service *service, const struct ledger_entry *entry)
+{
+	toll_lives_on(service);
+	if (entry->pid != entry->worker)
+		outliving_watch(service->acceptor, entry->pid);
+}
+
 static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
@@ -82,7 +90,7 @@ static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns
 		if (entry->worker == worker && entry->state == LEDGER_TAKEN)
 			losses_lose(service, place, worker, now_ns);
 		else if (entry->worker == worker)
-			toll_lives_on(service);
+			leave_command(service, entry);
 		place = newer;
 	}
 }

@@ -51,7 +51,7 @@ static const int allowed[] = {
 	SCMP_SYS(sysinfo), SCMP_SYS(getrandom), SCMP_SYS(uname), SCMP_SYS(getpid), SCMP_SYS(gettid),
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getuid32),
 	SCMP_SYS(geteuid32), SCMP_SYS(getgid32), SCMP_SYS(getegid32), SCMP_SYS(getrlimit),
-	SCMP_SYS(ugetrlimit), SCMP_SYS(getrusage), SCMP_SYS(sched_yield),
+	SCMP_SYS(ugetrlimit), SCMP_SYS(getrusage), SCMP_SYS(sched_yield), SCMP_SYS(pidfd_open),
 
 	/* the C library's own: locks, signals, the end */
 	SCMP_SYS(futex), SCMP_SYS(futex_time64), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),

@@ -218,22 +218,62 @@ Test(acceptor_losses, leaves_time_to_another_worker_that_has_not_reported_yet)
 	close(two);
 }
 
-Test(acceptor_losses, follows_commands_that_outlive_their_worker)
+/* ---- commands that outlive their worker --------------------------------------------------------- */
+
+/* A command that does nothing, of a worker that is gone. The client is the caller's. */
+static int outlive(pid_t *ret_pid)
 {
 	struct handoff record;
 	int client = rig_connect(serve(), NULL);
 	close(rig_take(&rig, 1, &record));
-	rig_report(&rig, 1, &record, REPORT_STARTED, 4712, 0);
+	*ret_pid = fork();
+	if (*ret_pid == 0) {
+		pause();
+		_exit(0);
+	}
+	rig_report(&rig, 1, &record, REPORT_STARTED, *ret_pid, 0);
 	worker_gone(getpid());
 	cr_expect_eq(rig_score(&rig, 1, lost), 0);
 	cr_expect_eq(rig_score(&rig, 1, live), 1);
-	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, 4712, W_EXITCODE(0, SIGTERM));
+	return client;
+}
+
+static void end_command(pid_t pid)
+{
+	kill(pid, SIGTERM);
+	cr_expect_eq(waitpid(pid, NULL, 0), pid);
+}
+
+Test(acceptor_losses, follows_commands_that_outlive_their_worker)
+{
+	pid_t pid;
+	char expected[32];
+	int client = outlive(&pid);
+	end_command(pid);
+	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, pid, W_EXITCODE(0, SIGTERM));
 	const char *line = rig_wait_log(&rig, "END");
-	cr_expect(strstr(line, "pid=4712"), "%s", line);
+	snprintf(expected, sizeof expected, "pid=%d", (int)pid);
+	cr_expect(strstr(line, expected), "%s", line);
 	cr_expect(strstr(line, "cpu=0.004s signal=TERM"), "%s", line);
 	cr_expect_eq(rig_score(&rig, 1, served), 1);
 	cr_expect_eq(rig_score(&rig, 1, failed), 1);
 	cr_expect_eq(rig_score(&rig, 1, live), 0);
+	close(client);
+}
+
+Test(acceptor_losses, commands_of_whose_end_nobody_tells_have_ended_all_the_same)
+{
+	pid_t pid;
+	char expected[32];
+	int client = outlive(&pid);
+	end_command(pid);
+	const char *line = rig_wait_log(&rig, "END");
+	snprintf(expected, sizeof expected, "pid=%d", (int)pid);
+	cr_expect(strstr(line, expected), "%s", line);
+	cr_expect(strstr(line, "cpu=- status=-"), "%s", line);
+	rig_wait_score(&rig, 1, live, 0u);
+	cr_expect_eq(rig_score(&rig, 1, served), 1);
+	cr_expect_eq(rig_score(&rig, 1, failed), 0);
 	close(client);
 }
 

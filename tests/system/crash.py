@@ -256,6 +256,30 @@ class Crash(EveryType, Test):
         wait_until("it is gone", lambda: not is_running(unknown.pid))
         self.assertEqual(fdsup.worker_pids("cat"), known)
 
+    def test_a_command_whose_worker_dies_after_a_takeover_ends_for_us_as_well(self):
+        """It is no child of this fdsup, and of a Unix socket the kernel tells nothing."""
+        port = free_port()
+        fdsup = self.unstarted("")
+        path = os.path.join(fdsup.directory, "cat.sock")
+        fdsup.write(self.cat(port) + 'unix = { address = "unix:%s"; command = "/bin/cat"; };\n' % path)
+        fdsup.start()
+        with self.connect(port) as one, socket.socket(socket.AF_UNIX) as other:
+            other.settimeout(LONG)
+            other.connect(path)
+            for s in (one, other):
+                self.say(s)
+            self.kill(fdsup)
+            fdsup.start()
+            for name in ("cat", "unix"):
+                worker = fdsup.worker_pids(name)[0]
+                os.kill(worker, signal.SIGKILL)
+                wait_until("its end", lambda: worker not in fdsup.worker_pids(name))
+            for s in (one, other):
+                self.say(s)
+        for name in ("cat", "unix"):
+            service = fdsup.wait_status(name, lambda s: s["connections"]["used"] == 0, "its end")
+            self.assertEqual((service["served"], service["lost"]), (1, 0))
+
     def deaths(self, fdsup, *names):
         return json.loads(fdsup.ctl("--json", "deaths", "-n", "100", *names)[1])["deaths"]
 
