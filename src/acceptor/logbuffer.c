@@ -23,19 +23,22 @@ static struct {
 	char bytes[LOGBUFFER_SIZE];
 } buffer;
 
+enum { PREFIX_SIZE = 3 }; /* "<6>" */
+
 static void add(int level, const char *line, size_t length)
 {
 	char *place = buffer.bytes + buffer.end;
-	int prefix = snprintf(place, 5, "<%d>", level & 7);
-	memcpy(place + prefix, line, length);
-	place[(size_t)prefix + length] = '\n';
-	buffer.end += (size_t)prefix + length + 1;
+	*place++ = '<';
+	*place++ = (char)('0' + (level & 7));
+	*place++ = '>';
+	memcpy(place, line, length);
+	place[length] = '\n';
+	buffer.end += PREFIX_SIZE + length + 1;
 }
 
 static bool has_room(size_t length)
 {
-	/* The prefix, with the null that snprintf wants, and the newline. */
-	size_t needed = length + 6;
+	size_t needed = PREFIX_SIZE + length + 1;
 	if (buffer.end + needed > sizeof buffer.bytes && buffer.begin) {
 		memmove(buffer.bytes, buffer.bytes + buffer.begin, buffer.end - buffer.begin);
 		buffer.end -= buffer.begin;

@@ -1,6 +1,5 @@
 #include "acceptor/service_log.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -9,6 +8,7 @@
 #include "acceptor/access.h"
 #include "base/log.h"
 #include "base/names.h"
+#include "base/put.h"
 #include "base/text.h"
 
 enum { REFUSED_LINES_A_SECOND = 10 };
@@ -16,88 +16,102 @@ enum { REFUSED_LINES_A_SECOND = 10 };
 static const uint64_t second_ns = 1000000000;
 static const uint64_t near_full_quiet_ns = UINT64_C(600000000000);
 
+/* Room for any line below, whose pieces are all bounded. */
+enum { LINE_SIZE = CONTROL_NAME_SIZE + 2 * ENDPOINT_TEXT_SIZE + 384 };
+_Static_assert((int)LINE_SIZE <= (int)LOG_LINE_MAX, "no line is cut");
+
 enum { ENDS_SIZE = 2 * ENDPOINT_TEXT_SIZE + 48 };
 
 /* "id=... peer=... local=..." */
+static char *put_ends(char *p, const struct service *service, const struct ledger_entry *entry)
+{
+	char end[ENDPOINT_TEXT_SIZE];
+	p = put_hex(put_text(p, "id="), entry->id);
+	p = put_text(p, " peer=");
+	p = put_text(p, endpoint_format_client(end, &entry->peer, service->log_address));
+	p = put_text(p, " local=");
+	return put_text(p, endpoint_format_local(end, &entry->local));
+}
+
 static const char *format_ends(
 	char text[ENDS_SIZE], const struct service *service, const struct ledger_entry *entry)
 {
-	char peer[ENDPOINT_TEXT_SIZE], local[ENDPOINT_TEXT_SIZE];
-	snprintf(text, ENDS_SIZE, "id=%016" PRIx64 " peer=%s local=%s", entry->id,
-		endpoint_format_client(peer, &entry->peer, service->log_address),
-		endpoint_format_local(local, &entry->local));
+	*put_ends(text, service, entry) = 0;
 	return text;
 }
 
 void service_log_start(struct service *service, const struct ledger_entry *entry)
 {
-	char ends[ENDS_SIZE];
-	if (service->log_events & LOG_EVENT_START)
-		log_info("%s: START %s pid=%d", service_name(service), format_ends(ends, service, entry),
-			entry->pid);
+	char line[LINE_SIZE];
+	if (!(service->log_events & LOG_EVENT_START))
+		return;
+	char *p = put_text(put_text(line, service_name(service)), ": START ");
+	p = put_ends(p, service, entry);
+	*put_signed(put_text(p, " pid="), entry->pid) = 0;
+	log_text(LOG_INFO, line);
 }
 
 /* "pid=4712", and who had it where that is all that is known. */
-static const char *format_pid(char text[32], const struct ledger_entry *entry)
+static char *put_pid(char *p, const struct ledger_entry *entry)
 {
+	p = put_text(p, " pid=");
 	if (entry->pid || entry->worker)
-		snprintf(text, 32, "pid=%d", entry->pid ? entry->pid : entry->worker);
-	else
-		strcpy(text, "pid=-");
-	return text;
+		return put_signed(p, entry->pid ? entry->pid : entry->worker);
+	return put_text(p, "-");
 }
 
-static void format_status(char *text, size_t size, const struct ledger_entry *entry,
-	const struct ending *ending)
+static char *put_status(char *p, const struct ledger_entry *entry, const struct ending *ending)
 {
-	const char *name;
 	int status = ending->status;
 	if (ending->is_by_kernel)
-		snprintf(text, size, "status=-");
-	else if (!entry->pid)
-		snprintf(text, size,
-			"status=reset"); /* the client had gone before a command was started */
-	else if (!WIFSIGNALED(status))
-		snprintf(text, size, "status=%d", WEXITSTATUS(status));
-	else if ((name = signal_name(WTERMSIG(status))))
-		snprintf(text, size, "signal=%s", name);
-	else
-		snprintf(text, size, "signal=%d", WTERMSIG(status));
+		return put_text(p, " status=-");
+	if (!entry->pid) /* the client had gone before a command was started */
+		return put_text(p, " status=reset");
+	if (!WIFSIGNALED(status))
+		return put_signed(put_text(p, " status="), WEXITSTATUS(status));
+	const char *name = signal_name(WTERMSIG(status));
+	p = put_text(p, " signal=");
+	return name ? put_text(p, name) : put_signed(p, WTERMSIG(status));
 }
 
-static const char *format_seconds(char text[32], uint64_t us)
+static char *put_seconds(char *p, uint64_t us)
 {
-	snprintf(text, 32, "%" PRIu64 ".%03us", us / 1000000, (unsigned)(us / 1000 % 1000));
-	return text;
+	unsigned ms = (unsigned)(us / 1000 % 1000);
+	p = put_decimal(p, us / 1000000);
+	*p++ = '.';
+	*p++ = (char)('0' + ms / 100);
+	*p++ = (char)('0' + ms / 10 % 10);
+	*p++ = (char)('0' + ms % 10);
+	*p++ = 's';
+	return p;
 }
 
-enum { BYTES_SIZE = 64 };
-
-static const char *format_bytes(
-	char text[BYTES_SIZE], const struct ledger_entry *entry, const struct ending *ending)
+static char *put_bytes(char *p, const struct ledger_entry *entry, const struct ending *ending)
 {
-	uint64_t in = entry->has_bytes ? entry->bytes_in : ending->bytes_in;
-	uint64_t out = entry->has_bytes ? entry->bytes_out : ending->bytes_out;
-	if (entry->has_bytes || ending->has_bytes)
-		snprintf(text, BYTES_SIZE, "in=%" PRIu64 " out=%" PRIu64, in, out);
-	else
-		strcpy(text, "in=- out=-");
-	return text;
+	if (!entry->has_bytes && !ending->has_bytes)
+		return put_text(p, " in=- out=-");
+	p = put_decimal(put_text(p, " in="), entry->has_bytes ? entry->bytes_in : ending->bytes_in);
+	return put_decimal(
+		put_text(p, " out="), entry->has_bytes ? entry->bytes_out : ending->bytes_out);
 }
 
 void service_log_end(
 	struct service *service, const struct ledger_entry *entry, const struct ending *ending)
 {
-	char ends[ENDS_SIZE], pid[32], duration[32], cpu[32], status[32], bytes[BYTES_SIZE];
+	char line[LINE_SIZE];
 	if (!(service->log_events & LOG_EVENT_END))
 		return;
-	format_status(status, sizeof status, entry, ending);
+	char *p = put_text(put_text(line, service_name(service)), ": END ");
+	p = put_pid(put_ends(p, service, entry), entry);
+	p = put_seconds(put_text(p, " duration="), ending->duration_us);
+	p = put_text(p, " cpu=");
+	p = ending->is_by_kernel ? put_text(p, "-") : put_seconds(p, ending->cpu_us);
+	p = put_bytes(put_status(p, entry, ending), entry, ending);
 	const char *reason = severance_name(entry->severance);
-	log_info("%s: END %s %s duration=%s cpu=%s %s %s%s%s", service_name(service),
-		format_ends(ends, service, entry), format_pid(pid, entry),
-		format_seconds(duration, ending->duration_us),
-		ending->is_by_kernel ? "-" : format_seconds(cpu, ending->cpu_us), status,
-		format_bytes(bytes, entry, ending), reason ? " reason=" : "", reason ? reason : "");
+	if (reason)
+		p = put_text(put_text(p, " reason="), reason);
+	*p = 0;
+	log_text(LOG_INFO, line);
 }
 
 void service_log_refused_rest(struct service *service, uint64_t now_ns)

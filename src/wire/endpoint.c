@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/put.h"
+
 struct endpoint endpoint_from_sockaddr(const struct sockaddr *address)
 {
 	struct endpoint end = { 0 };
@@ -52,35 +54,20 @@ struct endpoint endpoint_of_unix_peer(int connection)
 	};
 }
 
-/*
- * By hand and not by printf: this is written several times for each command that is started.
- * Returns the end, where a zero is.
- */
-static char *put_decimal(char *p, unsigned number)
-{
-	char digits[10];
-	size_t n = 0;
-	do
-		digits[n++] = (char)('0' + number % 10);
-	while (number /= 10);
-	while (n > 0)
-		*p++ = digits[--n];
-	*p = 0;
-	return p;
-}
-
-static void put_ipv4(char *p, const uint8_t ip[4])
+/* By hand and not by printf: this is written several times for each connection. Returns the end. */
+static char *put_ipv4(char *p, const uint8_t ip[4])
 {
 	for (int i = 0; i < 4; i++) {
 		if (i > 0)
 			*p++ = '.';
 		p = put_decimal(p, ip[i]);
 	}
+	return p;
 }
 
 char *endpoint_format_port(char text[ENDPOINT_PORT_SIZE], const struct endpoint *end)
 {
-	put_decimal(text, end->port);
+	*put_decimal(text, end->port) = 0;
 	return text;
 }
 
@@ -88,7 +75,7 @@ char *endpoint_format_host(char text[ENDPOINT_TEXT_SIZE], const struct endpoint 
 {
 	switch (end->family) {
 	case AF_INET:
-		put_ipv4(text, end->ip);
+		*put_ipv4(text, end->ip) = 0;
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, end->ip, text, ENDPOINT_TEXT_SIZE);
@@ -109,13 +96,15 @@ char *endpoint_format_host(char text[ENDPOINT_TEXT_SIZE], const struct endpoint 
 char *endpoint_format(char text[ENDPOINT_TEXT_SIZE], const struct endpoint *end)
 {
 	char host[ENDPOINT_TEXT_SIZE];
-	endpoint_format_host(host, end);
-	if (end->family == AF_INET)
-		snprintf(text, ENDPOINT_TEXT_SIZE, "%.48s:%u", host, end->port);
-	else if (end->family == AF_INET6)
+	if (end->family == AF_INET) {
+		char *p = put_ipv4(text, end->ip);
+		*p++ = ':';
+		*put_decimal(p, end->port) = 0;
+		return text;
+	}
+	endpoint_format_host(end->family == AF_INET6 ? host : text, end);
+	if (end->family == AF_INET6)
 		snprintf(text, ENDPOINT_TEXT_SIZE, "[%.64s]:%u", host, end->port);
-	else
-		memcpy(text, host, ENDPOINT_TEXT_SIZE);
 	return text;
 }
 

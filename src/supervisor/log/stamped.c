@@ -35,21 +35,22 @@ static bool has_room(int fd)
 	return fd != STDERR_FILENO || (poll(&target, 1, 0) == 1 && (target.revents & POLLOUT));
 }
 
-/* Lines that come together have one time. */
-static const char *stamp_now(void)
-{
-	static int64_t formatted_ms;
-	static char stamp[CLOCK_STAMP_SIZE];
-	int64_t now_ms = clock_wall_ms();
-	if (now_ms != formatted_ms)
-		clock_format_stamp(stamp, formatted_ms = now_ms);
-	return stamp;
-}
-
+/* Lines that come together have one time, and mostly one level. */
 static size_t format_prefix(char prefix[PREFIX_SIZE], int level)
 {
-	return (size_t)snprintf(
-		prefix, PREFIX_SIZE, "%s %s ", stamp_now(), log_level_name(level));
+	static int64_t formatted_ms;
+	static int formatted_level;
+	static size_t length;
+	static char formatted[PREFIX_SIZE];
+	int64_t now_ms = clock_wall_ms();
+	if (now_ms != formatted_ms || level != formatted_level) {
+		char stamp[CLOCK_STAMP_SIZE];
+		clock_format_stamp(stamp, formatted_ms = now_ms);
+		length = (size_t)snprintf(formatted, PREFIX_SIZE, "%s %s ", stamp,
+			log_level_name(formatted_level = level));
+	}
+	memcpy(prefix, formatted, length);
+	return length;
 }
 
 /* Nothing, if nothing was. */
