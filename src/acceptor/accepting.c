@@ -120,7 +120,9 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 	(void)loop;
 	(void)revents;
 	struct listener *listener = io->data;
-	following_catch_up(listener->service->acceptor);
+	/* Ends that are known but not read yet matter only to who may be kept out for them. */
+	if (!admission_has_room(&listener->service->admission, ACCEPT_BATCH))
+		following_catch_up(listener->service->acceptor);
 	uint64_t now_ns = clock_now_ns();
 	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(listener->service, now_ns); i++) {
 		int r = accept_one(listener, now_ns);

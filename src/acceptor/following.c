@@ -24,9 +24,12 @@ static const uint64_t patience_ns = 1000000000;
 
 /*
  * An end that nobody waits for may wait for others. To be woken for each one of them costs more
- * than all that is done with it.
+ * than all that is done with it. Near a limit the next client may have to wait for it.
  */
-static const double GATHERING_S = 0.002;
+static const double GATHERING_S = 0.005, GATHERING_NEAR_LIMIT_S = 0.001;
+
+/* So near is one where so many more would reach it. */
+enum { NEAR_LIMIT = 32 };
 
 static struct service *service_of(struct following *following, const struct ledger_entry *entry)
 {
@@ -59,6 +62,26 @@ bool following_end(struct service *service, uint32_t place, uint64_t now_ns)
 	return true;
 }
 
+/* Of those that end together each service is settled once. */
+static void settle_later(struct following *following, struct service *service)
+{
+	if (service->is_unsettled)
+		return;
+	service->is_unsettled = true;
+	service->next_unsettled = following->first_unsettled;
+	following->first_unsettled = service;
+}
+
+static void settle_all(struct following *following, uint64_t now_ns)
+{
+	struct service *service;
+	while ((service = following->first_unsettled)) {
+		following->first_unsettled = service->next_unsettled;
+		service->is_unsettled = false;
+		service_settle(service, now_ns);
+	}
+}
+
 /* Nobody has said a word of it in all the time that was given to him. */
 static void end_entry(struct following *following, uint32_t place, uint64_t now_ns)
 {
@@ -67,7 +90,7 @@ static void end_entry(struct following *following, uint32_t place, uint64_t now_
 	if (service->may_be_silent && !service->has_reports)
 		losses_note_silence(service);
 	following_end(service, place, now_ns);
-	service_settle(service, now_ns);
+	settle_later(following, service);
 }
 
 static int enlarge_ring(struct following *following)
@@ -100,14 +123,15 @@ static void await_report(struct following *following, uint32_t place, uint64_t n
 	};
 }
 
-void following_entry_gone(struct following *following, uint32_t place,
-	const struct diag_facts *facts, uint64_t now_ns)
+static void take_end(struct following *following, uint32_t place, const struct diag_facts *facts,
+	uint64_t now_ns)
 {
 	struct ledger_entry *entry = ledger_at(&following->acceptor->ledger, place);
 	const struct service *service = service_of(following, entry);
 	if (entry->is_gone || entry->state == LEDGER_HELD)
 		return;
 	following->is_awaited |= service->paused || service->first_held;
+	following->is_near_limit |= !admission_has_room(&service->admission, NEAR_LIMIT);
 	entry->is_gone = true;
 	entry->gone_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
 	/* A connection that was reset by us has lost its counters: what was known before stays. */
@@ -125,17 +149,23 @@ void following_entry_gone(struct following *following, uint32_t place,
 		end_entry(following, place, now_ns);
 }
 
+void following_entry_gone(struct following *following, uint32_t place,
+	const struct diag_facts *facts, uint64_t now_ns)
+{
+	take_end(following, place, facts, now_ns);
+	settle_all(following, now_ns);
+}
+
 static void on_notice(void *context, const struct diag_facts *facts)
 {
 	struct following *following = context;
 	struct ledger *ledger = &following->acceptor->ledger;
 	uint32_t place = ledger_find_id(ledger, facts->cookie);
-	uint64_t now_ns = place ? clock_now_ns() : 0;
 	if (!place)
 		farewell_complete(following->farewells, facts);
 	while (place) {
 		uint32_t next = ledger_find_same(ledger, place);
-		following_entry_gone(following, place, facts, now_ns);
+		take_end(following, place, facts, following->now_ns);
 		place = next;
 	}
 }
@@ -161,6 +191,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		if (gone.place < ledger->capacity && is_to_end(&gone, ledger_at(ledger, gone.place)))
 			end_entry(following, gone.place, now_ns);
 	}
+	settle_all(following, now_ns);
 	farewell_expire(following->farewells, following->query_fd, now_ns);
 	following_set_timer(following, now_ns);
 }
@@ -171,12 +202,14 @@ static bool read_notices(struct following *following, int n_reads)
 	bool has_some = false;
 	int r = DIAG_NOTICES_MAX;
 	for (int i = 0; i < n_reads && r == DIAG_NOTICES_MAX; i++) {
+		following->now_ns = clock_now_ns();
 		r = diag_read_notices(following->notices.fd, on_notice, following);
 		has_some |= r > 0;
 	}
 	if (r < 0 && r != -EAGAIN)
 		inventory_want(following);
-	following_set_timer(following, clock_now_ns());
+	settle_all(following, following->now_ns);
+	following_set_timer(following, following->now_ns);
 	return has_some;
 }
 
@@ -190,11 +223,12 @@ static void on_notices(struct ev_loop *loop, ev_io *io, int revents)
 {
 	(void)revents;
 	struct following *following = io->data;
-	following->is_awaited = false;
+	following->is_awaited = following->is_near_limit = false;
 	if (!read_notices(following, READS_AT_ONCE) || following->is_awaited)
 		return;
 	ev_io_stop(loop, io);
-	ev_timer_set(&following->gathering, GATHERING_S, 0);
+	ev_timer_set(&following->gathering,
+		following->is_near_limit ? GATHERING_NEAR_LIMIT_S : GATHERING_S, 0);
 	ev_timer_start(loop, &following->gathering);
 }
 

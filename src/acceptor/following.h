@@ -39,7 +39,10 @@ struct following {
 	struct acceptor *acceptor;
 	ev_io notices;  /* owns its descriptor; stopped while they gather */
 	ev_timer gathering;
+	uint64_t now_ns; /* when those were read that are being read */
+	struct service *first_unsettled; /* a list of those whose connections have just ended */
 	bool is_awaited; /* one of those that were read has made a place free that somebody waits for */
+	bool is_near_limit; /* or somebody soon might wait for it */
 	int query_fd;   /* for exact look-ups; -1: the kernel does not answer */
 	ev_timer timer; /* the first of those that are gone is due */
 	struct following_gone *gone; /* a ring, in the order of their times */

@@ -111,6 +111,9 @@ struct service {
 	uint32_t n_refused_lines;
 	uint32_t n_refused_silent;
 
+	struct service *next_unsettled; /* following.c: connections of these have just ended */
+	bool is_unsettled;
+
 	char name[]; /* last: every service has its own */
 };
 

@@ -79,6 +79,19 @@ uint32_t admission_gate(const struct admission *admission, uint64_t now_ns, uint
 	return paused;
 }
 
+bool admission_has_room(const struct admission *admission, uint32_t n)
+{
+	const struct admission_limits *limits = &admission->limits;
+	const struct sources *sources = admission->sources;
+	uint64_t all = (uint64_t)admission->live + admission->unknown + n;
+	if (admission->held || (limits->max_connections && all > limits->max_connections))
+		return false;
+	if (!limits->max_per_source || all <= limits->max_per_source)
+		return true;
+	/* Without memory it is not known which has most. */
+	return sources && sources->most_live && sources->most_live + n <= limits->max_per_source;
+}
+
 uint32_t admission_source(struct admission *admission, const struct endpoint *peer, uint64_t now_ns)
 {
 	const struct admission_limits *limits = &admission->limits;

@@ -82,6 +82,12 @@ int admission_set_limits(
  */
 uint32_t admission_gate(const struct admission *admission, uint64_t now_ns, uint64_t *ret_open_ns);
 
+/*
+ * Whether `n` more can come from anywhere without meeting max_connections or max_per_source: then it
+ * makes no difference to them whether one that ended just now is still counted.
+ */
+bool admission_has_room(const struct admission *admission, uint32_t n);
+
 /* The place to count a connection from there under; SOURCE_CROWD while no limit asks for it. */
 uint32_t admission_source(
 	struct admission *admission, const struct endpoint *peer, uint64_t now_ns);

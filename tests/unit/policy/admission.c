@@ -245,3 +245,37 @@ Test(admission, survives_limits_that_come_and_go_under_live_connections)
 	cr_expect_eq(admission.live, 2);
 	cr_expect_eq(admission.sources->crowd.live, 0);
 }
+
+Test(admission, has_room_for_so_many_as_no_limit_could_meet)
+{
+	set_limits((struct admission_limits){ 0 });
+	cr_expect(admission_has_room(&admission, UINT32_MAX));
+	set_limits((struct admission_limits){ .max_connections = 10 });
+	cr_expect(admission_has_room(&admission, 10));
+	cr_expect_not(admission_has_room(&admission, 11));
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(verdict(1), ADMISSION_ADMIT);
+	cr_expect(admission_has_room(&admission, 6));
+	cr_expect_not(admission_has_room(&admission, 7));
+	admission_set_unknown(&admission, 3);
+	cr_expect(admission_has_room(&admission, 3));
+	cr_expect_not(admission_has_room(&admission, 4));
+}
+
+Test(admission, has_room_for_so_many_as_the_busiest_source_may_have_more)
+{
+	set_limits((struct admission_limits){ .max_per_source = 10 });
+	for (uint8_t host = 1; host <= 20; host++)
+		cr_assert_eq(verdict(host), ADMISSION_ADMIT);
+	cr_assert_eq(verdict(7), ADMISSION_ADMIT);
+	cr_expect(admission_has_room(&admission, 8));
+	cr_expect_not(admission_has_room(&admission, 9));
+}
+
+Test(admission, has_no_room_while_somebody_waits_for_some)
+{
+	set_limits((struct admission_limits){ .max_per_source = 1, .overflow = OVERFLOW_WAIT });
+	cr_assert_eq(verdict(1), ADMISSION_ADMIT);
+	cr_assert_eq(verdict(1), ADMISSION_HOLD);
+	cr_expect_not(admission_has_room(&admission, 0));
+}
