@@ -11,7 +11,13 @@
 
 #include <stdint.h>
 
-enum { KEEPING_VERSION = 1, KEEPING_KEY_SIZE = 64, KEEPING_TEXT_MAX = 32 * 1024, KEEPING_FDS_MAX = 250 };
+enum {
+	KEEPING_VERSION = 2, /* 1: no shorthand in the texts (supervisor/succession/shorthand.h) */
+	KEEPING_OLDEST = 1,  /* that a supervisor takes over from */
+	KEEPING_KEY_SIZE = 64,
+	KEEPING_TEXT_MAX = 32 * 1024,
+	KEEPING_FDS_MAX = 250,
+};
 
 enum keeping_kind {
 	/* to the keeper */

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "supervisor/succession/keeper_parts.h"
+#include "supervisor/succession/shorthand.h"
 #include "supervisor/supervisor.h"
 #include "wire/keeping.h"
 
@@ -74,23 +75,44 @@ static int add_part(struct parts *parts, const struct keeping_buffer *buffer, co
 	return 0;
 }
 
-/* What a program has told of itself meanwhile is a text as it was. */
-static json_t *read_text(const char *key, const char *text, size_t length)
+/* What a program has told of itself meanwhile: a text as it was. */
+static json_t *read_note(const char *text, size_t length)
 {
-	if (strncmp(key, "note/", 5))
-		return json_loadb(text, length, 0, NULL);
 	json_t *json = json_stringn(text, length);
 	return json ? json : json_string("");
 }
 
+static int read_text(const char *key, const struct parts *parts, json_t **ret_json)
+{
+	char *full;
+	size_t length;
+	if (!strncmp(key, "note/", 5)) {
+		*ret_json = read_note(parts->text, parts->length);
+		return *ret_json ? 0 : -ENOMEM;
+	}
+	int r = shorthand_read(parts->text, parts->length, &full, &length);
+	if (r < 0)
+		return r;
+	*ret_json = json_loadb(full, length, 0, NULL);
+	free(full);
+	return *ret_json ? 0 : -EBADMSG;
+}
+
 static int end_record(struct state *state, struct parts *parts, const char *key)
 {
-	json_t *json = read_text(key, parts->text, parts->length);
-	int r = json ? state_add(state, key, json, &parts->fds) : -EBADMSG;
+	json_t *json;
+	int r = read_text(key, parts, &json);
+	if (r == 0)
+		r = state_add(state, key, json, &parts->fds);
 	free(parts->text);
 	parts->text = NULL;
 	parts->length = 0;
 	return r;
+}
+
+static bool is_readable(uint32_t version)
+{
+	return version >= KEEPING_OLDEST && version <= KEEPING_VERSION;
 }
 
 /* 0, KEEPING_END when that was the last, or -errno. Takes the descriptors. */
@@ -102,7 +124,7 @@ static int on_part(struct keeper *keeper, struct state *state, struct parts *par
 	switch (head->kind) {
 	case KEEPING_HERE:
 		keeper->child.pid = (pid_t)head->pid;
-		return head->number == KEEPING_VERSION ? 0 : -EPROTO;
+		return is_readable(head->number) ? 0 : -EPROTO;
 	case KEEPING_PUT:
 		r = add_part(parts, buffer, fds, n_fds);
 		if (r < 0)

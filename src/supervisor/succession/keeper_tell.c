@@ -18,6 +18,7 @@
 #include "supervisor/succession/keeper_parts.h"
 #include "supervisor/succession/saved.h"
 #include "supervisor/succession/saved_configs.h"
+#include "supervisor/succession/shorthand.h"
 #include "supervisor/supervisor.h"
 #include "wire/keeping.h"
 
@@ -103,7 +104,7 @@ void keeper_put(struct keeper *keeper, const char *key, json_t *json, struct sta
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text)
-		send_parts(keeper, key, text, strlen(text), fds);
+		send_parts(keeper, key, text, shorthand_write(text), fds);
 	else
 		keeper->is_behind = true;
 	free(text);
