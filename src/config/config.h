@@ -277,8 +277,8 @@ struct config {
 	int log_level;  /* syslog(3) */
 	enum ledger_source ledger;
 	uint64_t edition;          /* the supervisor's: it counts what it has loaded */
-	struct config_text *texts; /* what it was loaded from: the main file, then the included ones */
-	size_t n_texts;
+	struct config_text *texts; /* what it was loaded from: the main file, then the included ones; */
+	size_t n_texts;            /* 0 in a pack, which has them in a file */
 	struct text_list warnings; /* for who checks the file: what is no error and may not be meant */
 	struct service_config **services; /* in the order of their names */
 	size_t n_services;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/keys.h"
+#include "config/texts_file.h"
 #include "config/value.h"
 
 /*
@@ -258,21 +259,6 @@ static void put_ids(struct filling *filling, struct config *config)
 		put_aligned(filling, config->status_gids, config->n_status_gids * sizeof(gid_t));
 }
 
-static struct config_text *put_file_texts(
-	struct filling *filling, const struct config_text *texts, size_t n)
-{
-	struct config_text *placed = put_aligned(filling, texts, n * sizeof *texts);
-	for (size_t i = 0; i < n; i++) {
-		struct config_text text = {
-			put_text(filling, texts[i].path),
-			put(filling, texts[i].text, strlen(texts[i].text) + 1, 1),
-		};
-		if (filling->base && placed)
-			placed[i] = text;
-	}
-	return placed;
-}
-
 /* All but what the services own; their array still points to those of the source. */
 static struct config *put_globals(struct filling *filling, const struct config *source)
 {
@@ -283,7 +269,8 @@ static struct config *put_globals(struct filling *filling, const struct config *
 	put_ids(filling, &config);
 	config.file = put_text(filling, config.file);
 	config.log_file = put_text(filling, config.log_file);
-	config.texts = put_file_texts(filling, config.texts, config.n_texts);
+	config.texts = NULL;
+	config.n_texts = 0;
 	config.services =
 		put_aligned(filling, config.services, config.n_services * sizeof *config.services);
 	config.warnings = (struct text_list){ 0 };
@@ -339,7 +326,7 @@ static void *const preferred_address =
 /* Programs that pack differently must not read each other's. */
 static uint64_t layout_of_pack(void)
 {
-	const uint64_t sizes[] = { sizeof(struct config), sizeof(struct service_config),
+	const uint64_t sizes[] = { sizeof(struct pack), sizeof(struct config), sizeof(struct service_config),
 		sizeof(struct service_sockets), sizeof(struct service_surroundings),
 		sizeof(struct service_admission),
 		sizeof(struct service_supervision), sizeof(struct listen_address),
@@ -381,8 +368,10 @@ struct pack *pack_open(int fd)
 		MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 	if (place == MAP_FAILED)
 		return NULL;
-	if (place == head.address)
+	if (place == head.address) {
+		((struct pack *)place)->texts = NULL; /* of the process that filled it */
 		return place;
+	}
 	munmap(place, head.size);
 	errno = EEXIST;
 	return NULL;
@@ -390,6 +379,7 @@ struct pack *pack_open(int fd)
 
 void pack_destroy(struct pack *pack)
 {
+	texts_file_release(pack->texts);
 	munmap(pack, pack->size);
 }
 
@@ -444,5 +434,6 @@ struct config *config_copy(const struct config *source)
 	if (!pack)
 		return NULL;
 	pack_fill(pack, source);
+	pack->texts = source->pack ? texts_file_share(source->pack->texts) : NULL;
 	return pack_take(pack);
 }

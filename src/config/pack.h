@@ -4,7 +4,7 @@
  * lie in it, the configuration and each of its services.
  *
  * Of keys that resolve to something (address, port, user, group, groups) a packed configuration has
- * what they resolved to, and no longer how they were written.
+ * what they resolved to, and no longer how they were written; and its texts only as a file.
  */
 #ifndef FDSUP_CONFIG_PACK_H
 #define FDSUP_CONFIG_PACK_H
@@ -14,6 +14,8 @@
 
 #include "config/config.h"
 
+struct texts_file;
+
 /* The beginning of the piece. */
 struct pack {
 	uint64_t layout;              /* of a file: what the program that filled it takes structs for */
@@ -22,6 +24,7 @@ struct pack {
 	size_t n_users;               /* who lies in it and was not freed */
 	struct config *config;        /* NULL: it has errors, or nothing */
 	struct config_errors *errors; /* likewise; they go with pack_destroy */
+	struct texts_file *texts;     /* what it was loaded from; a user of it; NULL: unknown */
 };
 
 /* A piece that can be filled up to `size` bytes; what is not used costs nothing. NULL and errno. */

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "config/pack.h"
+#include "config/texts_file.h"
 #include "policy/health.h"
 #include "supervisor/children.h"
 #include "supervisor/supervisor.h"
@@ -36,7 +37,8 @@ struct loading {
 
 /* ---- in the process of its own --------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void load(const struct what *what, struct pack *pack)
+__attribute__((noreturn)) static void load(
+	const struct what *what, struct pack *pack, int texts_fd)
 {
 	struct config_errors errors;
 	struct config *config;
@@ -44,7 +46,7 @@ __attribute__((noreturn)) static void load(const struct what *what, struct pack 
 	int r = what->texts ? config_load_texts(what->texts, what->n_texts, &config, &errors)
 			    : config_load(what->path, &config, &errors);
 	if (r == 0)
-		is_told = pack_fill(pack, config);
+		is_told = texts_file_write(texts_fd, config) == 0 && pack_fill(pack, config);
 	else if (errors.n)
 		is_told = pack_fill_errors(pack, &errors);
 	_exit(is_told ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -76,10 +78,11 @@ static pid_t fork_loader(const struct what *what, struct pack *pack)
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
 	if (pid == 0) {
-		fd_close_from(3);
+		int texts_fd = dup2(pack->texts->fd, 3);
+		fd_close_from(4);
 		leave_signals();
 		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-		load(what, pack);
+		load(what, pack, texts_fd);
 	}
 	int saved = errno;
 	fd_close(&open_fd);
@@ -92,6 +95,21 @@ static pid_t fork_loader(const struct what *what, struct pack *pack)
 }
 
 /* ---- in the supervisor ----------------------------------------------------------------------- */
+
+/* NULL and errno. */
+static struct pack *create_pack(void)
+{
+	struct pack *pack = pack_create(LOADING_PACK_SIZE);
+	if (!pack)
+		return NULL;
+	pack->texts = texts_file_create();
+	if (pack->texts)
+		return pack;
+	int saved = errno;
+	pack_destroy(pack);
+	errno = saved;
+	return NULL;
+}
 
 /* It ended without an answer. */
 static void tell_death(const char *path, int status, bool is_late, loading_done *done, void *context)
@@ -130,7 +148,7 @@ static void finish(const char *path, struct pack *pack, int status, bool is_late
 
 static int wait_for(const struct what *what, loading_done *done, void *context)
 {
-	struct pack *pack = pack_create(LOADING_PACK_SIZE);
+	struct pack *pack = create_pack();
 	int status = 0;
 	if (!pack)
 		return -errno;
@@ -182,7 +200,7 @@ static void on_exit_of_loader(struct child *child, int status, const struct rusa
 struct loading *loading_start(struct supervisor *supervisor, loading_done *done, void *context)
 {
 	struct loading *loading = calloc(1, sizeof *loading);
-	struct pack *pack = loading ? pack_create(LOADING_PACK_SIZE) : NULL;
+	struct pack *pack = loading ? create_pack() : NULL;
 	const struct what what = { .path = supervisor->config_path };
 	pid_t pid = pack ? fork_loader(&what, pack) : -1;
 	if (pid < 0) {

@@ -23,7 +23,6 @@
 #include "process/spawn.h"
 #include "supervisor/helpers.h"
 #include "supervisor/succession/keeper_parts.h"
-#include "supervisor/succession/saved_configs.h"
 #include "supervisor/supervisor.h"
 #include "wire/keeping.h"
 
@@ -200,8 +199,6 @@ void keeper_start(struct supervisor *supervisor)
 		log_error("no keeper: %s; if fdsup dies now its acceptors end, too", strerror(-r));
 	else
 		start_or_retry(supervisor->keeper);
-	/* Its first file, while there is sure to be a descriptor. */
-	(void)saved_configs_prepare(supervisor);
 }
 
 static void say_bye(struct keeper *keeper)

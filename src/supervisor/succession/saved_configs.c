@@ -5,115 +5,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "config/pack.h"
+#include "config/texts_file.h"
 #include "supervisor/reload/loading.h"
 #include "supervisor/service/service.h"
 #include "supervisor/supervisor.h"
 
 /* ---- saving ------------------------------------------------------------------------------------ */
 
-/* A file is made once for an edition, and closed when no service lives by it any more. */
-struct file {
-	uint64_t edition;
-	int fd;
-	bool is_used;
-};
-
-static struct {
-	struct file *items;
-	size_t n;
-} files;
-
-static int write_text(int fd, const char *text)
-{
-	return fd_write_all(fd, text, strlen(text) + 1);
-}
-
-/* Each path and each text ended by a NUL, which neither of them can hold. */
-static int make_file(const struct config *config)
-{
-	fd_auto int fd = memfd_create("fdsup-configuration", MFD_CLOEXEC);
-	int r = fd < 0 ? -errno : 0;
-	for (size_t i = 0; i < config->n_texts && r == 0; i++) {
-		r = write_text(fd, config->texts[i].path);
-		if (r == 0)
-			r = write_text(fd, config->texts[i].text);
-	}
-	return r < 0 ? r : fd_take(&fd);
-}
-
-static struct file *find_file(uint64_t edition)
-{
-	for (size_t i = 0; i < files.n; i++)
-		if (files.items[i].edition == edition)
-			return &files.items[i];
-	return NULL;
-}
-
-static struct file *file_of(const struct config *config)
-{
-	struct file *file = find_file(config->edition);
-	if (file)
-		return file;
-	struct file *items = realloc(files.items, (files.n + 1) * sizeof *items);
-	int fd = items ? make_file(config) : -ENOMEM;
-	if (items)
-		files.items = items;
-	if (fd < 0)
-		return NULL;
-	items[files.n] = (struct file){ .edition = config->edition, .fd = fd };
-	return &items[files.n++];
-}
-
 static int add_config(struct state *state, const struct config *config, bool is_current)
 {
 	struct state_fds fds = { 0 };
 	char key[STATE_KEY_SIZE];
-	struct file *file = file_of(config);
-	if (!file || file->is_used)
-		return file ? 0 : -ENOMEM;
-	file->is_used = true;
 	snprintf(key, sizeof key, "texts/%" PRIu64, config->edition);
+	if (state_find(state, key))
+		return 0;
 	json_t *json = json_pack("{s:I, s:b, s:o*}", "edition", (json_int_t)config->edition,
-		"is_current", is_current, "fd", state_save_fd(file->fd, &fds));
+		"is_current", is_current, "fd", state_save_fd(config->pack->texts->fd, &fds));
 	return state_add(state, key, json, &fds);
-}
-
-static void drop_unused_files(void)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < files.n; i++) {
-		if (files.items[i].is_used)
-			files.items[n++] = files.items[i];
-		else
-			fd_close(&files.items[i].fd);
-	}
-	files.n = n;
 }
 
 int saved_configs_add(const struct supervisor *supervisor, struct state *state)
 {
-	for (size_t i = 0; i < files.n; i++)
-		files.items[i].is_used = false;
 	int r = add_config(state, supervisor->config, true);
 	for (size_t i = 0; i < supervisor->n_services && r == 0; i++) {
 		const struct pack *pack = supervisor->services[i]->config->pack;
 		if (pack)
 			r = add_config(state, pack->config, false);
 	}
-	if (r == 0)
-		drop_unused_files();
 	return r;
-}
-
-int saved_configs_prepare(const struct supervisor *supervisor)
-{
-	return file_of(supervisor->config) ? 0 : -ENOMEM;
 }
 
 /* ---- restoring --------------------------------------------------------------------------------- */
@@ -125,51 +47,6 @@ struct saved_configs {
 		struct config *config; /* owned, unless it is the supervisor's */
 	} items[];
 };
-
-struct texts {
-	char *bytes; /* owned */
-	struct config_text *items;
-	size_t n;
-};
-
-static void texts_fini(struct texts *texts)
-{
-	free(texts->bytes);
-	free(texts->items);
-}
-
-static int split_texts(struct texts *texts, size_t size)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < size; i++)
-		n += texts->bytes[i] == 0;
-	if (n < 2 || n % 2 || texts->bytes[size - 1])
-		return -EINVAL;
-	texts->items = calloc(n / 2, sizeof *texts->items);
-	if (!texts->items)
-		return -ENOMEM;
-	for (char *p = texts->bytes; p < texts->bytes + size;) {
-		struct config_text *text = &texts->items[texts->n++];
-		text->path = p;
-		text->text = p + strlen(p) + 1;
-		p = text->text + strlen(text->text) + 1;
-	}
-	return 0;
-}
-
-static int read_texts(int fd, struct texts *texts)
-{
-	struct stat status;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	size_t size = (size_t)status.st_size;
-	texts->bytes = malloc(size + 1);
-	if (!texts->bytes)
-		return -ENOMEM;
-	if (pread(fd, texts->bytes, size, 0) != (ssize_t)size || size == 0)
-		return -EINVAL;
-	return split_texts(texts, size);
-}
 
 struct outcome {
 	struct config *config;
@@ -230,6 +107,14 @@ struct loading_all {
 	char *error;
 };
 
+/* Takes the descriptor. False: no memory. */
+static bool keep_texts(struct pack *pack, int fd)
+{
+	texts_file_release(pack->texts);
+	pack->texts = texts_file_take(fd);
+	return pack->texts != NULL;
+}
+
 static int load_edition(void *context, struct state_record *record)
 {
 	struct loading_all *all = context;
@@ -239,12 +124,10 @@ static int load_edition(void *context, struct state_record *record)
 	bool is_current = json_is_true(json_object_get(record->json, "is_current"));
 	int r = state_restore_fd(json_object_get(record->json, "fd"), &record->fds, &fd);
 	if (r == 0)
-		r = read_texts(fd, &texts);
+		r = texts_file_read(fd, &texts);
 	struct config *config =
 		r == 0 ? load_texts(supervisor, &texts, is_current, all->error) : NULL;
 	texts_fini(&texts);
-	if (supervisor->is_check)
-		fd_take(&fd); /* the next record may name the same */
 	if (!config)
 		return r < 0 ? r : -EINVAL;
 	config->edition = (uint64_t)json_integer_value(json_object_get(record->json, "edition"));
@@ -252,7 +135,11 @@ static int load_edition(void *context, struct state_record *record)
 		(struct edition){ config->edition, config };
 	if (is_current)
 		supervisor->config = config;
-	return 0;
+	if (supervisor->is_check) {
+		fd_take(&fd); /* the next record may name the same */
+		return 0;
+	}
+	return keep_texts(config->pack, fd_take(&fd)) ? 0 : -ENOMEM;
 }
 
 int saved_configs_load(

@@ -11,9 +11,6 @@
 struct service_config;
 struct supervisor;
 
-/* Makes the file of what is in force, which is kept. 0 or -ENOMEM: it is made when it is needed. */
-int saved_configs_prepare(const struct supervisor *supervisor);
-
 /* The record of an edition is "texts/N"; its one descriptor is a memory file with the texts. */
 int saved_configs_add(const struct supervisor *supervisor, struct state *state);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config/pack.h"
+#include "config/texts_file.h"
 
 static char folder[] = "/tmp/fdsup-texts-XXXXXX";
 
@@ -68,15 +69,23 @@ static struct config *load_again(const struct config *config)
 static void compare(const struct config *config, const struct config *again)
 {
 	cr_assert_eq(again->n_services, config->n_services);
-	cr_assert_eq(again->n_texts, 3);
 	for (size_t i = 0; i < config->n_services; i++) {
 		cr_expect_eq(
 			service_config_compare(config->services[i], again->services[i]), CHANGE_NONE);
 		cr_expect_str_eq(config->services[i]->file, again->services[i]->file);
 		cr_expect_eq(config->services[i]->line, again->services[i]->line);
 	}
-	for (size_t i = 0; i < 3; i++)
-		cr_expect_str_eq(config->texts[i].text, again->texts[i].text);
+}
+
+static void compare_texts(
+	const struct config *config, const struct config_text *texts, size_t n_texts)
+{
+	cr_assert_eq(n_texts, 3);
+	cr_assert_eq(config->n_texts, 3);
+	for (size_t i = 0; i < 3; i++) {
+		cr_expect_str_eq(config->texts[i].path, texts[i].path);
+		cr_expect_str_eq(config->texts[i].text, texts[i].text);
+	}
 }
 
 /* Neither files nor programs are looked at again: they may be gone. */
@@ -89,19 +98,57 @@ Test(texts, give_the_same_configuration_whatever_the_files_are_now)
 	remove_all();
 	again = load_again(config);
 	compare(config, again);
+	compare_texts(config, again->texts, again->n_texts);
 	config_free(again);
 	config_free(config);
 }
 
-Test(texts, travel_in_a_pack)
+Test(texts, travel_in_a_file)
+{
+	struct config *config = load();
+	remove_all();
+	struct texts_file *file = texts_file_create();
+	struct texts texts;
+	cr_assert_not_null(file);
+	cr_assert_eq(texts_file_write(file->fd, config), 0);
+	cr_assert_eq(texts_file_read(file->fd, &texts), 0);
+	compare_texts(config, texts.items, texts.n);
+	texts_fini(&texts);
+	texts_file_release(file);
+	config_free(config);
+}
+
+Test(texts, a_file_that_is_cut_is_an_error)
+{
+	struct texts_file *file = texts_file_create();
+	struct texts texts;
+	cr_assert_not_null(file);
+	cr_expect_eq(texts_file_read(file->fd, &texts), -EINVAL, "empty");
+	texts_fini(&texts);
+	cr_assert_eq(write(file->fd, "path", 5), 5);
+	cr_expect_eq(texts_file_read(file->fd, &texts), -EINVAL, "a path without a text");
+	texts_fini(&texts);
+	cr_assert_eq(write(file->fd, "text", 4), 4);
+	cr_expect_eq(texts_file_read(file->fd, &texts), -EINVAL, "a text without its end");
+	texts_fini(&texts);
+	texts_file_release(file);
+}
+
+/* It is there once, and as long as any of them. */
+Test(texts, the_file_is_shared_by_copies)
 {
 	struct config *config = load();
 	remove_all();
 	struct config *packed = config_copy(config);
-	struct config *again = load_again(packed);
-	compare(config, again);
-	config_free(again);
+	packed->pack->texts = texts_file_create();
+	int fd = packed->pack->texts->fd;
+	struct config *copy = config_copy(packed);
+	cr_expect_eq(packed->n_texts, 0);
+	cr_expect_eq(copy->pack->texts, packed->pack->texts);
 	config_free(packed);
+	cr_expect_geq(fcntl(fd, F_GETFD), 0);
+	config_free(copy);
+	cr_expect_eq(fcntl(fd, F_GETFD), -1);
 	config_free(config);
 }
 
