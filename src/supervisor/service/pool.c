@@ -73,7 +73,6 @@ void pool_init(struct service *service)
 {
 	ev_timer_init(&service->timer, on_timer, 0, 0);
 	service->timer.data = service;
-	watch_init(service);
 }
 
 /* ---- workers --------------------------------------------------------------------------------- */
@@ -94,7 +93,7 @@ void pool_fill(struct service *service)
 			return;
 		}
 	}
-	if (service->queue[1] >= 0 && !ev_is_active(&service->demand))
+	if (service->queue[1] >= 0 && !watch_is_awaiting(service))
 		watch_begin(service);
 	pool_check_ready(service);
 }

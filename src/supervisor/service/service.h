@@ -54,54 +54,62 @@ struct history {
 	uint64_t taken_ms; /* and when there was last one more; 0: never looked */
 };
 
+/* There are hundreds: what is needed now and then is made then, and little space lies between members. */
 struct service {
 	struct supervisor *supervisor;
 	uint64_t serial;               /* its own among all there ever were */
 	struct service_config *config; /* owned */
 	char **environment;            /* of its programs; made when first needed */
+
+	/* how it stands */
 	enum service_state state;
+	unsigned generation;
 	uint64_t state_since_ms;
+	uint64_t start_ms;             /* when it was last told to start */
+	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
 	bool is_wanted;                /* by the configuration or an administrator */
 	bool is_leaving;               /* no longer configured: freed when STOPPED */
-	struct acceptor *acceptor;     /* NULL: has no listeners */
-	uint32_t slot;                 /* its row on the acceptor's scoreboard */
-	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
-	uint32_t pause_sync;           /* confirms that it has paused them */
-	uint32_t n_listeners;          /* bound; fewer than in the file while an address is not there */
-	struct listener *listeners;    /* an array; bound, empty while STOPPED */
-	bool is_open;                  /* the acceptor knows it */
-	int queue[2];                  /* acceptor's end, workers' end; -1 until it is needed */
-	int slots_fd;                  /* made and closed with it; -1: none */
-	uint64_t queue_failed_ms;      /* when it was last needed and could not be made */
-	struct worker *workers;
-	uint32_t n_working;            /* workers that are neither draining nor stopping */
-	uint32_t n_workers;            /* all of them */
-	unsigned generation;
-	struct capture *capture;       /* made when first needed */
-	struct history *history;       /* made by the first worker: most services on most days have none */
-	ev_io demand;                  /* a connection is in the queue */
-	ev_io *arrivals;               /* of listen, while it waits for its first client; NULL: it does not */
-	uint32_t n_arrivals;
-	ev_timer timer;                /* the next look at the queue, or what `is_retry` says */
-	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
-	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
-	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
-	bool has_said_severing;        /* that a connection cannot be ended whose time is over */
-	bool is_hurried;               /* it was told so twice: without grace */
-	struct roll *roll;             /* a new configuration that is being tried; NULL: none is */
-	char *reload_failure;          /* why the last one that was tried is not in force; NULL: it is */
 	bool is_awaiting;              /* those before it: the key after. It is STOPPED, and wanted */
 	bool is_to_stop;               /* as soon as those that come after it have */
-	uint64_t start_ms;             /* when it was last told to start */
-	char *missing;                 /* an address that is not there, and why; NULL: all are */
-	uint32_t missing_which;        /* its place in the configuration */
-	int missing_error;             /* -errno */
-	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
+	bool is_hurried;               /* it was told so twice: without grace */
+	bool is_open;                  /* the acceptor knows it */
+	bool is_retry;                 /* the timer stands for a try after a death, or a sweep for orphans */
 	bool is_touched;               /* keeper_touch */
 	bool has_spawned;              /* there may be processes of it that are not its workers */
 	bool has_cgroup;               /* there is one, also if the configuration asks for none any more */
+	bool has_said_severing;        /* that a connection cannot be ended whose time is over */
+
+	/* its sockets */
+	uint32_t missing_which;        /* the place in the configuration of an address that is not there; */
+	int missing_error;             /* -errno; */
+	char *missing;                 /* and why; NULL: all are */
+	struct listener *listeners;    /* an array; bound, empty while STOPPED */
+	uint32_t n_listeners;          /* bound; fewer than in the file while an address is not there */
+	uint32_t n_arrivals;
+	ev_io *arrivals;               /* while it waits for a client; NULL: it does not. See watch.h */
+	int queue[2];                  /* acceptor's end, workers' end; -1 until it is needed */
+	uint64_t queue_failed_ms;      /* when it was last needed and could not be made */
+	int slots_fd;                  /* made and closed with the queue; -1: none */
+	uint32_t slot;                 /* its row on the acceptor's scoreboard */
+	struct acceptor *acceptor;     /* NULL: has no listeners */
+	uint32_t close_sync;           /* confirms that the acceptor has closed its listeners */
+	uint32_t pause_sync;           /* confirms that it has paused them */
+
+	/* its processes */
+	struct worker *workers;
+	uint32_t n_working;            /* workers that are neither draining nor stopping */
+	uint32_t n_workers;            /* all of them */
 	unsigned n_deaths;
 	unsigned n_restarts;
+	struct capture *capture;       /* made when first needed */
+	struct history *history;       /* made by the first worker: most services on most days have none */
+	struct leftover *leftovers;    /* list: what dead workers left, and is ended */
+	ev_timer timer;                /* the next look at the queue, or what `is_retry` says */
+	uint64_t next_try_ms;          /* CLOCK_MONOTONIC; 0: none planned */
+
+	/* its next configuration */
+	struct roll *roll;             /* that is being tried; NULL: none is */
+	char *reload_failure;          /* why the last one that was tried is not in force; NULL: it is */
 };
 
 /* Takes the configuration. NULL without memory. */

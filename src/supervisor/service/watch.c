@@ -15,16 +15,61 @@
 
 enum { SAY_AGAIN_MS = 10000 };
 
-static void on_demand(struct ev_loop *loop, ev_io *watcher, int events)
+/* ---- the next client --------------------------------------------------------------------------- */
+
+static void stop_awaiting(struct service *service)
 {
-	(void)events;
-	struct service *service = watcher->data;
-	ev_io_stop(loop, watcher);
-	if (service->n_working == 0)
+	for (uint32_t i = 0; service->arrivals && i < service->n_arrivals; i++)
+		ev_io_stop(service->supervisor->loop, &service->arrivals[i]);
+	free(service->arrivals);
+	service->arrivals = NULL;
+}
+
+static void on_arrival(struct service *service)
+{
+	if (service->queue[1] < 0 || service->n_working == 0)
 		service_raise(service, EVENT_DEMAND);
 	else
 		pool_set_timer(service, GROWTH_LOOK_MS, false);
 }
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+	(void)loop, (void)events;
+	struct service *service = watcher->data;
+	stop_awaiting(service);
+	on_arrival(service);
+}
+
+/*
+ * In its queue; where it has none, at its listeners, which are looked at and never accepted from: the
+ * program that is started then does that. Without memory somebody is taken to be there.
+ */
+static void await_arrival(struct service *service)
+{
+	bool has_queue = service->queue[1] >= 0;
+	uint32_t n = has_queue ? 1 : service->n_listeners;
+	stop_awaiting(service);
+	service->arrivals = calloc(n, sizeof *service->arrivals);
+	if (!service->arrivals) {
+		on_arrival(service);
+		return;
+	}
+	service->n_arrivals = n;
+	for (uint32_t i = 0; i < n; i++) {
+		int fd = has_queue ? service->queue[1] : service->listeners[i].fd;
+		ev_io_init(&service->arrivals[i], on_readable, fd, EV_READ);
+		service->arrivals[i].data = service;
+		ev_io_start(service->supervisor->loop, &service->arrivals[i]);
+	}
+}
+
+bool watch_is_awaiting(const struct service *service)
+{
+	return service->arrivals != NULL;
+}
+
+/* ---- looks ------------------------------------------------------------------------------------- */
 
 /* Whether there is one more; if not, that is said once in a while, not at every look. */
 static bool grow(struct service *service)
@@ -46,14 +91,6 @@ static void forget_looks(struct service *service)
 {
 	if (service->history)
 		memset(&service->history->growth, 0, sizeof service->history->growth);
-}
-
-static void await_connection(struct service *service)
-{
-	if (ev_is_active(&service->demand))
-		return;
-	ev_io_set(&service->demand, service->queue[1], EV_READ);
-	ev_io_start(service->supervisor->loop, &service->demand);
 }
 
 /* Connections that workers have at the moment, in workers. */
@@ -127,7 +164,7 @@ static void on_hung(struct service *service)
 /* Until the next connection; a pool that may shrink is looked at once more when its time has come. */
 static void end_rest(struct service *service)
 {
-	await_connection(service);
+	await_arrival(service);
 	if (service->config->type == SERVICE_WORKER &&
 		service->n_working > service->config->supervision->workers_min)
 		pool_set_timer(service, GROWTH_MARK_MS, false);
@@ -141,7 +178,7 @@ void watch_look(struct service *service)
 		service_raise(service, EVENT_GONE_IDLE); /* workers.min is 0, and nobody needs one */
 		return;
 	}
-	if (growth->is_resting || ev_is_active(&service->demand)) {
+	if (growth->is_resting || watch_is_awaiting(service)) {
 		growth->is_resting = false;
 		end_rest(service);
 		return;
@@ -168,64 +205,21 @@ void watch_look(struct service *service)
 	}
 }
 
-void watch_init(struct service *service)
-{
-	ev_io_init(&service->demand, on_demand, -1, EV_READ);
-	service->demand.data = service;
-}
-
-/* ---- workers that get the listeners ----------------------------------------------------------- */
-
-static void stop_arrivals(struct service *service)
-{
-	for (uint32_t i = 0; service->arrivals && i < service->n_arrivals; i++)
-		ev_io_stop(service->supervisor->loop, &service->arrivals[i]);
-	free(service->arrivals);
-	service->arrivals = NULL;
-}
-
-static void on_arrival(struct ev_loop *loop, ev_io *watcher, int events)
-{
-	(void)loop, (void)events;
-	struct service *service = watcher->data;
-	stop_arrivals(service);
-	service_raise(service, EVENT_DEMAND);
-}
-
-/* Its listeners are looked at, never accepted from: the program that is started then does that. */
-static void start_arrivals(struct service *service)
-{
-	stop_arrivals(service);
-	service->arrivals = calloc(service->n_listeners, sizeof *service->arrivals);
-	if (!service->arrivals) {
-		service_raise(service, EVENT_DEMAND);
-		return;
-	}
-	service->n_arrivals = service->n_listeners;
-	for (uint32_t i = 0; i < service->n_arrivals; i++) {
-		ev_io_init(&service->arrivals[i], on_arrival, service->listeners[i].fd, EV_READ);
-		service->arrivals[i].data = service;
-		ev_io_start(service->supervisor->loop, &service->arrivals[i]);
-	}
-}
-
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- when -------------------------------------------------------------------------------------- */
 
 void watch_start(struct service *service)
 {
-	if (service_gets_listeners(service->config))
-		start_arrivals(service);
-	if (service->queue[1] < 0)
-		return;
-	pool_stop_timer(service, false);
-	forget_looks(service);
-	await_connection(service);
+	if (service->queue[1] >= 0) {
+		pool_stop_timer(service, false);
+		forget_looks(service);
+	}
+	if (service->queue[1] >= 0 || service_gets_listeners(service->config))
+		await_arrival(service);
 }
 
 void watch_stop(struct service *service)
 {
-	stop_arrivals(service);
-	ev_io_stop(service->supervisor->loop, &service->demand);
+	stop_awaiting(service);
 	pool_stop_timer(service, false);
 }
 

@@ -9,11 +9,10 @@
 
 #include "supervisor/service/service.h"
 
-void watch_init(struct service *service);
-
-/* Waits for the next connection in the queue. */
+/* Waits for the next client. */
 void watch_start(struct service *service);
 void watch_stop(struct service *service);
+bool watch_is_awaiting(const struct service *service);
 
 /* Begins to look at the queue now and then, after a worker was started for what waits in it. */
 void watch_begin(struct service *service);
