@@ -24,6 +24,7 @@
 struct following;
 struct listing;
 struct service;
+struct settings;
 
 struct acceptor {
 	struct ev_loop *loop;
@@ -40,6 +41,7 @@ struct acceptor {
 	struct outliving outliving;
 	struct service **services; /* by their row on the scoreboard; NULL: none */
 	uint32_t n_rows;
+	struct settings *settings; /* list: of the services */
 	struct zone zone;    /* the local time */
 	struct load load;
 	uint64_t seed;       /* of all hash tables */

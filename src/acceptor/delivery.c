@@ -23,7 +23,7 @@ enum { RETRY_MIN_MS = 2, RETRY_MAX_MS = 50 };
 static void close_visibly(struct service *service, int *connection)
 {
 	static char unread[64 * 1024]; /* with MSG_TRUNC, TCP writes nothing into it: tcp(7) */
-	if (service->admission.limits.overflow == OVERFLOW_RESET) {
+	if (service->admission.limits->overflow == OVERFLOW_RESET) {
 		struct linger now = { .l_onoff = 1, .l_linger = 0 };
 		setsockopt(*connection, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	} else {
@@ -52,7 +52,7 @@ enum episode_kind delivery_episode(enum admission_limit limit)
 void delivery_refuse(struct service *service, int *connection, const struct ledger_entry *entry,
 	const char *reason, uint64_t now_ns)
 {
-	if (service->access && service->admission.limits.overflow != OVERFLOW_RESET)
+	if (service->access && service->admission.limits->overflow != OVERFLOW_RESET)
 		access_say(&service->access->refuse_message, *connection);
 	close_visibly(service, connection);
 	score_add(service->score->refused, 1);

@@ -83,7 +83,7 @@ void farewell_say(struct farewells *farewells, struct service *service,
 	const struct ledger_entry *entry, const struct ending *ending, uint64_t now_ns)
 {
 	bool is_awaited = entry->is_followed && !entry->is_gone && !ending->has_bytes;
-	if (!farewells || !is_awaited || !(service->log_events & LOG_EVENT_END)) {
+	if (!farewells || !is_awaited || !(service->settings->told.log_events & LOG_EVENT_END)) {
 		service_log_end(service, entry, ending);
 		return;
 	}

@@ -48,7 +48,7 @@ void held_add(struct service *service, int connection, uint32_t place, enum admi
 	*held = (struct held){
 		.fd = connection,
 		.place = place,
-		.deadline_ns = now_ns + (uint64_t)service->overflow_wait_ms * 1000000,
+		.deadline_ns = now_ns + (uint64_t)service->settings->told.overflow_wait_ms * 1000000,
 		.limit = limit,
 	};
 	held->older = service->last_held;

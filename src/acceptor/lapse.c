@@ -144,7 +144,7 @@ static void judge(struct service *service, uint32_t place, uint64_t now_ns)
 	};
 	int r = entry->is_gone ? 0 : look_up(service->acceptor, entry, &seen);
 	add_facts(&facts, entry, &seen);
-	enum severance reason = lapse_judge(&service->lapses, &facts, &entry->look_ns);
+	enum severance reason = lapse_judge(&service->settings->lapses, &facts, &entry->look_ns);
 	if (reason == SEVERANCE_NONE) {
 		/* It may be known the next time; and one that its client has reset is not found. */
 		if (r < 0 && r != -EOPNOTSUPP && entry->look_ns > now_ns + longest_walk_ns)
@@ -167,11 +167,11 @@ static uint32_t visit(struct acceptor *acceptor, uint32_t place, uint64_t now_ns
 	struct service *service = entry->is_used ? acceptor->services[entry->service] : NULL;
 	uint32_t n_look_ups = 0;
 	if (!service || entry->state == LEDGER_HELD ||
-		!(entry->severance || lapse_has_limits(&service->lapses)))
+		!(entry->severance || lapse_has_limits(&service->settings->lapses)))
 		return 0;
 	if (!entry->look_ns)
 		entry->look_ns = lapse_first_look_ns(
-			&service->lapses, entry->accepted_ns, handed_ns(entry));
+			&service->settings->lapses, entry->accepted_ns, handed_ns(entry));
 	if (entry->look_ns <= now_ns) {
 		n_look_ups = 1;
 		if (entry->severance)
@@ -195,7 +195,7 @@ static uint64_t walk_every_ns(const struct acceptor *acceptor)
 	uint64_t every_ns = longest_walk_ns;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
 		const struct service *service = acceptor->services[row];
-		uint64_t ns = service ? lapse_shortest_ns(&service->lapses) / 8 : every_ns;
+		uint64_t ns = service ? lapse_shortest_ns(&service->settings->lapses) / 8 : every_ns;
 		every_ns = ns < every_ns ? ns : every_ns;
 	}
 	return every_ns < shortest_walk_ns ? shortest_walk_ns : every_ns;
@@ -238,26 +238,20 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 
 /* ---- what others say ------------------------------------------------------------------------- */
 
-void lapse_set_limits(struct service *service, const struct control_service *settings)
+void lapse_on_limits(struct service *service)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	struct lapse_limits limits = {
-		.first_byte_ms = settings->first_byte_ms,
-		.silence_ms = settings->silence_ms,
-		.duration_ms = settings->duration_ms,
-	};
-	service->lapses = limits;
 	for (uint32_t place = service->account.oldest; place; place = ledger_at(ledger, place)->newer)
 		if (!ledger_at(ledger, place)->severance)
 			ledger_at(ledger, place)->look_ns = 0;
-	if (service->account.n && lapse_has_limits(&limits))
+	if (service->account.n && lapse_has_limits(&service->settings->lapses))
 		wake(service->acceptor, clock_now_ns(), clock_now_ns());
 }
 
 void lapse_expect(struct service *service, uint64_t now_ns)
 {
-	if (service->account.n && lapse_has_limits(&service->lapses))
-		wake(service->acceptor, now_ns + lapse_shortest_ns(&service->lapses), now_ns);
+	if (service->account.n && lapse_has_limits(&service->settings->lapses))
+		wake(service->acceptor, now_ns + lapse_shortest_ns(&service->settings->lapses), now_ns);
 }
 
 void lapse_on_severed(struct service *service, const struct control_connection *connection)

@@ -14,7 +14,6 @@
 
 struct acceptor;
 struct control_connection;
-struct control_service;
 struct service;
 
 struct lapse_watch {
@@ -29,7 +28,7 @@ void lapse_open(struct acceptor *acceptor);
 void lapse_close(struct acceptor *acceptor);
 
 /* Others than before: all of its connections are looked at anew. */
-void lapse_set_limits(struct service *service, const struct control_service *settings);
+void lapse_on_limits(struct service *service);
 
 /* It may have connections that were not there before. */
 void lapse_expect(struct service *service, uint64_t now_ns);

@@ -152,7 +152,7 @@ void losses_expect_reports(struct service *service, uint64_t now_ns)
 
 void losses_note_silence(struct service *service)
 {
-	if (!service->is_silent && !service->is_unfollowed && service->max_uses)
+	if (!service->is_silent && !service->is_unfollowed && service->settings->told.max_uses)
 		log_notice("%s: its workers do not report: max_uses has no effect",
 			service_name(service));
 	service->is_silent = true;
@@ -164,7 +164,7 @@ static void note_unfollowed(struct service *service)
 		log_notice("%s: its workers do not report: max_connections and max_per_source "
 			   "count only connections that wait for a worker%s",
 			service_name(service),
-			service->max_uses ? ", and max_uses has no effect" : "");
+			service->settings->told.max_uses ? ", and max_uses has no effect" : "");
 	service->is_unfollowed = true;
 }
 

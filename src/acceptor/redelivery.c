@@ -25,7 +25,7 @@ static void give_up(struct service *service, uint32_t place, pid_t worker, uint6
 		  "is closed and goes to no other; the last was %d",
 		service_name(service),
 		endpoint_format_client(
-			peer, &entry_at(service, place)->peer, service->log_address),
+			peer, &entry_at(service, place)->peer, service_log_address(service)),
 		(unsigned long long)entry_at(service, place)->id, REDELIVERY_DEATHS_MAX, (int)worker);
 	toll_given_up(service, entry_at(service, place));
 	losses_lose(service, place, worker, now_ns);

@@ -117,7 +117,7 @@ static void set_taken(struct service *service, uint32_t place, int worker, bool 
 	struct ledger_entry *entry = ledger_at(ledger, place);
 	bool is_first = !entry->worker;
 	entry->worker = worker;
-	if (service->max_uses && is_first && uses_count(&service->uses, worker, service->max_uses))
+	if (service->settings->told.max_uses && is_first && uses_count(&service->uses, worker, service->settings->told.max_uses))
 		tell_worn(service, worker);
 	if (entry->state == LEDGER_WAITING)
 		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);

@@ -1,5 +1,6 @@
 #include "acceptor/service.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,9 +17,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-/* Fewer places would make a small queue turn bursts away. */
-enum { HELD_PLACES_MIN = 16 };
-
 /*
  * How many connections a worker may tell us of that nobody has announced. A few are unavoidable: a
  * predecessor may have died between the hand-off and the scoreboard.
@@ -32,34 +30,22 @@ static const uint64_t unknown_patience_ns = UINT64_C(5000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
 
-static int apply_limits(
-	struct service *service, const struct control_service *settings, uint64_t now_ns)
+static int apply(struct service *service, const struct control_service *told, uint64_t now_ns)
 {
-	struct admission_limits limits = {
-		.max_connections = settings->max_connections,
-		.max_per_source = settings->max_per_source,
-		.rate = bucket_rule(
-			settings->rate_count, settings->rate_per_ms, settings->rate_burst),
-		.rate_per_source = bucket_rule(settings->source_rate_count,
-			settings->source_rate_per_ms, settings->source_rate_burst),
-		.overflow = (enum overflow_rule)settings->overflow,
-		.held_max = settings->queue_depth > HELD_PLACES_MIN ? settings->queue_depth
-								    : HELD_PLACES_MIN,
-	};
-	service->overflow_wait_ms = settings->overflow_wait_ms;
-	lapse_set_limits(service, settings);
-	service->log_events = settings->log_events;
-	service->log_address = (enum log_address)settings->log_address;
-	service->max_uses = settings->max_uses;
-	service->may_be_silent = settings->may_be_silent;
-	service->redelivers = settings->redelivers;
-	service->written.rate_count = settings->rate_count;
-	service->written.rate_per_ms = settings->rate_per_ms;
-	service->written.source_rate_count = settings->source_rate_count;
-	service->written.source_rate_per_ms = settings->source_rate_per_ms;
-	service->written.queue_depth = settings->queue_depth;
+	struct settings *before = service->settings;
+	struct settings *settings = settings_get(&service->acceptor->settings, told);
+	int r = settings ? admission_set_limits(&service->admission, &settings->limits, now_ns) : -ENOMEM;
+	if (r < 0) {
+		settings_release(settings);
+		return r;
+	}
+	service->settings = settings;
+	settings_release(before);
+	service->may_be_silent = told->may_be_silent;
+	service->redelivers = told->redelivers;
 	service->may_release = service->first_held != NULL;
-	return admission_set_limits(&service->admission, &limits, now_ns);
+	lapse_on_limits(service);
+	return 0;
 }
 
 /* The row tells what an acceptor that died had: what it held died with it, the rest lives on. */
@@ -102,7 +88,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->casualties.due_ns = NEVER_NS;
 	copies_init(service);
 	admission_init(&service->admission, acceptor->seed ^ settings->service);
-	if (apply_limits(service, settings, now_ns) < 0) {
+	if (apply(service, settings, now_ns) < 0) {
 		free(service);
 		return NULL;
 	}
@@ -141,7 +127,7 @@ void service_give_queue(struct service *service, int fd, int slots_fd)
 int service_change(struct service *service, const struct control_service *settings)
 {
 	uint64_t now_ns = clock_now_ns();
-	int r = apply_limits(service, settings, now_ns);
+	int r = apply(service, settings, now_ns);
 	service_settle(service, now_ns);
 	return r;
 }
@@ -228,6 +214,7 @@ static void release(struct service *service)
 	episodes_fini(&service->episodes);
 	uses_fini(&service->uses);
 	free(service->access);
+	settings_release(service->settings);
 	free(service);
 }
 

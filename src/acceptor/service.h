@@ -16,9 +16,8 @@
 #include "acceptor/copies.h"
 #include "acceptor/episode.h"
 #include "acceptor/ledger.h"
+#include "acceptor/settings.h"
 #include "acceptor/uses.h"
-#include "policy/admission.h"
-#include "policy/lapse.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
 
@@ -36,24 +35,16 @@ struct in_hand {
 	uint32_t place; /* in the ledger */
 };
 
+/* There are hundreds, and most are at rest: no space between members. */
 struct service {
 	struct acceptor *acceptor;
-	uint32_t number; /* row on the scoreboard; names the service in messages */
-	uint32_t overflow_wait_ms;
-	uint32_t log_events;
-	enum log_address log_address;
-	struct { /* as the administrator wrote them, for sentences */
-		uint32_t rate_count, rate_per_ms;
-		uint32_t source_rate_count, source_rate_per_ms;
-		uint32_t queue_depth;
-	} written;
-	struct lapse_limits lapses; /* how long connections may last */
+	struct settings *settings; /* a user of them */
 	struct score *score;
 	uint64_t opened_ns;
-	struct access *access;    /* owned; NULL: everybody may connect, unless */
-	bool awaits_access;       /* that is not known yet */
+	struct access *access; /* owned; NULL: everybody may connect, unless awaits_access */
 	struct admission admission;
 	struct ledger_account account;
+	uint32_t number; /* row on the scoreboard; names the service in messages */
 	struct listener *listeners;
 	struct entrance *entrances;
 	ev_io queue_io; /* reports; its descriptor is the acceptor's end of the queue */
@@ -64,29 +55,32 @@ struct service {
 	struct in_hand in_hand;  /* admitted, and the queue had no room */
 	struct held *first_held; /* in the order of acceptance */
 	struct held *last_held;
-	bool may_release;    /* a limit may have become free for one that is held */
 	uint64_t release_ns; /* when a held one is to be looked at again */
 	uint64_t retry_ns;   /* when to try the queue again */
 	uint32_t retry_ms;
 
-	struct copies *copies; /* owned; those of a service without slots are one for all */
-	uint64_t copies_ns; /* when to look whether any is kept for too long */
-	bool redelivers;
-
 	/* Accepting. */
-	uint32_t paused; /* enum score_pause */
+	uint32_t paused;       /* enum score_pause */
+	uint64_t open_ns;      /* when the gate opens by itself */
+	uint64_t warn_full_ns; /* not before is it said again that it is near full */
+
+	struct copies *copies; /* owned; those of a service without slots are one for all */
+	uint64_t copies_ns;    /* when to look whether any is kept for too long */
+
+	bool awaits_access;      /* who may connect is not known yet */
+	bool may_release;        /* a limit may have become free for one that is held */
+	bool redelivers;
 	bool is_paused_by_admin;
-	uint64_t open_ns;  /* when the gate opens by itself */
-	bool is_near_full;     /* since it was last far from it */
-	uint64_t warn_full_ns; /* not before is that said again */
+	bool is_near_full;       /* since it was last far from it */
+	bool has_reports;        /* its workers do report */
+	bool may_be_silent;      /* they need not */
+	bool is_silent;          /* and did not, for one that the kernel followed to its end */
+	bool has_odd_reports;    /* that has been logged */
+	bool is_unfollowed;      /* it has been logged that its workers do not report */
 
 	/* Reports and losses. */
-	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
-	bool has_reports;     /* its workers do report */
-	bool may_be_silent;   /* they need not */
-	bool is_silent;       /* and did not, for one that the kernel followed to its end */
-	bool has_odd_reports; /* that has been logged */
 	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
+	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
 	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */
 	uint64_t suspects_ns; /* when connections that nobody reported are lost */
 	struct casualties casualties;
@@ -95,14 +89,11 @@ struct service {
 		uint32_t n;
 	} orphans;
 	struct control_toll *toll; /* a worker has died, and its connections are being judged; else NULL */
-	bool is_unfollowed;   /* it has been logged that its workers do not report */
-	uint64_t deaf_ns; /* when to say that the queue's other end is gone */
+	uint64_t deaf_ns;     /* when to say that the queue's other end is gone */
 	uint64_t silent_ns;   /* when to give up waiting for a first report */
-	uint32_t silent_left; /* how many had left the queue when that was last looked at */
 	uint64_t peek_ns;     /* when to look whether any has left the queue: clients wait for that */
 	uint32_t peek_ms;
-
-	uint32_t max_uses; /* 0: none */
+	uint32_t silent_left; /* how many had left the queue when that was last looked at */
 	struct uses uses;
 
 	/* Saying it once. */
@@ -157,6 +148,11 @@ void service_abandon(struct service *service);
 void service_pause(struct service *service, bool is_paused);
 
 void service_settle(struct service *service, uint64_t now_ns);
+
+static inline enum log_address service_log_address(const struct service *service)
+{
+	return (enum log_address)service->settings->told.log_address;
+}
 
 static inline const char *service_name(const struct service *service)
 {

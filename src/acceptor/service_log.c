@@ -28,7 +28,7 @@ static char *put_ends(char *p, const struct service *service, const struct ledge
 	char end[ENDPOINT_TEXT_SIZE];
 	p = put_hex(put_text(p, "id="), entry->id);
 	p = put_text(p, " peer=");
-	p = put_text(p, endpoint_format_client(end, &entry->peer, service->log_address));
+	p = put_text(p, endpoint_format_client(end, &entry->peer, service_log_address(service)));
 	p = put_text(p, " local=");
 	return put_text(p, endpoint_format_local(end, &entry->local));
 }
@@ -43,7 +43,7 @@ static const char *format_ends(
 void service_log_start(struct service *service, const struct ledger_entry *entry)
 {
 	char line[LINE_SIZE];
-	if (!(service->log_events & LOG_EVENT_START))
+	if (!(service->settings->told.log_events & LOG_EVENT_START))
 		return;
 	char *p = put_text(put_text(line, service_name(service)), ": START ");
 	p = put_ends(p, service, entry);
@@ -99,7 +99,7 @@ void service_log_end(
 	struct service *service, const struct ledger_entry *entry, const struct ending *ending)
 {
 	char line[LINE_SIZE];
-	if (!(service->log_events & LOG_EVENT_END))
+	if (!(service->settings->told.log_events & LOG_EVENT_END))
 		return;
 	char *p = put_text(put_text(line, service_name(service)), ": END ");
 	p = put_pid(put_ends(p, service, entry), entry);
@@ -133,7 +133,7 @@ void service_log_refused(struct service *service, const struct ledger_entry *ent
 	const char *reason, uint64_t now_ns)
 {
 	char ends[ENDS_SIZE];
-	if (!(service->log_events & LOG_EVENT_REFUSE))
+	if (!(service->settings->told.log_events & LOG_EVENT_REFUSE))
 		return;
 	service_log_refused_rest(service, now_ns);
 	if (!service->n_refused_lines)
@@ -178,7 +178,7 @@ static const char *format_rate(char *text, size_t size, uint32_t count, uint32_t
 /* What becomes of the connections, in the words of the configuration. */
 static const char *overflow_text(const struct service *service, const char *when_waiting)
 {
-	return service->admission.limits.overflow == OVERFLOW_WAIT ? when_waiting
+	return service->admission.limits->overflow == OVERFLOW_WAIT ? when_waiting
 							   : "further connections are refused";
 }
 
@@ -187,8 +187,8 @@ static void log_source_episode(
 {
 	char host[ENDPOINT_TEXT_SIZE], wait[TEXT_DURATION_SIZE];
 	const char *name = service_name(service);
-	endpoint_format_source(host, &entry->peer, service->log_address);
-	if (service->admission.limits.overflow != OVERFLOW_WAIT)
+	endpoint_format_source(host, &entry->peer, service_log_address(service));
+	if (service->admission.limits->overflow != OVERFLOW_WAIT)
 		log_notice(
 			"%s: %s reached by %s: more of it is refused; raise it if that is no abuse",
 			name, limit, host);
@@ -196,13 +196,13 @@ static void log_source_episode(
 		log_notice("%s: %s reached by %s: more of it waits for at most %s "
 			   "(overflow_wait), then is refused; raise it if that is no abuse",
 			name, limit, host,
-			text_format_duration(wait, service->overflow_wait_ms));
+			text_format_duration(wait, service->settings->told.overflow_wait_ms));
 }
 
 static void log_beginning(struct service *service, enum episode_kind kind,
 	const struct ledger_entry *entry, int error)
 {
-	const struct admission_limits *limits = &service->admission.limits;
+	const struct admission_limits *limits = service->admission.limits;
 	const char *name = service_name(service);
 	char rate[48], limit[80];
 	switch (kind) {
@@ -215,15 +215,15 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		break;
 	case EPISODE_RATE:
 		log_warning("%s: rate=%s exceeded: %s; raise rate if that is no abuse", name,
-			format_rate(rate, sizeof rate, service->written.rate_count,
-				service->written.rate_per_ms),
+			format_rate(rate, sizeof rate, service->settings->told.rate_count,
+				service->settings->told.rate_per_ms),
 			overflow_text(service, "accepting pauses until the next one is due"));
 		break;
 	case EPISODE_QUEUE:
 		log_warning(
 			"%s: queue=%u is full: accepting pauses until a worker takes a "
 			"connection; raise workers.max, or queue for short rushes",
-			name, service->written.queue_depth);
+			name, service->settings->told.queue_depth);
 		break;
 	case EPISODE_HELD:
 		log_warning(
@@ -236,8 +236,8 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		log_source_episode(service, limit, entry);
 		break;
 	case EPISODE_RATE_PER_SOURCE:
-		format_rate(rate, sizeof rate, service->written.source_rate_count,
-			service->written.source_rate_per_ms);
+		format_rate(rate, sizeof rate, service->settings->told.source_rate_count,
+			service->settings->told.source_rate_per_ms);
 		snprintf(limit, sizeof limit, "rate_per_source=%s", rate);
 		log_source_episode(service, limit, entry);
 		break;
@@ -287,7 +287,7 @@ static const char *ended_text(const struct service *service, enum episode_kind k
 		[EPISODE_RATE_PER_SOURCE] = "nobody more had to wait for rate_per_source",
 		[EPISODE_EXEC_FAILED] = "no command failed to start",
 	};
-	bool is_refusing = service->admission.limits.overflow != OVERFLOW_WAIT || !waiting[kind];
+	bool is_refusing = service->admission.limits->overflow != OVERFLOW_WAIT || !waiting[kind];
 	return is_refusing && refusing[kind] ? refusing[kind] : waiting[kind];
 }
 
@@ -317,7 +317,7 @@ void service_log_ended_episodes(struct service *service, uint64_t now_ns)
 
 void service_log_fullness(struct service *service, uint64_t now_ns)
 {
-	uint64_t max = service->admission.limits.max_connections;
+	uint64_t max = service->admission.limits->max_connections;
 	uint64_t live = service->admission.live;
 	if (live * 10 < max * 6)
 		service->is_near_full = false;
@@ -328,6 +328,6 @@ void service_log_fullness(struct service *service, uint64_t now_ns)
 		return;
 	service->warn_full_ns = now_ns + near_full_quiet_ns;
 	log_warning("%s: %u of max_connections=%u are in use; beyond that %s",
-		service_name(service), service->admission.live, service->admission.limits.max_connections,
+		service_name(service), service->admission.live, service->admission.limits->max_connections,
 		overflow_text(service, "accepting pauses"));
 }

@@ -21,7 +21,8 @@ const char *admission_limit_key(enum admission_limit limit)
 
 void admission_init(struct admission *admission, uint64_t seed)
 {
-	*admission = (struct admission){ .limits = { .overflow = OVERFLOW_WAIT }, .seed = seed };
+	static const struct admission_limits none = { .overflow = OVERFLOW_WAIT };
+	*admission = (struct admission){ .limits = &none, .seed = seed };
 }
 
 void admission_fini(struct admission *admission)
@@ -48,7 +49,7 @@ int admission_set_limits(
 	bool needs_sources = limits->max_per_source || limits->rate_per_source.token_ns;
 	if (needs_sources && !admission->sources && start_sources(admission) < 0)
 		return -ENOMEM;
-	admission->limits = *limits;
+	admission->limits = limits;
 	bucket_adapt(&admission->bucket, limits->rate, now_ns);
 	if (admission->sources)
 		sources_adapt(admission->sources, limits->rate_per_source, now_ns);
@@ -57,7 +58,7 @@ int admission_set_limits(
 
 static bool is_full(const struct admission *admission)
 {
-	uint32_t max = admission->limits.max_connections;
+	uint32_t max = admission->limits->max_connections;
 	return max && admission->live + admission->unknown >= max;
 }
 
@@ -65,23 +66,23 @@ uint32_t admission_gate(const struct admission *admission, uint64_t now_ns, uint
 {
 	uint32_t paused = 0;
 	*ret_open_ns = UINT64_MAX;
-	if (admission->limits.overflow != OVERFLOW_WAIT)
+	if (admission->limits->overflow != OVERFLOW_WAIT)
 		return 0;
-	uint64_t wait_ns = bucket_wait_ns(&admission->bucket, admission->limits.rate, now_ns);
+	uint64_t wait_ns = bucket_wait_ns(&admission->bucket, admission->limits->rate, now_ns);
 	if (wait_ns) {
 		paused |= SCORE_PAUSED_RATE;
 		*ret_open_ns = now_ns + wait_ns;
 	}
 	if (is_full(admission))
 		paused |= SCORE_PAUSED_FULL;
-	if (admission->held && admission->held >= admission->limits.held_max)
+	if (admission->held && admission->held >= admission->limits->held_max)
 		paused |= SCORE_PAUSED_HELD;
 	return paused;
 }
 
 bool admission_has_room(const struct admission *admission, uint32_t n)
 {
-	const struct admission_limits *limits = &admission->limits;
+	const struct admission_limits *limits = admission->limits;
 	const struct sources *sources = admission->sources;
 	uint64_t all = (uint64_t)admission->live + admission->unknown + n;
 	if (admission->held || (limits->max_connections && all > limits->max_connections))
@@ -94,7 +95,7 @@ bool admission_has_room(const struct admission *admission, uint32_t n)
 
 uint32_t admission_source(struct admission *admission, const struct endpoint *peer, uint64_t now_ns)
 {
-	const struct admission_limits *limits = &admission->limits;
+	const struct admission_limits *limits = admission->limits;
 	if (!limits->max_per_source && !limits->rate_per_source.token_ns)
 		return SOURCE_CROWD;
 	return sources_find(admission->sources, peer, now_ns);
@@ -128,7 +129,7 @@ static uint32_t held_of(const struct admission *admission, uint32_t place)
 static enum admission_limit service_limit(
 	const struct admission *admission, uint64_t now_ns, uint64_t *ret_again_ns)
 {
-	uint64_t wait_ns = bucket_wait_ns(&admission->bucket, admission->limits.rate, now_ns);
+	uint64_t wait_ns = bucket_wait_ns(&admission->bucket, admission->limits->rate, now_ns);
 	*ret_again_ns = UINT64_MAX;
 	if (is_full(admission))
 		return ADMISSION_MAX_CONNECTIONS;
@@ -141,7 +142,7 @@ static enum admission_limit service_limit(
 static enum admission_limit source_limit(
 	const struct admission *admission, uint32_t place, uint64_t now_ns, uint64_t *ret_again_ns)
 {
-	const struct admission_limits *limits = &admission->limits;
+	const struct admission_limits *limits = admission->limits;
 	*ret_again_ns = UINT64_MAX;
 	if (!admission->sources)
 		return ADMISSION_WITHIN;
@@ -164,7 +165,7 @@ static enum admission_limit any_limit(
 
 bool admission_is_flooding(const struct admission *admission, uint32_t place)
 {
-	return held_of(admission, place) * admission->limits.rate_per_source.token_ns > second_ns;
+	return held_of(admission, place) * admission->limits->rate_per_source.token_ns > second_ns;
 }
 
 /* A connection must not overtake those of its source that wait in line already. */
@@ -175,22 +176,22 @@ static enum admission_limit arrival_limit(
 	enum admission_limit limit = any_limit(admission, place, now_ns, &again_ns);
 	if (limit == ADMISSION_WITHIN && held_of(admission, place) &&
 		!admission_is_flooding(admission, place))
-		return admission->limits.max_per_source ? ADMISSION_MAX_PER_SOURCE
+		return admission->limits->max_per_source ? ADMISSION_MAX_PER_SOURCE
 							: ADMISSION_RATE_PER_SOURCE;
 	return limit;
 }
 
 static void take_tokens(struct admission *admission, uint32_t place, uint64_t now_ns)
 {
-	bucket_take(&admission->bucket, admission->limits.rate, now_ns);
+	bucket_take(&admission->bucket, admission->limits->rate, now_ns);
 	if (admission->sources)
-		sources_take(admission->sources, place, admission->limits.rate_per_source, now_ns);
+		sources_take(admission->sources, place, admission->limits->rate_per_source, now_ns);
 }
 
 static bool may_hold(const struct admission *admission, uint32_t place)
 {
-	uint32_t places = admission->limits.held_max, reserved = places / 4;
-	if (admission->limits.overflow != OVERFLOW_WAIT || admission->held >= places)
+	uint32_t places = admission->limits->held_max, reserved = places / 4;
+	if (admission->limits->overflow != OVERFLOW_WAIT || admission->held >= places)
 		return false;
 	uint32_t free = places - admission->held, held = held_of(admission, place);
 	return !held || (free > reserved && held < free - reserved);
@@ -209,7 +210,7 @@ struct admission_answer admission_arrive(
 		count(admission, place, 0, 1);
 		return (struct admission_answer){ ADMISSION_HOLD, limit };
 	}
-	if (admission->limits.overflow == OVERFLOW_WAIT && admission_is_flooding(admission, place)) {
+	if (admission->limits->overflow == OVERFLOW_WAIT && admission_is_flooding(admission, place)) {
 		count(admission, place, 0, 1);
 		return (struct admission_answer){ ADMISSION_HOLD_NEWEST, limit };
 	}

@@ -35,7 +35,7 @@ struct admission_limits {
 };
 
 struct admission {
-	struct admission_limits limits;
+	const struct admission_limits *limits; /* borrowed */
 	struct bucket bucket;
 	struct sources *sources; /* NULL until a limit asks for sources */
 	uint64_t seed;
@@ -70,8 +70,9 @@ void admission_init(struct admission *admission, uint64_t seed);
 void admission_fini(struct admission *admission);
 
 /*
- * New limits hold for what comes; nothing that is admitted is touched. Connections admitted before
- * a service had limits for sources count as the crowd's. 0 or -ENOMEM: then nothing has changed.
+ * New limits, which must live on, hold for what comes; nothing that is admitted is touched. Connections
+ * admitted before a service had limits for sources count as the crowd's. 0 or -ENOMEM: then nothing has
+ * changed.
  */
 int admission_set_limits(
 	struct admission *admission, const struct admission_limits *limits, uint64_t now_ns);

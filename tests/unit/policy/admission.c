@@ -20,8 +20,10 @@ static void teardown(void)
 
 TestSuite(admission, .init = setup, .fini = teardown);
 
-static void set_limits(struct admission_limits limits)
+static void set_limits(struct admission_limits given)
 {
+	static struct admission_limits limits; /* they must live on */
+	limits = given;
 	if (!limits.held_max)
 		limits.held_max = 16;
 	cr_assert_eq(admission_set_limits(&admission, &limits, s), 0);
