@@ -197,7 +197,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
 	(void)revents;
 	struct acceptor *acceptor = prepare->data;
-	score_set(acceptor->board->alive_ns, clock_now_ns());
+	score_set(acceptor->board->head.alive_ns, clock_now_ns());
 	if (!ev_is_active(&acceptor->log_io))
 		logbuffer_flush();
 	if (logbuffer_is_stuck())
@@ -242,7 +242,7 @@ static void open_ledger(struct acceptor *acceptor, int notices_given)
 		acceptor->following = following_open(acceptor, fd_take(&notices_fd));
 	if (acceptor->following)
 		parts |= SCORE_LEDGER_NOTICES;
-	score_set(acceptor->board->ledger_parts, parts);
+	score_set(acceptor->board->head.ledger_parts, parts);
 }
 
 static int start(

@@ -33,6 +33,7 @@ struct acceptor {
 	ev_io log_io;     /* active while the log is stuck */
 	ev_prepare turn;  /* what happens once a turn of the loop */
 	struct scoreboard *board;
+	struct score at_rest; /* zeros: the row of services that have never had a queue */
 	struct ledger ledger;
 	struct survey survey;
 	struct listing *listing; /* under way; NULL: none is */

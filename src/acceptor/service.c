@@ -48,6 +48,23 @@ static int apply(struct service *service, const struct control_service *told, ui
 	return 0;
 }
 
+/* From now on there may be something to be said of it. */
+static void take_row(struct service *service)
+{
+	service->score = scoreboard_take_row(service->acceptor->board, service->number);
+}
+
+/* Takes both; -1: there is none yet. All that ever happens to it happens with a queue. */
+static void open_queue(struct service *service, int queue_fd, int slots_fd)
+{
+	if (queue_fd >= 0) {
+		take_row(service);
+		ev_io_set(&service->queue_io, queue_fd, EV_READ);
+		ev_io_start(service->acceptor->loop, &service->queue_io);
+	}
+	copies_open(service, slots_fd);
+}
+
 /* The row tells what an acceptor that died had: what it held died with it, the rest lives on. */
 static void take_over(struct service *service, uint64_t now_ns)
 {
@@ -79,7 +96,9 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	strcpy(service->name, settings->name);
 	service->number = settings->service;
 	service->opened_ns = now_ns;
-	service->score = &acceptor->board->slots[settings->service].score;
+	service->score = &acceptor->at_rest;
+	if (scoreboard_has_row(acceptor->board, service->number))
+		take_row(service);
 	service->in_hand.fd = -1;
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
@@ -96,11 +115,9 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	take_over(service, now_ns);
 	ev_init(&service->timer, on_timer);
 	service->timer.data = service;
-	ev_io_init(&service->queue_io, reports_on_readable, fd_take(&queue_fd), EV_READ);
+	ev_io_init(&service->queue_io, reports_on_readable, -1, EV_READ);
 	service->queue_io.data = service;
-	if (service_has_queue(service))
-		ev_io_start(acceptor->loop, &service->queue_io);
-	copies_open(service, fd_take(&slots_fd));
+	open_queue(service, fd_take(&queue_fd), fd_take(&slots_fd));
 	service_settle(service, now_ns);
 	return service;
 }
@@ -117,9 +134,7 @@ void service_give_queue(struct service *service, int fd, int slots_fd)
 {
 	uint64_t now_ns = clock_now_ns();
 	service->ask_ns = NEVER_NS;
-	ev_io_set(&service->queue_io, fd, EV_READ);
-	ev_io_start(service->acceptor->loop, &service->queue_io);
-	copies_open(service, slots_fd);
+	open_queue(service, fd, slots_fd);
 	delivery_retry(service, true, now_ns);
 	service_settle(service, now_ns);
 }
@@ -315,6 +330,7 @@ static void set_paused(struct service *service, uint32_t paused, uint64_t now_ns
 	uint32_t before = service->paused;
 	if (paused == before)
 		return;
+	take_row(service);
 	service->paused = paused;
 	log_pauses(service, paused & ~before, before & ~paused, now_ns);
 	if (!before) {

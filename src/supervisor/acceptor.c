@@ -50,9 +50,9 @@ static void introduce_services(struct acceptor *acceptor)
 static void reset_present(struct acceptor *acceptor)
 {
 	for (uint32_t slot = 0; slot < SCOREBOARD_SLOTS; slot++) {
-		if (!acceptor->used_slots[slot])
+		if (!acceptor->used_slots[slot] || !scoreboard_has_row(acceptor->board, slot))
 			continue;
-		struct score *score = acceptor_score(acceptor, slot);
+		struct score *score = scoreboard_take_row(acceptor->board, slot);
 		score_set(score->waiting, 0);
 		score_set(score->paused, 0);
 		score_set(score->most_per_source, 0);
@@ -344,7 +344,7 @@ void acceptor_give_slot(struct acceptor *acceptor, uint32_t slot)
 	scoreboard_clear(acceptor->board, slot);
 }
 
-struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot)
+const struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot)
 {
-	return &acceptor->board->slots[slot].score;
+	return scoreboard_row(acceptor->board, slot);
 }

@@ -82,7 +82,7 @@ bool acceptor_is_running(const struct acceptor *acceptor);
 int acceptor_take_slot(struct acceptor *acceptor);
 int acceptor_take_this_slot(struct acceptor *acceptor, uint32_t slot);
 void acceptor_give_slot(struct acceptor *acceptor, uint32_t slot);
-struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
+const struct score *acceptor_score(struct acceptor *acceptor, uint32_t slot);
 
 /*
  * Sends one message of the catalogue, or drops it when no process runs: the next one is told

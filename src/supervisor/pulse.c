@@ -22,7 +22,7 @@ static void on_look(struct ev_loop *loop, ev_timer *timer, int events)
 	if (!acceptor->is_ready && !acceptor->child.is_adopted)
 		return;
 	/* The number is the acceptor's own: one that writes nonsense there harms nobody but itself. */
-	uint64_t turned_ms = score_get(acceptor->board->alive_ns) / 1000000;
+	uint64_t turned_ms = score_get(acceptor->board->head.alive_ns) / 1000000;
 	switch (heartbeat_look(&acceptor->heartbeat, clock_now_ms(), turned_ms,
 		acceptor_has_synced(acceptor, acceptor->asked_sync))) {
 	case HEARTBEAT_FINE:

@@ -21,9 +21,11 @@ int scoreboard_create(int *ret_fd, struct scoreboard **ret_board)
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	int r = scoreboard_map(fd, ret_board);
-	if (r == 0)
-		*ret_fd = fd_take(&fd);
-	return r;
+	if (r < 0)
+		return r;
+	score_set((*ret_board)->head.has_marks, 1);
+	*ret_fd = fd_take(&fd);
+	return 0;
 }
 
 int scoreboard_map(int fd, struct scoreboard **ret_board)
@@ -46,9 +48,37 @@ void scoreboard_unmap(struct scoreboard *board)
 		munmap(board, sizeof *board);
 }
 
+/* The head takes the place of one row. */
+static uint32_t page_of(uint32_t slot)
+{
+	return (slot + 1) / SCOREBOARD_PAGE_ROWS;
+}
+
+bool scoreboard_has_row(const struct scoreboard *board, uint32_t slot)
+{
+	uint32_t page = page_of(slot);
+	return !score_get(board->head.has_marks) ||
+	       (score_get(board->head.marks[page / 64]) >> page % 64 & 1);
+}
+
+const struct score *scoreboard_row(const struct scoreboard *board, uint32_t slot)
+{
+	static const struct score zeros;
+	return scoreboard_has_row(board, slot) ? &board->slots[slot].score : &zeros;
+}
+
+struct score *scoreboard_take_row(struct scoreboard *board, uint32_t slot)
+{
+	uint32_t page = page_of(slot);
+	atomic_fetch_or_explicit(
+		&board->head.marks[page / 64], UINT64_C(1) << page % 64, memory_order_relaxed);
+	return &board->slots[slot].score;
+}
+
 void scoreboard_clear(struct scoreboard *board, uint32_t slot)
 {
-	memset(&board->slots[slot], 0, sizeof board->slots[slot]);
+	if (scoreboard_has_row(board, slot))
+		memset(&board->slots[slot], 0, sizeof board->slots[slot]);
 }
 
 /* e to the power of -x, within 1 % where it is above a tenth: not worth the mathematics library. */

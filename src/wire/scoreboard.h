@@ -10,6 +10,7 @@
 #define FDSUP_WIRE_SCOREBOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Why the listeners of a service are not polled: bits of score.paused. */
@@ -75,18 +76,30 @@ union score_slot {
 };
 _Static_assert(sizeof(struct score) <= SCORE_SIZE, "a row fits its slot");
 
-/* What the acceptor learns from the kernel: bits of scoreboard.ledger_parts. */
+/* What the acceptor learns from the kernel: bits of ledger_parts. */
 enum score_ledger {
 	SCORE_LEDGER_NOTICES = 1,  /* the ends of connections */
 	SCORE_LEDGER_LOOK_UPS = 2, /* their state now */
 };
 
-struct scoreboard {
+/* Rows that lie in one page of 4096 bytes, and the words of a bit for each such page. */
+enum { SCOREBOARD_PAGE_ROWS = 16, SCOREBOARD_MARKS = SCOREBOARD_SLOTS / SCOREBOARD_PAGE_ROWS / 64 + 1 };
+
+struct scoreboard_head {
 	_Atomic uint64_t alive_ns; /* the acceptor's loop was last seen turning */
 	_Atomic uint32_t ledger_parts;
-	char padding[SCORE_SIZE - sizeof(uint64_t) - sizeof(uint32_t)];
+	_Atomic uint32_t has_marks; /* 0: made by a version that knew none */
+	_Atomic uint64_t marks[SCOREBOARD_MARKS]; /* pages in which a row is taken; never cleared */
+};
+
+struct scoreboard {
+	union {
+		struct scoreboard_head head;
+		char padding[SCORE_SIZE];
+	};
 	union score_slot slots[SCOREBOARD_SLOTS];
 };
+_Static_assert(sizeof(struct scoreboard_head) <= SCORE_SIZE, "the rows lie where they always lay");
 
 /*
  * Makes a scoreboard in a memfd that nobody can shrink (a shrunk one would kill its readers with
@@ -104,6 +117,18 @@ void scoreboard_unmap(struct scoreboard *board);
  */
 uint32_t score_rule_of(const char *name);
 const char *score_rule_name(uint32_t rule);
+
+/*
+ * Most of hundreds of services are at rest, and what would be said of them is zero: a row that nobody
+ * has taken is not even looked at, since that would cost its page.
+ */
+bool scoreboard_has_row(const struct scoreboard *board, uint32_t slot);
+
+/* To be read; zeros for a row that is not there. */
+const struct score *scoreboard_row(const struct scoreboard *board, uint32_t slot);
+
+/* To be written from now on. */
+struct score *scoreboard_take_row(struct scoreboard *board, uint32_t slot);
 
 /* The row of a new service starts from zero. */
 void scoreboard_clear(struct scoreboard *board, uint32_t slot);

@@ -369,16 +369,16 @@ Test(acceptor_control, asks_for_a_queue_when_the_first_client_comes)
 Test(acceptor_control, sleeps_when_there_is_nothing_to_do)
 {
 	serve(1);
-	uint64_t alive_ns = score_get(rig.board->alive_ns);
+	uint64_t alive_ns = score_get(rig.board->head.alive_ns);
 	cr_expect_neq(alive_ns, 0);
 	uint64_t begin_ns = clock_now_ns();
 	while (clock_now_ns() - begin_ns < UINT64_C(1500000000))
 		usleep(100000);
-	uint64_t later_ns = score_get(rig.board->alive_ns);
+	uint64_t later_ns = score_get(rig.board->head.alive_ns);
 	cr_expect_leq(later_ns - alive_ns, UINT64_C(100000000), "the loop turned without cause");
 	rig_sync(&rig);
 	/* It tells that it turned before it waits again, which may be after its answer. */
-	for (int ms = 0; ms < RIG_PATIENCE_MS && score_get(rig.board->alive_ns) <= begin_ns; ms++)
+	for (int ms = 0; ms < RIG_PATIENCE_MS && score_get(rig.board->head.alive_ns) <= begin_ns; ms++)
 		usleep(1000);
-	cr_expect_gt(score_get(rig.board->alive_ns), begin_ns);
+	cr_expect_gt(score_get(rig.board->head.alive_ns), begin_ns);
 }

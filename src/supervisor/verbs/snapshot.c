@@ -52,7 +52,7 @@ static json_t *acceptors(const struct supervisor *supervisor)
 	for (size_t i = 0; i < supervisor->n_acceptors; i++) {
 		const struct acceptor *acceptor = supervisor->acceptors[i];
 		bool is_running = acceptor_is_running(acceptor);
-		uint32_t parts = score_get(acceptor->board->ledger_parts);
+		uint32_t parts = score_get(acceptor->board->head.ledger_parts);
 		const char *ledger = parts & SCORE_LEDGER_NOTICES ? "kernel" : "reports";
 		char sandbox[CONFINEMENT_TEXT_SIZE], missing[CONFINEMENT_TEXT_SIZE];
 		confinement_format(sandbox, &acceptor->confinement);

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "wire/scoreboard.h"
@@ -48,13 +49,59 @@ Test(scoreboard, takes_nothing_else_for_a_scoreboard)
 
 Test(scoreboard, clears_one_row_only)
 {
-	score_set(board->slots[1].score.live, 1);
-	score_set(board->slots[2].score.live, 2);
+	score_set(scoreboard_take_row(board, 1)->live, 1);
+	score_set(scoreboard_take_row(board, 2)->live, 2);
 	score_set(board->slots[2].score.rate_milli, 2);
 	scoreboard_clear(board, 2);
 	cr_expect_eq(score_get(board->slots[1].score.live), 1);
 	cr_expect_eq(score_get(board->slots[2].score.live), 0);
 	cr_expect_eq(score_get(board->slots[2].score.rate_milli), 0);
+}
+
+/* How much memory the board has come to. */
+static long blocks_of(int board_fd)
+{
+	struct stat status;
+	cr_assert_eq(fstat(board_fd, &status), 0);
+	return (long)status.st_blocks;
+}
+
+Test(scoreboard, a_row_that_nobody_has_taken_costs_nothing)
+{
+	long n_blocks = blocks_of(fd);
+	for (uint32_t i = SCOREBOARD_PAGE_ROWS; i < SCOREBOARD_SLOTS; i++) {
+		cr_expect_not(scoreboard_has_row(board, i));
+		cr_expect_eq(score_get(scoreboard_row(board, i)->accepted), 0);
+		scoreboard_clear(board, i);
+	}
+	cr_expect_eq(blocks_of(fd), n_blocks);
+	score_set(scoreboard_take_row(board, SCOREBOARD_SLOTS - 1)->accepted, 5);
+	cr_expect_eq(score_get(scoreboard_row(board, SCOREBOARD_SLOTS - 1)->accepted), 5);
+	cr_expect_gt(blocks_of(fd), n_blocks);
+}
+
+Test(scoreboard, a_row_is_there_for_all_who_map_it)
+{
+	struct scoreboard *other;
+	cr_assert_eq(scoreboard_map(fd, &other), 0);
+	for (uint32_t i = 0; i < SCOREBOARD_SLOTS; i += 16) {
+		cr_expect_not(scoreboard_has_row(other, i));
+		score_set(scoreboard_take_row(board, i)->live, i + 1);
+		cr_expect(scoreboard_has_row(other, i));
+		cr_expect_eq(score_get(scoreboard_row(other, i)->live), i + 1);
+	}
+	scoreboard_unmap(other);
+}
+
+/* An acceptor that is older than the marks goes on through an upgrade. */
+Test(scoreboard, of_an_older_version_has_all_its_rows)
+{
+	score_set(board->head.has_marks, 0);
+	score_set(board->slots[300].score.live, 3);
+	cr_expect(scoreboard_has_row(board, 300));
+	cr_expect_eq(score_get(scoreboard_row(board, 300)->live), 3);
+	scoreboard_clear(board, 300);
+	cr_expect_eq(score_get(board->slots[300].score.live), 0);
 }
 
 Test(scoreboard, comes_to_the_true_rate_and_decays_to_none)
