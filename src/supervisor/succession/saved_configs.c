@@ -32,7 +32,7 @@ int saved_configs_add(const struct supervisor *supervisor, struct state *state)
 	int r = add_config(state, supervisor->config, true);
 	for (size_t i = 0; i < supervisor->n_services && r == 0; i++) {
 		const struct pack *pack = supervisor->services[i]->config->pack;
-		if (pack)
+		if (pack && pack->config->edition != supervisor->config->edition)
 			r = add_config(state, pack->config, false);
 	}
 	return r;
