@@ -165,7 +165,7 @@ class Deaths(Test):
         self.assertEqual(death["stderr"], ["out of cheese"])
         self.assertGreater(death["max_rss"], 100 * 1024)
         self.assertGreaterEqual(death["age_ms"], 0)
-        self.assertIn("id=" + death["connection"], fdsup.log())
+        fdsup.wait_log("id=" + death["connection"])
         output = fdsup.ctl("deaths")[1]
         self.assertIn("command killed by SIGSEGV", output)
         self.assertIn("    connection: id=%s of %s\n" % (death["connection"], self.peer), output)
