@@ -10,6 +10,7 @@
 #include "acceptor/acceptor.h"
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
+#include "acceptor/losses.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -115,6 +116,13 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 	return 0;
 }
 
+/* Clients whose connections we keep copies of wait for us, not for a worker alone. */
+static void keep_pace(struct service *service)
+{
+	bool is_awaited = !service_has_queue(service) || service->copies->n_kept;
+	pace_note(&service->acceptor->pace, is_awaited ? 0 : losses_n_inside(service));
+}
+
 static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 {
 	(void)loop;
@@ -131,6 +139,7 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 		now_ns = clock_now_ns();
 	}
 	service_settle(listener->service, now_ns);
+	keep_pace(listener->service);
 }
 
 static struct listener **find(struct service *service, uint32_t id)

@@ -1,6 +1,7 @@
 #include "acceptor/acceptor.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,14 @@ static void on_log_writable(struct ev_loop *loop, ev_io *io, int revents)
 	logbuffer_flush();
 }
 
+/* Too short for a timer of the loop, which counts milliseconds. */
+static void rest(uint32_t rest_us)
+{
+	const struct timespec time = { .tv_nsec = (long)rest_us * 1000 };
+	if (rest_us)
+		ppoll(NULL, 0, &time, NULL);
+}
+
 static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int revents)
 {
 	(void)revents;
@@ -202,6 +211,7 @@ static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int revents)
 		logbuffer_flush();
 	if (logbuffer_is_stuck())
 		ev_io_start(loop, &acceptor->log_io);
+	rest(pace_take(&acceptor->pace));
 }
 
 static void start_watchers(struct acceptor *acceptor)

@@ -17,6 +17,7 @@
 #include "acceptor/load.h"
 #include "acceptor/outliving.h"
 #include "acceptor/survey.h"
+#include "policy/pace.h"
 #include "wire/channel.h"
 #include "wire/control.h"
 #include "wire/scoreboard.h"
@@ -32,6 +33,7 @@ struct acceptor {
 	ev_io control_io; /* for writing only while the channel has a backlog */
 	ev_io log_io;     /* active while the log is stuck */
 	ev_prepare turn;  /* what happens once a turn of the loop */
+	struct pace pace;
 	struct scoreboard *board;
 	struct score at_rest; /* zeros: the row of services that have never had a queue */
 	struct ledger ledger;

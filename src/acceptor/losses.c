@@ -46,7 +46,7 @@ int losses_measure_queue_unit(void)
 	return r > 0 ? r : HANDOFF_COST;
 }
 
-static uint32_t n_inside(const struct service *service)
+uint32_t losses_n_inside(const struct service *service)
 {
 	int bytes = bytes_under_way(service->queue_io.fd);
 	return bytes < 0 ? 0 : (uint32_t)bytes / service->acceptor->queue_unit;
@@ -54,14 +54,14 @@ static uint32_t n_inside(const struct service *service)
 
 uint32_t losses_n_inherited(const struct service *service)
 {
-	uint32_t n = n_inside(service), n_waiting = service->account.n_waiting;
+	uint32_t n = losses_n_inside(service), n_waiting = service->account.n_waiting;
 	return n > n_waiting ? n - n_waiting : 0;
 }
 
 /* It is first in, first out. */
 uint32_t losses_n_out_of_queue(const struct service *service)
 {
-	uint32_t n = n_inside(service), n_waiting = service->account.n_waiting;
+	uint32_t n = losses_n_inside(service), n_waiting = service->account.n_waiting;
 	return n_waiting > n ? n_waiting - n : 0;
 }
 

@@ -17,6 +17,9 @@
 /* What a connection that waits counts in SIOCOUTQ of the end that sent it; -errno. */
 int losses_measure_queue_unit(void);
 
+/* How many connections are in the queue, by the kernel's count. */
+uint32_t losses_n_inside(const struct service *service);
+
 /* How many connections wait in the queue that an acceptor before us had put there. */
 uint32_t losses_n_inherited(const struct service *service);
 
