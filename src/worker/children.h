@@ -22,6 +22,7 @@ struct child {
 	bool is_running;
 	bool is_listed;  /* on the list of struct reports */
 	bool owes_start; /* REPORT_STARTED is to be sent */
+	bool has_told_start; /* it was before */
 	bool owes_end;   /* so is report */
 };
 

@@ -87,9 +87,12 @@ static void gather_one(struct reports *reports)
 	if (child->owes_start) {
 		child->owes_start = false;
 		struct report start = child->report;
-		/* The report of a child that has ended since tells these. */
-		if (!child->is_running)
+		/* Told again it says so by any time; and what follows tells how long it was in the end. */
+		if (!child->has_told_start)
 			start.duration_us = 0;
+		else if (!start.duration_us)
+			start.duration_us = 1;
+		child->has_told_start = true;
 		start.cpu_us = 0;
 		start.status = 0;
 		start.max_rss_kib = 0;

@@ -109,6 +109,26 @@ Test(reports, tells_the_start_of_a_running_command_again)
 	reports_fini(&reports);
 }
 
+Test(reports, a_start_told_again_says_so_though_the_command_has_ended_since)
+{
+	struct source source = { .methods = &heard };
+	struct reports reports;
+	reports_init(&reports, &source);
+	room = 10;
+	struct child *child = start(&reports, 1);
+	reports_flush(&reports);
+	reports_started(&reports, child);
+	reports_ended(&reports, child);
+	reports_flush(&reports);
+	cr_assert_eq(n_received, 3);
+	cr_expect_eq(received[0].duration_us, 0);
+	cr_expect_eq(received[1].kind, REPORT_STARTED);
+	cr_expect_neq(received[1].duration_us, 0);
+	cr_expect_eq(received[2].kind, REPORT_ENDED);
+	cr_expect_eq(received[2].duration_us, 0);
+	reports_fini(&reports);
+}
+
 Test(reports, a_start_says_nothing_of_the_end)
 {
 	struct source source = { .methods = &heard };
