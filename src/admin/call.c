@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/heap.h"
 #include "base/text.h"
+
+/* As JSON it takes ten times what it does as text. */
+enum { LONG_ANSWER = 64 * 1024 };
 
 /* Borrowed from the message that was parsed. */
 struct request {
@@ -223,8 +227,11 @@ static void call_send(
 	} else {
 		connection_fail(connection, "out of memory");
 	}
+	size_t length = text ? strlen(text) : 0;
 	free(text);
 	json_decref(message);
+	if (length >= LONG_ANSWER)
+		heap_give_back();
 }
 
 /* The parameters as text. */

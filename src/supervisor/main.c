@@ -14,6 +14,7 @@
 #include "admin/server.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "config/pack.h"
 #include "supervisor/background.h"
@@ -150,6 +151,7 @@ static int run_over(const struct options *given, char **argv)
 
 int main(int argc, char **argv)
 {
+	heap_keep_small();
 	fd_open_standard();
 	struct options options = options_parse(argc, argv);
 	if (options.mode == MODE_ADOPT_CHECK) {

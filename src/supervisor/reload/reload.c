@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "admin/server.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/log/log_output.h"
@@ -61,6 +62,7 @@ static void answer(struct reload *reload, json_t *changes, json_t *errors)
 		admin_error(reload->call, "org.fdsup.ReloadFailed",
 			json_pack("{s:o}", "errors", errors));
 	json_decref(failures);
+	heap_give_back(); /* there may have been much to be compared, and told */
 }
 
 static void finish(struct reload *reload, json_t *changes, json_t *errors)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "config/pack.h"
 #include "supervisor/acceptor.h"
@@ -260,8 +261,9 @@ static void send_touched(struct keeper *keeper)
 	if (!supervisor->has_touched)
 		return;
 	supervisor->has_touched = false;
-	if (keeper->is_touched || keeper->is_behind || lacks_configs(keeper) ||
-		has_old_configs(keeper))
+	bool is_all = keeper->is_touched || keeper->is_behind || lacks_configs(keeper) ||
+		      has_old_configs(keeper);
+	if (is_all)
 		put_all(keeper);
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		if (supervisor->acceptors[i]->is_touched)
@@ -270,6 +272,9 @@ static void send_touched(struct keeper *keeper)
 		if (supervisor->services[i]->is_touched)
 			put_service(keeper, supervisor->services[i]);
 	supervisor->has_touched = keeper->is_behind;
+	/* A start, or what a reload changes, is over, and has freed much, this among it. */
+	if (is_all && !channel_has_backlog(&keeper->channel))
+		heap_give_back();
 }
 
 void keeper_flush(struct supervisor *supervisor)
@@ -309,8 +314,10 @@ void keeper_on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 {
 	(void)events;
 	struct keeper *keeper = watcher->data;
-	if (channel_flush(&keeper->channel) < 0 || !channel_has_backlog(&keeper->channel))
-		ev_io_stop(loop, watcher);
+	if (channel_flush(&keeper->channel) >= 0 && channel_has_backlog(&keeper->channel))
+		return;
+	ev_io_stop(loop, watcher);
+	heap_give_back();
 }
 
 void keeper_settle(struct supervisor *supervisor)

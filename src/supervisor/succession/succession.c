@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "process/orphans.h"
 #include "supervisor/background.h"
@@ -48,6 +49,7 @@ static void forget_state(struct supervisor *supervisor)
 {
 	state_free(supervisor->state);
 	supervisor->state = NULL;
+	heap_give_back();
 }
 
 int succession_after_exec(struct supervisor *supervisor)
