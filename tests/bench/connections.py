@@ -4,10 +4,13 @@
 
 Who connects competes for the processors with fdsupctl and fdsup, and with all else on the host. As root the
 last measurement leaves that out: client, acceptor and worker run before all others (SCHED_FIFO), so what it
-shows beside the listings is how long the acceptor itself does not come to accept.
+shows beside the listings is how long the acceptor itself does not come to accept. Where there is perf(1),
+the acceptor's own turns are measured then: the processor time that it uses from one call of epoll_wait(2) to
+the next is what anybody waits for it, whatever a client sees of a busy machine.
 """
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -32,8 +35,11 @@ def cpu_ms(pid):
 
 def child(pid, name):
     for entry in filter(str.isdigit, os.listdir("/proc")):
-        with open("/proc/%s/stat" % entry) as f:
-            text = f.read()
+        try:
+            with open("/proc/%s/stat" % entry) as f:
+                text = f.read()
+        except OSError:     # it has ended
+            continue
         if "(%s)" % name in text and int(text.rsplit(")", 1)[1].split()[1]) == pid:
             return int(entry)
 
@@ -80,6 +86,26 @@ class Prober:
     def show(self, what):
         print("%-28s %6d connects, median %.2f ms, 99 %% %.2f ms, 99.9 %% %.2f ms, longest %.2f ms" % (
             what, len(self.times), *(percentile(self.times, s) for s in (.5, .99, .999, 1))))
+
+
+def turns(directory, pid, command):
+    """The processor time of each turn of the event loop while the command ran, and how long that was."""
+    path = os.path.join(directory, "turns")
+    begin = time.monotonic()
+    subprocess.run(["perf", "record", "-q", "-o", path, "-e", "{syscalls:sys_enter_epoll_wait,task-clock}:S",
+                    "-p", str(pid), "--"] + command,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    wall = time.monotonic() - begin
+    script = subprocess.run(["perf", "script", "-F", "event,period", "-i", path], stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL, text=True, check=True).stdout
+    periods = [line.split()[0] for line in script.splitlines() if "task-clock" in line]
+    return [int(period) / 1e9 for period in periods[1:]], wall   # the first began before
+
+
+def show_turns(what, times, wall):
+    """A host of virtual machines takes its processors away, too: what is there alone is not ours."""
+    print("%-28s %6d turns,    median %.2f ms, 99 %% %.2f ms, longest %.2f ms, over 1 ms: %.1f a second" % (
+        what, len(times), *(percentile(times, s) for s in (.5, .99, 1)), sum(t > .001 for t in times) / wall))
 
 
 def main():
@@ -147,6 +173,12 @@ def main():
                     subprocess.run(ctl + ["connections"], stdout=subprocess.DEVNULL)
             alone.show("before all others, alone")
             beside.show("before all others, beside")
+            if shutil.which("perf"):
+                list_all = " ".join(ctl + ["connections", ">/dev/null"])
+                for what, script in (("turns, alone", "sleep 2"),
+                                     ("turns, beside listings", "for i in $(seq %d); do %s; done" % (2 * RUNS, list_all))):
+                    with Prober(True):
+                        show_turns(what, *turns(directory, pids[1], ["sh", "-c", script]))
     finally:
         daemon.terminate()
         daemon.wait()
