@@ -112,6 +112,7 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 		.local = listener->is_wildcard ? endpoint_of_own_end(connection) : listener->local,
 		.service = service->number,
 	};
+	service_trace(service, connection, &like, ESTATE_ARRIVED);
 	delivery_accept(service, connection, &like, now_ns);
 	return 0;
 }
@@ -132,6 +133,8 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 	if (!admission_has_room(&listener->service->admission, ACCEPT_BATCH))
 		following_catch_up(listener->service->acceptor);
 	uint64_t now_ns = clock_now_ns();
+	traces_take_for(listener->service->acceptor->guard.traces, listener->service->number,
+		listener->service->estate_name);
 	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(listener->service, now_ns); i++) {
 		int r = accept_one(listener, now_ns);
 		if (r < 0 && !accept_failed(listener, -r))

@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "acceptor/bequest.h"
 #include "acceptor/commands.h"
 #include "acceptor/following.h"
 #include "acceptor/listing.h"
@@ -26,6 +27,7 @@
 enum { CONTROL_BATCH = 64 };
 
 static const double rest_s = 1.0;
+static const double guard_pause_s = 1.0;
 static const uint64_t shortage_quiet_ns = UINT64_C(5000000000);
 
 void acceptor_stop(struct acceptor *acceptor, int exit_status)
@@ -107,6 +109,15 @@ void acceptor_close_reserve(struct acceptor *acceptor)
 {
 	for (size_t i = 0; i < CONTROL_FDS_MAX; i++)
 		fd_close(&acceptor->reserve_fds[i]);
+}
+
+void acceptor_set_estate(struct acceptor *acceptor, int out_fd)
+{
+	struct traces *traces = acceptor->guard.traces;
+	fd_close(&acceptor->estate_fd);
+	acceptor->estate_fd = out_fd;
+	if (traces)
+		atomic_store(&traces->out, out_fd);
 }
 
 bool acceptor_has_reserve(const struct acceptor *acceptor)
@@ -214,6 +225,32 @@ static void on_turn(struct ev_loop *loop, ev_prepare *prepare, int revents)
 	rest(pace_take(&acceptor->pace));
 }
 
+static void on_guard_timer(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	(void)loop, (void)revents;
+	struct control_number message = { .kind = CONTROL_UNGUARDED };
+	acceptor_tell_supervisor(timer->data, &message, sizeof message);
+}
+
+/* There will be another acceptor with another guard; if that one ends as soon, not at once. */
+static void on_guard_gone(struct ev_loop *loop, ev_io *io, int revents)
+{
+	(void)revents;
+	struct acceptor *acceptor = io->data;
+	ev_io_stop(loop, io);
+	log_error("the guard of this acceptor has ended: another acceptor takes its place, with a guard");
+	ev_timer_start(loop, &acceptor->guard_timer);
+}
+
+static void watch_guard(struct acceptor *acceptor)
+{
+	ev_io_init(&acceptor->guard_io, on_guard_gone, acceptor->guard.pidfd, EV_READ);
+	ev_timer_init(&acceptor->guard_timer, on_guard_timer, guard_pause_s, 0);
+	acceptor->guard_io.data = acceptor->guard_timer.data = acceptor;
+	if (acceptor->guard.traces)
+		ev_io_start(acceptor->loop, &acceptor->guard_io);
+}
+
 static void start_watchers(struct acceptor *acceptor)
 {
 	ev_io_init(&acceptor->control_io, on_control, acceptor->control.socket, EV_READ);
@@ -287,19 +324,37 @@ static int start(
 	lapse_open(acceptor);
 	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
+	watch_guard(acceptor);
+	heir_init(acceptor);
 	/* What needs a file or a new socket has it by now; no stranger has been heard yet. */
 	struct control_ready ready = { .kind = CONTROL_READY, .version = CONTROL_VERSION };
 	confine(CONFINE_ACCEPTOR, &ready.confinement);
+	ready.guard = acceptor->guard.error;
 	return channel_send(&acceptor->control, &ready, sizeof ready, NULL, 0) < 0 ? EX_OK : -1;
+}
+
+/* The next acceptor takes it from there, limits and all; where there is none, see service_abandon. */
+static void leave(struct acceptor *acceptor)
+{
+	struct traces *traces = acceptor->guard.traces;
+	if (!traces)
+		return;
+	heir_give_way(acceptor);
+	acceptor->has_left = bequest_leave(traces, 0) == 0;
 }
 
 static void finish(struct acceptor *acceptor)
 {
+	leave(acceptor);
 	for (uint32_t row = 0; row < acceptor->n_rows; row++)
 		if (acceptor->services[row])
 			service_abandon(acceptor->services[row]);
-	if (acceptor->loop)
+	if (acceptor->loop) {
 		lapse_close(acceptor);
+		heir_close(acceptor);
+		ev_io_stop(acceptor->loop, &acceptor->guard_io);
+		ev_timer_stop(acceptor->loop, &acceptor->guard_timer);
+	}
 	outliving_close(acceptor);
 	following_close(acceptor->following);
 	survey_close(&acceptor->survey);
@@ -311,6 +366,8 @@ static void finish(struct acceptor *acceptor)
 	scoreboard_unmap(acceptor->board);
 	if (acceptor->loop)
 		ev_loop_destroy(acceptor->loop);
+	fd_close(&acceptor->estate_fd);
+	guard_end(&acceptor->guard);
 	logbuffer_flush();
 }
 
@@ -318,7 +375,9 @@ int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd)
 {
 	struct acceptor acceptor = {
 		.control = CHANNEL_INIT, .reserve_fds = { -1, -1, -1 }, .zone = { .n = 1 },
+		.guard = GUARD_INIT, .estate_fd = -1, .heir.in.fd = -1,
 	};
+	guard_start(&acceptor.guard);
 	logbuffer_open(STDERR_FILENO);
 	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd, notices_fd);
 	if (acceptor.exit_status < 0)

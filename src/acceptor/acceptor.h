@@ -1,7 +1,8 @@
 /*
  * The acceptor under a supervisor: one loop, one control channel, one ledger, many services.
  *
- * It owns nothing that must survive it. The supervisor keeps both ends of every queue and a copy of
+ * It owns nothing that must survive it but the connections that it has just accepted, or keeps copies
+ * of, and these its guard has as well. The supervisor keeps both ends of every queue and a copy of
  * every listener; the totals are on the scoreboard; commands that run report to whoever reads the
  * queue next. It ends when the control channel does.
  */
@@ -12,11 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "acceptor/guard.h"
+#include "acceptor/heir.h"
 #include "acceptor/lapse.h"
 #include "acceptor/ledger.h"
 #include "acceptor/load.h"
 #include "acceptor/outliving.h"
 #include "acceptor/survey.h"
+#include "acceptor/traces.h"
 #include "policy/pace.h"
 #include "wire/channel.h"
 #include "wire/control.h"
@@ -28,6 +32,12 @@ struct service;
 struct settings;
 
 struct acceptor {
+	struct guard guard;
+	ev_io guard_io;       /* its end */
+	ev_timer guard_timer; /* when to ask for another */
+	struct heir heir;
+	int estate_fd;        /* owned: where what we have is left; -1: nowhere */
+	bool has_left;        /* all of it */
 	struct ev_loop *loop;
 	struct channel control;
 	ev_io control_io; /* for writing only while the channel has a backlog */
@@ -74,6 +84,9 @@ void acceptor_rest(struct acceptor *acceptor, int error);
 bool acceptor_has_reserve(const struct acceptor *acceptor);
 void acceptor_open_reserve(struct acceptor *acceptor);
 void acceptor_close_reserve(struct acceptor *acceptor);
+
+/* Where what we have is left: takes the descriptor. */
+void acceptor_set_estate(struct acceptor *acceptor, int out_fd);
 
 /* SO_COOKIE, or a number of ours where the kernel has none. */
 uint64_t acceptor_connection_id(struct acceptor *acceptor, int connection);

@@ -295,6 +295,20 @@ static void on_sync(struct acceptor *acceptor, const union control_message *mess
 	acceptor_tell_supervisor(acceptor, &answer, sizeof answer);
 }
 
+static void on_estate_out(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	if (fds[0] < 0)
+		nonsense(acceptor, "an estate without its descriptor", message->kind);
+	else
+		acceptor_set_estate(acceptor, fd_take(&fds[0]));
+}
+
+static void on_estate_in(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)message;
+	heir_open(acceptor, fd_take(&fds[0]));
+}
+
 static void on_severed(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	(void)fds;
@@ -321,6 +335,8 @@ static const struct command {
 	[CONTROL_QUEUE_BACK] = { on_queue_back },
 	[CONTROL_SYNC] = { on_sync },
 	[CONTROL_LIST] = { on_list },
+	[CONTROL_ESTATE_OUT] = { on_estate_out, 1 },
+	[CONTROL_ESTATE_IN] = { on_estate_in, 1 },
 	[CONTROL_SEVERED] = { on_severed },
 };
 

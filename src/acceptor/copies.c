@@ -223,26 +223,39 @@ void copies_offer(struct service *service, uint32_t place, struct handoff *recor
 	record->turn = copies->items[entry->copy].turn;
 }
 
-void copies_withdraw(struct service *service, uint32_t place)
+bool copies_withdraw(struct service *service, uint32_t place)
 {
 	struct copy *copy = copies_find(service, place);
-	if (copy && !copy->is_due)
-		copies_drop(service, place);
+	if (copy && copy->is_due)
+		return false;
+	copies_drop(service, place);
+	return true;
+}
+
+bool copies_will_keep(const struct service *service, uint32_t place)
+{
+	const struct copies *copies = service->copies;
+	const struct acceptor *acceptor = service->acceptor;
+	const struct copy *copy = copies_find(service, place);
+	return copy && service->redelivers && copies->are_claimed &&
+	       (copy->fd >= 0 || acceptor->n_copies < acceptor->n_copies_max);
+}
+
+static void own(struct service *service, struct copy *copy, int *connection)
+{
+	traces_set(service->acceptor->guard.traces, *connection, ESTATE_SENT);
+	copy->fd = fd_take(connection);
+	service->copies->n_kept++;
+	service->acceptor->n_copies++;
 }
 
 void copies_keep(struct service *service, uint32_t place, int *connection)
 {
-	struct copies *copies = service->copies;
-	struct acceptor *acceptor = service->acceptor;
-	struct copy *copy = copies_find(service, place);
-	bool is_wanted = service->redelivers && copies->are_claimed;
-	if (copy && is_wanted && acceptor->n_copies < acceptor->n_copies_max) {
-		copy->fd = fd_take(connection);
-		copies->n_kept++;
-		acceptor->n_copies++;
+	if (copies_will_keep(service, place)) {
+		own(service, copies_find(service, place), connection);
 		return;
 	}
-	if (is_wanted)
+	if (service->redelivers && service->copies->are_claimed)
 		score_add(service->score->uncovered, 1);
 	fd_close(connection);
 }
@@ -264,6 +277,38 @@ void copies_sent(struct service *service, uint32_t place)
 	struct copy *copy = copies_find(service, place);
 	copy->is_due = false;
 	service->copies->n_due--;
+	traces_set(service->acceptor->guard.traces, copy->fd, ESTATE_SENT);
+}
+
+/* ---- what an acceptor before us had ------------------------------------------------------------ */
+
+bool copies_look_inherited(const struct service *service, uint32_t number, uint64_t connection,
+	struct slot_view *ret_view)
+{
+	const struct copies *copies = service->copies;
+	if (!number || number >= copies->n_known || !copies->items[number].is_inherited ||
+		slots_connection(&copies->slots, number) != connection)
+		return false;
+	*ret_view = slots_look(&copies->slots, number);
+	return true;
+}
+
+void copies_take_over(struct service *service, uint32_t number, uint32_t place, int *connection,
+	const struct slot_view *view)
+{
+	struct copies *copies = service->copies;
+	struct copy *copy = &copies->items[number];
+	copies->n_inherited--;
+	copies->n_used++;
+	*copy = (struct copy){
+		.fd = -1,
+		.place = place,
+		.turn = view->turn,
+		.is_orphaned = copy->is_orphaned,
+	};
+	entry_at(service, place)->copy = (uint16_t)number;
+	own(service, copy, connection);
+	copies->are_claimed = true; /* else there would be no copy */
 }
 
 /* ---- what becomes of them -------------------------------------------------------------------- */
@@ -325,7 +370,7 @@ uint32_t copies_find_process(const struct service *service, pid_t pid)
 
 void copies_expect_look(struct service *service, uint64_t now_ns)
 {
-	if (service->copies->n_kept && service->may_be_silent && service->copies_ns == NEVER_NS)
+	if (service->copies->n_kept && service->copies_ns == NEVER_NS)
 		service->copies_ns = now_ns + COPIES_LOOK_NS;
 }
 
@@ -333,7 +378,8 @@ void copies_look(struct service *service, uint64_t now_ns)
 {
 	struct copies *copies = service->copies;
 	service->copies_ns = NEVER_NS;
-	for (uint32_t number = 1; copies->n_kept && number < copies->n_known; number++) {
+	bool is_ended_here = service->may_be_silent; /* our own programs have no such errors */
+	for (uint32_t number = 1; is_ended_here && copies->n_kept && number < copies->n_known; number++) {
 		struct copy *copy = &copies->items[number];
 		if (copy->fd < 0)
 			continue;

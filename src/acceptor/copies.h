@@ -32,6 +32,8 @@ struct copy {
 	bool is_due;      /* to be handed off once more */
 	bool was_claimed; /* when last looked at */
 	bool is_inherited;
+	bool was_stuck;   /* when last looked at: redelivery_look */
+	bool is_orphaned; /* the worker that has claimed this inherited one is dead */
 };
 
 struct copies {
@@ -60,8 +62,11 @@ void copies_close(struct service *service);
 /* A slot for a connection that is about to be handed off, or none, into its record. */
 void copies_offer(struct service *service, uint32_t place, struct handoff *record);
 
-/* It was not handed off. */
-void copies_withdraw(struct service *service, uint32_t place);
+/* It was not handed off. False: it is one that is to be handed off once more, and keeps its slot. */
+bool copies_withdraw(struct service *service, uint32_t place);
+
+/* Whether a copy of it will be kept. */
+bool copies_will_keep(const struct service *service, uint32_t place);
 
 /* It was: takes the connection, to be kept or closed. */
 void copies_keep(struct service *service, uint32_t place, int *connection);
@@ -89,6 +94,17 @@ uint32_t copies_find_process(const struct service *service, pid_t pid);
 /* The copy at a place of the ledger; NULL: it has no slot. The number of its slot. */
 struct copy *copies_find(const struct service *service, uint32_t place);
 uint32_t copies_number(const struct copies *copies, const struct copy *copy);
+
+/*
+ * What the slot of an acceptor before us says of this connection, and the number is still as it was.
+ * False: it is another's by now.
+ */
+bool copies_look_inherited(const struct service *service, uint32_t number, uint64_t connection,
+	struct slot_view *ret_view);
+
+/* Takes the copy that belongs to that slot, of a connection that is in the ledger. */
+void copies_take_over(struct service *service, uint32_t number, uint32_t place, int *connection,
+	const struct slot_view *view);
 
 /* A slot of an acceptor before us is free: nobody can come with it any more. */
 void copies_disinherit(struct copies *copies, uint32_t number);

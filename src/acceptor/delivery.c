@@ -6,6 +6,7 @@
 
 #include "acceptor/acceptor.h"
 #include "acceptor/access.h"
+#include "acceptor/bequest.h"
 #include "acceptor/following.h"
 #include "acceptor/held.h"
 #include "acceptor/service_log.h"
@@ -54,6 +55,7 @@ void delivery_refuse(struct service *service, int *connection, const struct ledg
 {
 	if (service->access && service->admission.limits->overflow != OVERFLOW_RESET)
 		access_say(&service->access->refuse_message, *connection);
+	traces_set(service->acceptor->guard.traces, *connection, ESTATE_OVER);
 	close_visibly(service, connection);
 	score_add(service->score->refused, 1);
 	score_set(service->score->refused_rule, score_rule_of(reason));
@@ -70,6 +72,7 @@ static void plan_retry(struct service *service, uint64_t now_ns)
 
 static void keep_in_hand(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
 {
+	traces_set(service->acceptor->guard.traces, *connection, ESTATE_ADMITTED);
 	service->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
 	plan_retry(service, now_ns);
 }
@@ -85,10 +88,13 @@ static int send_to_queue(struct service *service, int connection, uint32_t place
 		.peer = entry->peer,
 		.local = entry->local,
 	};
+	struct traces *traces = service->acceptor->guard.traces;
 	copies_offer(service, place, &record);
+	traces_send(traces, connection, copies_will_keep(service, place) ? record.slot : 0);
 	int r = handoff_send(service->queue_io.fd, &record, connection);
 	if (r < 0)
-		copies_withdraw(service, place);
+		traces_set(traces, connection,
+			copies_withdraw(service, place) ? ESTATE_ADMITTED : ESTATE_DUE);
 	return r;
 }
 
@@ -155,10 +161,13 @@ static bool shut_out(
 	return key != NULL;
 }
 
-void delivery_admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
+void delivery_admit(struct service *service, int *connection, uint32_t place, bool is_greeted,
+	uint64_t now_ns)
 {
-	if (service->access)
+	if (service->access && !is_greeted) {
+		traces_set(service->acceptor->guard.traces, *connection, ESTATE_ADMITTED);
 		access_say(&service->access->banner, *connection);
+	}
 	deliver(service, connection, place, now_ns);
 }
 
@@ -186,9 +195,26 @@ void delivery_accept(
 	if (answer.verdict == ADMISSION_HOLD_NEWEST)
 		held_drop_oldest(service, like->source, now_ns);
 	if (answer.verdict == ADMISSION_ADMIT)
-		delivery_admit(service, &connection, place, now_ns);
+		delivery_admit(service, &connection, place, false, now_ns);
 	else
 		held_add(service, connection, place, answer.limit, now_ns);
+}
+
+void delivery_resume(struct service *service, int connection, struct ledger_entry *like,
+	bool is_admitted, uint64_t now_ns)
+{
+	struct admission *admission = &service->admission;
+	if (!is_admitted && shut_out(service, &connection, like, now_ns))
+		return;
+	like->source = admission_source(admission, &like->peer, now_ns);
+	following_expect(service->acceptor, like);
+	uint32_t place = ledger_add(&service->acceptor->ledger, &service->account, like);
+	if (!place) {
+		delivery_refuse(service, &connection, like, "memory", now_ns);
+		return;
+	}
+	admission_hold(admission, like->source);
+	held_resume(service, connection, place, is_admitted, now_ns);
 }
 
 /* Those that a worker had when it died, before all others. False: there is no room for one of them. */
@@ -232,6 +258,10 @@ static void finish_one(
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct ledger_entry *entry = ledger_at(ledger, place);
+	if (bequest_has_left(service->acceptor->guard.traces, *connection)) {
+		fd_close(connection);
+		return;
+	}
 	if (may_send && send_to_queue(service, *connection, place) == 0) {
 		copies_keep(service, place, connection);
 		score_add(service->score->handed, 1);
@@ -244,7 +274,7 @@ static void finish_one(
 
 void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
 {
-	if (may_send)
+	if (may_send && !service->acceptor->has_left)
 		redeliver(service, now_ns);
 	if (service->in_hand.fd >= 0)
 		finish_one(service, &service->in_hand.fd, service->in_hand.place, may_send, now_ns);

@@ -11,11 +11,19 @@
 void delivery_accept(
 	struct service *service, int connection, struct ledger_entry *like, uint64_t now_ns);
 
+/*
+ * Takes one that an acceptor before us had accepted and counted, and not handed off; `is_admitted`: it
+ * is greeted, and waits only for room in the queue.
+ */
+void delivery_resume(struct service *service, int connection, struct ledger_entry *like,
+	bool is_admitted, uint64_t now_ns);
+
 /* Tries what is in hand, if its time has come or `is_urgent`: a report says that room was made. */
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns);
 
-/* Takes a connection of the ledger that is admitted now, and has seen nothing of us yet. */
-void delivery_admit(struct service *service, int *connection, uint32_t place, uint64_t now_ns);
+/* Takes a connection of the ledger that is admitted now; `is_greeted`: it has seen the banner. */
+void delivery_admit(struct service *service, int *connection, uint32_t place, bool is_greeted,
+	uint64_t now_ns);
 
 /* Closes it so that its client sees it, counts and logs it. `reason` is the key that says so. */
 void delivery_refuse(struct service *service, int *connection, const struct ledger_entry *entry,

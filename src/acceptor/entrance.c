@@ -55,16 +55,6 @@ static int examine(int fd)
 	return getpeername(fd, (struct sockaddr *)&peer, &size) < 0 ? -errno : 0;
 }
 
-static struct endpoint peer_of(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t size = sizeof address;
-	if (getpeername(fd, (struct sockaddr *)&address, &size) < 0)
-		return (struct endpoint){ 0 };
-	return address.ss_family == AF_UNIX ? endpoint_of_unix_peer(fd)
-					    : endpoint_from_sockaddr((struct sockaddr *)&address);
-}
-
 static void say_odd(struct sender *sender, const char *what)
 {
 	if (!sender->is_odd)
@@ -104,15 +94,17 @@ static void take(struct sender *sender, int given, uint64_t now_ns)
 	struct ledger_entry like = {
 		.id = acceptor_connection_id(acceptor, fd),
 		.accepted_ns = now_ns,
-		.peer = peer_of(fd),
+		.peer = endpoint_of_peer(fd),
 		.local = endpoint_of_own_end(fd),
 		.service = service->number,
 	};
 	like.is_foreign = like.peer.family != AF_UNIX && is_foreign(sender, fd);
-	if (ledger_find(&acceptor->ledger, service->number, like.id))
+	if (ledger_find(&acceptor->ledger, service->number, like.id)) {
 		say_odd(sender, "a connection a second time");
-	else
-		delivery_accept(service, fd_take(&fd), &like, now_ns);
+		return;
+	}
+	service_trace(service, fd, &like, ESTATE_ARRIVED);
+	delivery_accept(service, fd_take(&fd), &like, now_ns);
 }
 
 /* ---- senders --------------------------------------------------------------------------------- */
@@ -147,6 +139,7 @@ static int take_one(struct sender *sender, uint64_t now_ns)
 		return -EAGAIN;
 	}
 	acceptor_close_reserve(acceptor);
+	traces_take_for(acceptor->guard.traces, service->number, service->estate_name);
 	r = handoff_receive(sender->io.fd, &record, &fd);
 	acceptor_open_reserve(acceptor);
 	if (r == 1)
@@ -202,6 +195,8 @@ static void add_sender(struct entrance *entrance, int given)
 	struct sender *sender = calloc(1, sizeof *sender);
 	if (!sender)
 		return;
+	const struct ledger_entry like = { .id = acceptor_connection_id(service->acceptor, fd) };
+	service_trace(service, fd, &like, ESTATE_OWN);
 	sender->entrance = entrance;
 	sender->pid = peer.pid;
 	sender->next = entrance->senders;
@@ -218,11 +213,13 @@ static void on_sender(struct ev_loop *loop, ev_io *io, int revents)
 {
 	(void)revents;
 	struct entrance *entrance = io->data;
+	struct acceptor *acceptor = entrance->service->acceptor;
+	traces_take_for(acceptor->guard.traces, UINT32_MAX, 0); /* a sender is no client */
 	int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
 		add_sender(entrance, fd);
 	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-		acceptor_rest(entrance->service->acceptor, errno);
+		acceptor_rest(acceptor, errno);
 	if (entrance->n_senders >= ENTRANCE_SENDERS_MAX)
 		ev_io_stop(loop, io);
 }

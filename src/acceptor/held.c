@@ -13,7 +13,11 @@ struct held {
 	uint64_t deadline_ns;
 	enum admission_limit limit; /* what it waits for */
 	bool is_of_flood;           /* when that was last looked at */
+	bool is_greeted;
 };
+
+/* That there was another acceptor meanwhile is not the client's doing. */
+static const uint64_t resume_patience_ns = 1000000000;
 
 static uint32_t source_of(const struct service *service, const struct held *held)
 {
@@ -37,24 +41,52 @@ static void give_up(struct service *service, int *connection, uint32_t place, co
 	ledger_remove(ledger, &service->account, place);
 }
 
-void held_add(struct service *service, int connection, uint32_t place, enum admission_limit limit,
-	uint64_t now_ns)
+static void add(struct service *service, const struct held *like, uint64_t now_ns)
 {
 	struct held *held = malloc(sizeof *held);
+	int connection = like->fd;
 	if (!held) {
-		give_up(service, &connection, place, "memory", now_ns);
+		give_up(service, &connection, like->place, "memory", now_ns);
 		return;
 	}
-	*held = (struct held){
-		.fd = connection,
-		.place = place,
-		.deadline_ns = now_ns + (uint64_t)service->settings->told.overflow_wait_ms * 1000000,
-		.limit = limit,
-	};
+	traces_set(service->acceptor->guard.traces, connection,
+		like->is_greeted ? ESTATE_ADMITTED : ESTATE_HELD);
+	*held = *like;
 	held->older = service->last_held;
 	*(held->older ? &held->older->newer : &service->first_held) = held;
 	service->last_held = held;
 	service->may_release = true; /* works out when it is to be looked at */
+}
+
+static uint64_t wait_ns(const struct service *service)
+{
+	return (uint64_t)service->settings->told.overflow_wait_ms * 1000000;
+}
+
+void held_add(struct service *service, int connection, uint32_t place, enum admission_limit limit,
+	uint64_t now_ns)
+{
+	const struct held held = {
+		.fd = connection,
+		.place = place,
+		.deadline_ns = now_ns + wait_ns(service),
+		.limit = limit,
+	};
+	add(service, &held, now_ns);
+}
+
+void held_resume(
+	struct service *service, int connection, uint32_t place, bool is_admitted, uint64_t now_ns)
+{
+	uint64_t accepted_ns = ledger_at(&service->acceptor->ledger, place)->accepted_ns;
+	const struct held held = {
+		.fd = connection,
+		.place = place,
+		.deadline_ns = is_admitted ? NEVER_NS : accepted_ns + wait_ns(service) + resume_patience_ns,
+		.limit = ADMISSION_MAX_CONNECTIONS,
+		.is_greeted = is_admitted,
+	};
+	add(service, &held, now_ns);
 }
 
 static void expire(struct service *service, struct held *held, uint64_t now_ns)
@@ -72,7 +104,7 @@ static bool release_one(struct service *service, struct held *held, uint64_t now
 		struct admission_answer answer =
 			admission_retry(&service->admission, entry->source, now_ns, &again_ns);
 		if (answer.verdict == ADMISSION_ADMIT) {
-			delivery_admit(service, &held->fd, held->place, now_ns);
+			delivery_admit(service, &held->fd, held->place, held->is_greeted, now_ns);
 			return true;
 		}
 		held->limit = answer.limit;

@@ -10,6 +10,10 @@
 void held_add(struct service *service, int connection, uint32_t place, enum admission_limit limit,
 	uint64_t now_ns);
 
+/* The same for one that an acceptor before us had; `is_admitted`: it waits for nothing but its turn. */
+void held_resume(
+	struct service *service, int connection, uint32_t place, bool is_admitted, uint64_t now_ns);
+
 /* Refuses the one of this source that has waited longest. */
 void held_drop_oldest(struct service *service, uint32_t source, uint64_t now_ns);
 

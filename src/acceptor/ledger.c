@@ -137,14 +137,15 @@ static void unlink_by_age(struct ledger *ledger, struct ledger_account *account,
 	*(entry->newer ? &entries[entry->newer].older : &account->newest) = entry->older;
 }
 
-static void link_waiting(struct ledger *ledger, struct ledger_account *account, uint32_t place)
+/* Behind `ahead`; LEDGER_NOWHERE: before all. */
+static void link_waiting(
+	struct ledger *ledger, struct ledger_account *account, uint32_t place, uint32_t ahead)
 {
 	struct ledger_entry *entry = &ledger->entries[place];
-	uint32_t last = account->last_waiting;
-	entry->ahead = last;
-	entry->behind = LEDGER_NOWHERE;
-	*(last ? &ledger->entries[last].behind : &account->first_waiting) = place;
-	account->last_waiting = place;
+	entry->ahead = ahead;
+	entry->behind = ahead ? ledger->entries[ahead].behind : account->first_waiting;
+	*(ahead ? &ledger->entries[ahead].behind : &account->first_waiting) = place;
+	*(entry->behind ? &ledger->entries[entry->behind].ahead : &account->last_waiting) = place;
 	account->n_waiting++;
 }
 
@@ -229,8 +230,15 @@ void ledger_set_state(struct ledger *ledger, struct ledger_account *account, uin
 	account->n_held -= entry->state == LEDGER_HELD;
 	account->n_held += state == LEDGER_HELD;
 	if (state == LEDGER_WAITING)
-		link_waiting(ledger, account, place);
+		link_waiting(ledger, account, place, account->last_waiting);
 	entry->state = (uint8_t)state;
+}
+
+void ledger_wait_first(struct ledger *ledger, struct ledger_account *account, uint32_t place)
+{
+	ledger_set_state(ledger, account, place, LEDGER_TAKEN);
+	link_waiting(ledger, account, place, LEDGER_NOWHERE);
+	ledger->entries[place].state = LEDGER_WAITING;
 }
 
 void ledger_set_pid(struct ledger *ledger, uint32_t place, int32_t pid)

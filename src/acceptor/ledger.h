@@ -99,6 +99,9 @@ uint32_t ledger_find_pid(const struct ledger *ledger, int32_t pid);
 void ledger_set_state(struct ledger *ledger, struct ledger_account *account, uint32_t place,
 	enum ledger_state state);
 
+/* One that was handed off before all that wait: to the front of the waiting list. */
+void ledger_wait_first(struct ledger *ledger, struct ledger_account *account, uint32_t place);
+
 void ledger_set_pid(struct ledger *ledger, uint32_t place, int32_t pid);
 
 void ledger_remove(struct ledger *ledger, struct ledger_account *account, uint32_t place);

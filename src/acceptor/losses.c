@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -78,6 +79,14 @@ static void leave_command(struct service *service, const struct ledger_entry *en
 {
 	toll_lives_on(service);
 	if (entry->pid != entry->worker)
+		outliving_watch(service->acceptor, entry->pid);
+}
+
+void losses_look_after(struct service *service, uint32_t place)
+{
+	const struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
+	bool is_alone = entry->worker > 0 && kill(entry->worker, 0) < 0 && errno == ESRCH;
+	if (is_alone && entry->pid != entry->worker)
 		outliving_watch(service->acceptor, entry->pid);
 }
 

@@ -20,6 +20,12 @@ int losses_measure_queue_unit(void);
 /* How many connections are in the queue, by the kernel's count. */
 uint32_t losses_n_inside(const struct service *service);
 
+/*
+ * An acceptor before us may have been told that the worker of this command died, and that the command ended:
+ * we were not.
+ */
+void losses_look_after(struct service *service, uint32_t place);
+
 /* How many connections wait in the queue that an acceptor before us had put there. */
 uint32_t losses_n_inherited(const struct service *service);
 

@@ -1,9 +1,13 @@
 #include "acceptor/redelivery.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #include "acceptor/acceptor.h"
 #include "acceptor/copies.h"
 #include "acceptor/delivery.h"
 #include "acceptor/losses.h"
+#include "acceptor/outliving.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
 #include "acceptor/toll.h"
@@ -11,7 +15,7 @@
 #include "base/log.h"
 #include "net/untouched.h"
 
-enum { LOOKS_MAX = 4 };
+enum { LOOKS_MAX = 4, NOBODY = -1 };
 
 static struct ledger_entry *entry_at(const struct service *service, uint32_t place)
 {
@@ -41,12 +45,27 @@ static bool queue_again(struct service *service, uint32_t place, const struct sl
 	/* Whoever had it may have changed how it blocks: that travels with it. */
 	fd_set_blocking(copy->fd);
 	copy->is_due = true;
-	copy->was_claimed = false;
+	copy->was_claimed = copy->is_orphaned = false;
 	copies->n_due++;
+	traces_set(service->acceptor->guard.traces, copy->fd, ESTATE_DUE);
 	ledger_set_state(&service->acceptor->ledger, &service->account, place, LEDGER_HELD);
+	return true;
+}
+
+static bool redeliver(struct service *service, uint32_t place, const struct slot_view *view)
+{
+	if (!queue_again(service, place, view))
+		return false;
 	score_add(service->score->redelivered, 1);
 	toll_redelivered(service);
 	return true;
+}
+
+bool redelivery_send_again(struct service *service, uint32_t place)
+{
+	const struct copies *copies = service->copies;
+	struct slot_view view = slots_look(&copies->slots, copies_number(copies, copies_find(service, place)));
+	return view.state == SLOT_QUEUED && queue_again(service, place, &view);
 }
 
 /* It had claimed this one, and had not begun. False: look again. */
@@ -63,10 +82,18 @@ static bool died_with(struct service *service, uint32_t place, const struct slot
 		give_up(service, place, view->pid, now_ns);
 		return true;
 	}
-	if (!queue_again(service, place, view))
+	if (!redeliver(service, place, view))
 		return false;
 	copy->n_deaths++;
+	traces_set_workers(service->acceptor->guard.traces, copy->fd, copy->n_deaths);
 	return true;
+}
+
+/* Nobody will report of it: its worker is dead. */
+static void find_started(struct service *service, uint32_t place, pid_t pid)
+{
+	reports_found_started(service, place, pid);
+	outliving_watch(service->acceptor, pid);
 }
 
 static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_t worker, uint64_t now_ns)
@@ -79,7 +106,7 @@ static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_
 	else if (pid == 0) /* with a program of somebody else's, which tells us nothing */
 		reports_end(service, place, &ending, now_ns);
 	else
-		reports_found_started(service, place, pid);
+		find_started(service, place, pid);
 }
 
 /* True when that is all that can be said of it. */
@@ -92,7 +119,7 @@ static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_
 		return true; /* somebody writes nonsense there */
 	switch (view.state) {
 	case SLOT_QUEUED:
-		return copy->fd < 0 || queue_again(service, place, &view);
+		return copy->fd < 0 || redeliver(service, place, &view);
 	case SLOT_CLAIMED:
 		return view.pid != worker || died_with(service, place, &view, now_ns);
 	case SLOT_BEGUN:
@@ -115,22 +142,50 @@ static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
 		admission_set_unknown(&service->admission, service->admission.unknown - 1);
 }
 
-/* Its copy died with an acceptor before us. */
-static void lose_inherited(struct service *service, pid_t worker, uint64_t now_ns)
+static void lose_one_inherited(struct service *service, uint32_t number, pid_t worker, uint64_t now_ns)
+{
+	struct copies *copies = service->copies;
+	uint64_t id = slots_connection(&copies->slots, number);
+	uint32_t place = ledger_find(&service->acceptor->ledger, service->number, id);
+	copies_disinherit(copies, number);
+	if (place)
+		losses_lose(service, place, worker, now_ns);
+	else
+		lose_unknown(service, id, worker);
+}
+
+/* An acceptor before us had its copy, which may still come to us. */
+static void judge_inherited(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	struct copies *copies = service->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
 		struct slot_view view = slots_look(&copies->slots, number);
 		if (!copies->items[number].is_inherited || view.state != SLOT_CLAIMED || view.pid != worker)
 			continue;
-		uint64_t id = slots_connection(&copies->slots, number);
-		uint32_t place = ledger_find(&service->acceptor->ledger, service->number, id);
-		copies_disinherit(copies, number);
-		if (place)
-			losses_lose(service, place, worker, now_ns);
+		if (heir_is_waiting(&service->acceptor->heir))
+			copies->items[number].is_orphaned = true;
 		else
-			lose_unknown(service, id, worker);
+			lose_one_inherited(service, number, worker, now_ns);
 	}
+}
+
+/* It may be anywhere in the list, where an acceptor before us had other connections in the queue. */
+static bool is_in_hands_of(const struct service *service, uint32_t place, pid_t worker)
+{
+	const struct copies *copies = service->copies;
+	const struct copy *copy = copies_find(service, place);
+	if (!copy)
+		return false;
+	struct slot_view view = slots_look(&copies->slots, copies_number(copies, copy));
+	return view.state >= SLOT_CLAIMED && view.pid == worker;
+}
+
+/* It may change while we look: not often, unless somebody plays with us. */
+static void judge_for_certain(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
+{
+	bool is_open = entry_at(service, place)->copy != 0;
+	for (int i = 0; is_open && i < LOOKS_MAX; i++)
+		is_open = !judge(service, place, worker, now_ns);
 }
 
 void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
@@ -138,17 +193,103 @@ void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_
 	uint32_t n_out = losses_n_out_of_queue(service);
 	uint32_t n_due_before = service->copies->n_due;
 	/* Those that have left the queue head the list. */
-	for (uint32_t place = service->account.first_waiting; place && n_out; n_out--) {
+	for (uint32_t place = service->account.first_waiting; place;) {
 		uint32_t behind = entry_at(service, place)->behind;
-		/* It may change while we look: not often, unless somebody plays with us. */
-		bool is_open = entry_at(service, place)->copy != 0;
-		for (int i = 0; is_open && i < LOOKS_MAX; i++)
-			is_open = !judge(service, place, worker, now_ns);
+		if (n_out || is_in_hands_of(service, place, worker))
+			judge_for_certain(service, place, worker, now_ns);
+		n_out -= n_out > 0;
 		place = behind;
 	}
-	lose_inherited(service, worker, now_ns);
+	judge_inherited(service, worker, now_ns);
 	if (service->copies->n_due > n_due_before)
 		log_notice("%s: %u connections that worker %d had not touched when it died go to another",
 			service_name(service), service->copies->n_due - n_due_before, (int)worker);
+	delivery_retry(service, true, now_ns);
+}
+
+static bool is_gone(pid_t pid)
+{
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* The process that has claimed it, if that is dead; 0: nobody has, or who has lives. */
+static pid_t dead_holder(struct service *service, uint32_t number)
+{
+	const struct copies *copies = service->copies;
+	struct slot_view view = slots_look(&copies->slots, number);
+	bool is_dead = copies->items[number].is_orphaned || is_gone(view.pid);
+	return view.state == SLOT_CLAIMED && is_dead ? view.pid : 0;
+}
+
+/* Nobody comes with it any more, and no copy has come. */
+static void lose_orphans(struct service *service, uint64_t now_ns)
+{
+	const struct copies *copies = service->copies;
+	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
+		pid_t worker = copies->items[number].is_inherited ? dead_holder(service, number) : 0;
+		if (worker)
+			lose_one_inherited(service, number, worker, now_ns);
+	}
+}
+
+void redelivery_take_over(struct service *service, uint64_t now_ns)
+{
+	uint32_t n_out = losses_n_out_of_queue(service);
+	for (uint32_t place = service->account.first_waiting; place;) {
+		uint32_t behind = entry_at(service, place)->behind;
+		const struct copy *copy = copies_find(service, place);
+		pid_t worker = copy ? dead_holder(service, copies_number(service->copies, copy)) : 0;
+		if (worker)
+			judge_for_certain(service, place, worker, now_ns);
+		else if (n_out && copy && copy->fd >= 0)
+			/* Whoever has received it, and lives, leaves it to the next one. */
+			redelivery_send_again(service, place);
+		n_out -= n_out > 0;
+		place = behind;
+	}
+	lose_orphans(service, now_ns);
+}
+
+/* True if it is as it cannot be for long, unless nobody is left who could tell. */
+static bool is_stuck(struct service *service, const struct slot_view *view, bool is_out)
+{
+	switch (view->state) {
+	case SLOT_QUEUED:
+		return is_out;
+	case SLOT_CLAIMED:
+		return is_gone(view->pid);
+	case SLOT_BEGUN:
+		return !service->may_be_silent;
+	case SLOT_FREE:
+		break;
+	}
+	return false;
+}
+
+static void release(struct service *service, uint32_t place, const struct slot_view *view, uint64_t now_ns)
+{
+	if (view->state == SLOT_QUEUED)
+		(void)redeliver(service, place, view);
+	else
+		judge_for_certain(service, place, view->state == SLOT_CLAIMED ? view->pid : NOBODY, now_ns);
+}
+
+void redelivery_look(struct service *service, uint64_t now_ns)
+{
+	struct copies *copies = service->copies;
+	uint32_t n_out = losses_n_out_of_queue(service);
+	for (uint32_t place = service->account.first_waiting; copies->n_kept && place;) {
+		uint32_t behind = entry_at(service, place)->behind;
+		struct copy *copy = copies_find(service, place);
+		if (copy && copy->fd >= 0) {
+			struct slot_view view = slots_look(&copies->slots, copies_number(copies, copy));
+			bool was_stuck = copy->was_stuck;
+			copy->was_stuck = is_stuck(service, &view, n_out > 0);
+			if (copy->was_stuck && was_stuck)
+				release(service, place, &view, now_ns);
+		}
+		n_out -= n_out > 0;
+		place = behind;
+	}
 	delivery_retry(service, true, now_ns);
 }

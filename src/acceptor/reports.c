@@ -7,6 +7,7 @@
 #include "acceptor/casualties.h"
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
+#include "acceptor/losses.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/report.h"
@@ -181,6 +182,7 @@ static bool apply(struct service *service, const struct report *report, int work
 	if (report->kind > REPORT_EXEC_FAILED)
 		return true;
 	uint32_t place = ledger_find(ledger, service->number, report->connection);
+	bool is_adopted = !place;
 	if (!place)
 		place = reports_adopt(service, report, now_ns);
 	copies_settled(service, report->connection);
@@ -193,6 +195,8 @@ static bool apply(struct service *service, const struct report *report, int work
 		break;
 	case REPORT_STARTED:
 		set_started(service, place, report, worker);
+		if (is_adopted)
+			losses_look_after(service, place);
 		break;
 	case REPORT_ENDED:
 		set_ended(service, place, report, worker, now_ns);

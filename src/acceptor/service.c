@@ -11,6 +11,7 @@
 #include "acceptor/following.h"
 #include "acceptor/held.h"
 #include "acceptor/losses.h"
+#include "acceptor/redelivery.h"
 #include "acceptor/reports.h"
 #include "acceptor/service_log.h"
 #include "base/clock.h"
@@ -65,23 +66,47 @@ static void open_queue(struct service *service, int queue_fd, int slots_fd)
 	copies_open(service, slots_fd);
 }
 
-/* The row tells what an acceptor that died had: what it held died with it, the rest lives on. */
+/* The row tells what an acceptor that died had. What it held is handed to us (heir.h). */
 static void take_over(struct service *service, uint64_t now_ns)
 {
 	struct score *score = service->score;
 	uint32_t live = score_get(score->live), held = score_get(score->held);
 	uint32_t unknown = live > held ? live - held : 0;
-	if (held)
-		score_add(score->lost, held);
 	service->adoptable = ADOPTABLE + unknown;
 	if (!live)
 		return;
+	service->n_missing = held;
 	admission_set_unknown(&service->admission, unknown);
 	service->unknown_ns = now_ns + unknown_patience_ns;
 	following_check(service->acceptor);
-	log_notice(
-		"%s: taken over from an acceptor that died: %u connections live on, %u were lost",
-		service_name(service), unknown, held);
+}
+
+void service_settle_estate(struct service *service, bool is_late, uint64_t now_ns)
+{
+	redelivery_take_over(service, now_ns);
+	uint32_t n_lost = service->n_missing;
+	uint32_t n = service->account.n + service->admission.unknown;
+	service->n_missing = 0;
+	if (n_lost)
+		score_add(service->score->lost, n_lost);
+	if (n_lost || (n && !is_late))
+		log_notice("%s: taken over from an acceptor that died: %u connections live on, %u were lost",
+			service_name(service), n, n_lost);
+	delivery_retry(service, true, now_ns);
+	service_settle(service, now_ns);
+}
+
+void service_trace(struct service *service, int connection, const struct ledger_entry *entry,
+	enum estate_state state)
+{
+	const struct trace trace = {
+		.id = entry->id,
+		.accepted_ns = entry->accepted_ns,
+		.service = (uint16_t)service->number,
+		.name = service->estate_name,
+		.state = (uint8_t)state,
+	};
+	traces_begin(service->acceptor->guard.traces, connection, &trace);
 }
 
 struct service *service_open(struct acceptor *acceptor, const struct control_service *settings,
@@ -95,6 +120,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->acceptor = acceptor;
 	strcpy(service->name, settings->name);
 	service->number = settings->service;
+	service->estate_name = estate_name(service->name);
 	service->opened_ns = now_ns;
 	service->score = &acceptor->at_rest;
 	if (scoreboard_has_row(acceptor->board, service->number))
@@ -401,6 +427,12 @@ static void prolong_episodes(struct service *service, uint64_t now_ns)
 		episode_lasts(&service->episodes, EPISODE_HELD, now_ns);
 }
 
+static void look_at_copies(struct service *service, uint64_t now_ns)
+{
+	copies_look(service, now_ns);
+	redelivery_look(service, now_ns);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)loop;
@@ -418,7 +450,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (service->peek_ns <= now_ns)
 		losses_peek(service, now_ns);
 	if (service->copies_ns <= now_ns)
-		copies_look(service, now_ns);
+		look_at_copies(service, now_ns);
 	if (service->casualties.due_ns <= now_ns)
 		casualties_tell_rest(service);
 	if (service->deaf_ns <= now_ns)

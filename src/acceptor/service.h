@@ -19,6 +19,7 @@
 #include "acceptor/settings.h"
 #include "acceptor/uses.h"
 #include "wire/control.h"
+#include "wire/estate.h"
 #include "wire/scoreboard.h"
 
 struct acceptor;
@@ -105,6 +106,10 @@ struct service {
 	struct service *next_unsettled; /* following.c: connections of these have just ended */
 	bool is_unsettled;
 
+	/* After an acceptor before us. */
+	uint32_t n_missing;   /* connections that it held, and that nobody has handed to us yet */
+	uint32_t estate_name; /* wire/estate.h */
+
 	char name[]; /* last: every service has its own */
 };
 
@@ -145,7 +150,14 @@ void service_close(struct service *service);
  */
 void service_abandon(struct service *service);
 
+/* All that was left to us of this service is here: what is missing is lost. `is_late`: that was said before. */
+void service_settle_estate(struct service *service, bool is_late, uint64_t now_ns);
+
 void service_pause(struct service *service, bool is_paused);
+
+/* Writes down how far a connection has come: traces.h. */
+void service_trace(struct service *service, int connection, const struct ledger_entry *entry,
+	enum estate_state state);
 
 void service_settle(struct service *service, uint64_t now_ns);
 

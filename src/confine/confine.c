@@ -19,8 +19,7 @@ bool confine_is_wide(void)
 #endif
 }
 
-/* It runs on system calls of its own, in our process: they cannot be told from ours. */
-static bool is_under_valgrind(void)
+bool confine_is_under_valgrind(void)
 {
 	const char *preloaded = getenv("LD_PRELOAD");
 	return preloaded && strstr(preloaded, "vgpreload");
@@ -34,15 +33,16 @@ static int give_up_new_privileges(void)
 void confine(enum confine_role role, struct confinement *ret_confinement)
 {
 	/* The zone's file cannot be read any more later. */
-	tzset();
+	if (role != CONFINE_GUARD)
+		tzset();
 	if (confine_is_wide() && role != CONFINE_TAKER)
 		role = CONFINE_TAKER;
+	bool has_any_use = role != CONFINE_ACCEPTOR && role != CONFINE_GUARD;
 	*ret_confinement = (struct confinement){
 		.no_new_privileges = give_up_new_privileges(),
-		.capabilities = role == CONFINE_ACCEPTOR ? capabilities_give_up()
-							 : capabilities_look(),
+		.capabilities = has_any_use ? capabilities_look() : capabilities_give_up(),
 	};
-	if (is_under_valgrind())
+	if (confine_is_under_valgrind())
 		return;
 	/* Landlock before seccomp, which lets nobody make its calls. */
 	ret_confinement->landlock = landlock_restrict(role);

@@ -16,7 +16,9 @@ enum confine_role {
 	/* Accepts, passes descriptors, keeps tables: no file, no program, no new socket, no other
 	   process. A list of what is allowed. */
 	CONFINE_ACCEPTOR,
-	/* The same by hand: connects to a Unix socket again when its worker is back. Whoever starts it
+	/* Has the descriptors of an acceptor, and hands them on when that has died. */
+	CONFINE_GUARD,
+	/* The same as an acceptor by hand: connects to a Unix socket again when its worker is back. Whoever starts it
 	   as root wants it to reach root's sockets: it keeps its capabilities. */
 	CONFINE_ACCEPTOR_BY_HAND,
 	/* Takes connections and serves them itself: looks names up, and so reads files, loads
@@ -32,5 +34,8 @@ void confine(enum confine_role role, struct confinement *ret_confinement);
  * acceptors are confined as takers are.
  */
 bool confine_is_wide(void);
+
+/* Valgrind runs on system calls of its own, in our process: they cannot be told from ours. */
+bool confine_is_under_valgrind(void);
 
 #endif

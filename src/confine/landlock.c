@@ -22,7 +22,9 @@ static struct landlock_rights choose_rights(int level, enum confine_role role)
 			     (role == CONFINE_TAKER ? 0 : LANDLOCK_NET_CONNECT_TCP);
 	if (level >= 6)
 		rights.scope = LANDLOCK_SCOPED_SIGNAL |
-			       (role == CONFINE_ACCEPTOR ? LANDLOCK_SCOPED_ABSTRACT_UNIX : 0);
+			       (role == CONFINE_ACCEPTOR || role == CONFINE_GUARD
+						? LANDLOCK_SCOPED_ABSTRACT_UNIX
+						: 0);
 	return rights;
 }
 

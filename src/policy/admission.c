@@ -229,6 +229,11 @@ struct admission_answer admission_retry(
 	return (struct admission_answer){ ADMISSION_ADMIT, limit };
 }
 
+void admission_hold(struct admission *admission, uint32_t place)
+{
+	count(admission, place, 0, 1);
+}
+
 void admission_give_up(struct admission *admission, uint32_t place, uint64_t now_ns)
 {
 	count(admission, place, 0, -1);

@@ -107,6 +107,9 @@ struct admission_answer admission_retry(
 /* Whether the held connections of a source are more than a line: the newest of them goes first. */
 bool admission_is_flooding(const struct admission *admission, uint32_t source);
 
+/* A connection is held whatever the limits: another acceptor had accepted it. */
+void admission_hold(struct admission *admission, uint32_t source);
+
 /* A held connection is refused after all. */
 void admission_give_up(struct admission *admission, uint32_t source, uint64_t now_ns);
 

@@ -12,6 +12,7 @@
 enum filter_kind {
 	/* of our own processes, as in confine/confine.h */
 	FILTER_ACCEPTOR,
+	FILTER_GUARD,
 	FILTER_ACCEPTOR_BY_HAND,
 	FILTER_TAKER,
 	FILTER_TAKER_WIDE, /* for builds with sanitizers */

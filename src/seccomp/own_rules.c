@@ -59,6 +59,13 @@ static const int allowed[] = {
 	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(exit), SCMP_SYS(exit_group),
 };
 
+/* Of an acceptor's guard: to wait, to look at sockets, to send and to close them. */
+static const int of_guards[] = {
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64), SCMP_SYS(getsockopt), SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom), SCMP_SYS(recv), SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64),
+	SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group),
+};
+
 /* To have another program, to look into other processes. */
 static const int of_debuggers[] = {
 	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
@@ -146,15 +153,18 @@ static int allow_with_arguments(scmp_filter_ctx filter, enum filter_kind kind)
 
 static int fill_acceptor(scmp_filter_ctx filter, enum filter_kind kind)
 {
-	int r = add_all(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
-	if (r == 0)
+	bool is_guard = kind == FILTER_GUARD;
+	int r = is_guard ? add_all(filter, SCMP_ACT_ALLOW, of_guards, COUNT(of_guards))
+			 : add_all(filter, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+	if (r == 0 && !is_guard)
 		r = allow_with_arguments(filter, kind);
 	if (r == 0)
 		r = add_all(filter, SCMP_ACT_KILL_PROCESS, of_debuggers, COUNT(of_debuggers));
 	if (r == 0)
 		r = add_all(filter, SCMP_ACT_KILL_PROCESS, of_administrators,
 			COUNT(of_administrators));
-	put_in_order(filter);
+	if (!is_guard)
+		put_in_order(filter);
 	return r;
 }
 

@@ -26,6 +26,7 @@
 #include "supervisor/succession/keeper.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/zone.h"
+#include "wire/estate.h"
 
 /* An acceptor is never given up, and clients wait for it: its delays are short. */
 static const struct backoff_rule replace_rule = { .delay_ms = 50, .delay_max_ms = 2000 };
@@ -107,6 +108,7 @@ void acceptor_replace(struct acceptor *acceptor)
 	if (r == 0) {
 		acceptor->n_restarts++;
 		introduce_services(acceptor);
+		acceptor_tell_estate(acceptor);
 		return;
 	}
 	uint64_t delay_ms = judge_death(acceptor, 0, false);
@@ -129,11 +131,23 @@ static void on_retry(struct ev_loop *loop, ev_timer *watcher, int events)
 	kill(acceptor->child.pid, SIGKILL);
 }
 
+/*
+ * Its guard hands over what it had, and nobody is served while that is suspended. It is alone now in the
+ * process group that the acceptor had made.
+ */
+static void wake_guard(struct acceptor *acceptor)
+{
+	if (acceptor->group > 1)
+		kill(-acceptor->group, SIGCONT);
+	acceptor->group = 0;
+}
+
 static void on_exit_of_acceptor(struct child *child, int status, const struct rusage *usage)
 {
 	(void)usage;
 	struct acceptor *acceptor =
 		(struct acceptor *)((char *)child - offsetof(struct acceptor, child));
+	wake_guard(acceptor);
 	capture_end(acceptor->capture);
 	close_channel(acceptor);
 	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
@@ -207,10 +221,40 @@ static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char
 	return spawn(&request, ret_step);
 }
 
+/* Without it a process that is killed takes some connections with it: the next one tries again. */
+static void open_estate(struct acceptor *acceptor)
+{
+	int ends[2];
+	if (acceptor->estate_out >= 0 && acceptor->estate_in >= 0)
+		return;
+	int r = estate_open(ends);
+	if (r < 0) {
+		log_error("acceptor: no socket for what it leaves when it dies: %s", strerror(-r));
+		return;
+	}
+	fd_close(&acceptor->estate_out);
+	fd_close(&acceptor->estate_in);
+	acceptor->estate_out = ends[0];
+	acceptor->estate_in = ends[1];
+}
+
+static void tell_estate(struct acceptor *acceptor, uint32_t kind, int fd)
+{
+	const struct control_number message = { .kind = kind };
+	if (fd >= 0 || kind == CONTROL_ESTATE_IN)
+		acceptor_tell(acceptor, &message, fd);
+}
+
+void acceptor_tell_estate(struct acceptor *acceptor)
+{
+	tell_estate(acceptor, CONTROL_ESTATE_IN, acceptor->estate_in);
+}
+
 int acceptor_start(struct acceptor *acceptor)
 {
 	int ends[2];
 	const char *step;
+	open_estate(acceptor);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
 	fd_auto int ours = ends[0];
@@ -228,6 +272,7 @@ int acceptor_start(struct acceptor *acceptor)
 	channel_init(&acceptor->channel, fd_take(&ours));
 	channel_deepen(&acceptor->channel); /* it is told of five hundred services in one go */
 	acceptor_listen(acceptor);
+	tell_estate(acceptor, CONTROL_ESTATE_OUT, acceptor->estate_out);
 	zone_tell(acceptor->supervisor, acceptor);
 	keeper_touch_acceptor(acceptor);
 	return 0;
@@ -245,6 +290,7 @@ struct acceptor *acceptor_make(struct supervisor *supervisor, unsigned number)
 	acceptor->child.on_exit = on_exit_of_acceptor;
 	acceptor->number = number;
 	acceptor->channel.socket = acceptor->board_fd = -1;
+	acceptor->estate_out = acceptor->estate_in = -1;
 	ev_init(&acceptor->retry, on_retry);
 	pulse_init(acceptor);
 	acceptor->retry.data = acceptor;
@@ -307,6 +353,8 @@ void acceptor_destroy(struct acceptor *acceptor)
 	capture_destroy(acceptor->capture);
 	scoreboard_unmap(acceptor->board);
 	fd_close(&acceptor->board_fd);
+	fd_close(&acceptor->estate_out);
+	fd_close(&acceptor->estate_in);
 	free(acceptor->used_slots);
 	free(acceptor);
 }

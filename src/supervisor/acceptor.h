@@ -22,6 +22,7 @@ struct acceptor {
 	struct supervisor *supervisor;
 	struct child child;
 	unsigned number;              /* of `acceptors`, from 0 */
+	pid_t group;                  /* of the last process and its guard */
 	struct channel channel;
 	ev_io readable;
 	ev_io writable;               /* active while the channel has a backlog */
@@ -33,6 +34,8 @@ struct acceptor {
 	struct capture *capture;
 	struct scoreboard *board;
 	int board_fd;
+	int estate_out;               /* where each process leaves to the next what it has, */
+	int estate_in;                /* and where that finds it: wire/estate.h */
 	uint8_t *used_slots;          /* a byte a slot */
 	uint32_t n_services;
 	uint32_t n_syncs;             /* confirmations asked for */
@@ -40,6 +43,7 @@ struct acceptor {
 	bool is_ready;
 	struct confinement confinement; /* as it told, once it is ready */
 	bool is_missing_told;         /* what of its confinement this system lacks; once for all */
+	bool is_unguarded_told;       /* that no guard can be had; the same */
 	bool is_stopping;
 	bool is_touched;              /* keeper_touch_acceptor */
 	bool is_renewed;              /* told to end, for another to take its place */
@@ -66,6 +70,9 @@ void acceptor_replace(struct acceptor *acceptor);
 
 /* Makes the scoreboard, starts nothing. NULL and errno. */
 struct acceptor *acceptor_create(struct supervisor *supervisor, unsigned number);
+
+/* All services that the process is to know by now have been told: it may take over what was left. */
+void acceptor_tell_estate(struct acceptor *acceptor);
 
 /* Starts the process. 0 or -errno. */
 int acceptor_start(struct acceptor *acceptor);

@@ -97,12 +97,22 @@ static void on_lapsed(struct acceptor *acceptor, const struct control_connection
 		severing_on_lapsed(service, connection);
 }
 
-static void on_ready(struct acceptor *acceptor, const struct confinement *confinement)
+static void say_unguarded(struct acceptor *acceptor, int32_t error)
+{
+	if (error && !acceptor->is_unguarded_told)
+		log_warning("acceptor %u: it cannot start its guard (%s): should it be killed, connections "
+			    "that it holds are lost; see fdsup(8)",
+			acceptor->number + 1, strerror(-error));
+	acceptor->is_unguarded_told = error;
+}
+
+static void on_ready(struct acceptor *acceptor, const struct control_ready *ready)
 {
 	char missing[CONFINEMENT_TEXT_SIZE];
 	acceptor->is_ready = true;
-	acceptor->confinement = *confinement;
-	confinement_format_missing(missing, confinement);
+	acceptor->confinement = ready->confinement;
+	confinement_format_missing(missing, &ready->confinement);
+	say_unguarded(acceptor, ready->guard);
 	if (*missing && !acceptor->is_missing_told)
 		log_notice("acceptor %u: its sandbox is without %s, and it goes on without",
 			acceptor->number + 1, missing);
@@ -113,7 +123,7 @@ static void on_ready(struct acceptor *acceptor, const struct confinement *confin
 static void on_message(struct acceptor *acceptor, const union control_message *message, int fd)
 {
 	if (message->kind == CONTROL_READY && message->ready.version == CONTROL_VERSION)
-		on_ready(acceptor, &message->ready.confinement);
+		on_ready(acceptor, &message->ready);
 	else if (message->kind == CONTROL_SYNCED)
 		on_synced(acceptor, message->number.number);
 	else if (message->kind == CONTROL_NEED_QUEUE)
@@ -128,6 +138,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		on_toll(acceptor, &message->toll);
 	else if (message->kind == CONTROL_COMMAND_DIED)
 		on_command_died(acceptor, &message->command);
+	else if (message->kind == CONTROL_UNGUARDED)
+		acceptor_renew(acceptor);
 	else if (message->kind == CONTROL_LAPSED)
 		on_lapsed(acceptor, &message->connection);
 	else
@@ -207,5 +219,6 @@ void acceptor_listen(struct acceptor *acceptor)
 	ev_io_init(&acceptor->writable, on_writable, acceptor->channel.socket, EV_WRITE);
 	acceptor->readable.data = acceptor->writable.data = acceptor;
 	ev_io_start(acceptor->supervisor->loop, &acceptor->readable);
+	acceptor->group = acceptor->child.pid;
 	pulse_start(acceptor);
 }

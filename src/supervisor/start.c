@@ -272,8 +272,10 @@ int start_write_pid_file(struct supervisor *supervisor)
 static int start_acceptors(struct supervisor *supervisor)
 {
 	int r = 0;
-	for (size_t i = 0; i < supervisor->n_acceptors && r == 0; i++)
+	for (size_t i = 0; i < supervisor->n_acceptors && r == 0; i++) {
 		r = acceptor_start(supervisor->acceptors[i]);
+		acceptor_tell_estate(supervisor->acceptors[i]);
+	}
 	return r;
 }
 
@@ -284,8 +286,9 @@ static void end_acceptors(struct supervisor *supervisor)
 		struct child *child = &supervisor->acceptors[i]->child;
 		if (!acceptor_is_running(supervisor->acceptors[i]))
 			continue;
-		kill(child->pid, SIGKILL);
-		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+		/* With its guard, which is our child then. */
+		kill(-child->pid, SIGKILL);
+		while (waitpid(-child->pid, NULL, 0) > 0 || errno == EINTR)
 			;
 		children_remove(&supervisor->children, child);
 		child->pid = 0;

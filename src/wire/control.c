@@ -43,6 +43,9 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_QUEUE_CLOSED:
 	case CONTROL_SYNC:
 	case CONTROL_LIST:
+	case CONTROL_ESTATE_OUT:
+	case CONTROL_ESTATE_IN:
+	case CONTROL_UNGUARDED:
 	case CONTROL_LISTED:
 	case CONTROL_SYNCED:
 		return sizeof(struct control_number);

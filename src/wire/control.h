@@ -40,6 +40,12 @@ enum control_kind {
 	CONTROL_QUEUE_BACK,     /* struct control_number: service; give its queue back if nothing is in it */
 	CONTROL_SYNC,           /* struct control_number: answer CONTROL_SYNCED with the same number */
 	CONTROL_LIST,           /* struct control_number: answer CONTROL_LISTED with the same number */
+	CONTROL_ESTATE_OUT,     /* struct control_number: 0; one descriptor, which what the acceptor
+	                           leaves is sent to when it ends or dies: wire/estate.h; the first
+	                           message */
+	CONTROL_ESTATE_IN,      /* struct control_number: 0; it knows all services that somebody served
+	                           before it. One descriptor, at which there is what was left to it, or
+	                           none: nothing was */
 	CONTROL_SEVERED,        /* struct control_connection: it is being ended by order, `reason` says
 	                           by whose; 0: it could not be, and goes on */
 	/* acceptor to supervisor */
@@ -54,6 +60,7 @@ enum control_kind {
 	                           each, unless the workers of the service tell nothing */
 	CONTROL_COMMAND_DIED,   /* struct control_command: a command that did not end with status 0; of
 	                           many in a short time only some, with the number of the others */
+	CONTROL_UNGUARDED,      /* struct control_number: 0; its guard has died: renew it */
 	CONTROL_LAPSED,         /* struct control_connection: its time is over, end it */
 };
 
@@ -68,6 +75,8 @@ struct control_ready {
 	uint32_t kind;
 	uint32_t version;         /* CONTROL_VERSION */
 	struct confinement confinement;
+	int32_t guard;            /* 0: what it has does not die with it; else why: -errno */
+	uint32_t zero;
 };
 
 /* See policy/access.h and policy/hours.h. The file holds these one behind the other. */

@@ -61,7 +61,7 @@ static bool is_hung_up(int socket)
 	return poll(&polled, 1, 0) > 0 && (polled.revents & (POLLRDHUP | POLLHUP));
 }
 
-int descriptor_receive(int socket, struct descriptor_message *message)
+static int receive(int socket, struct descriptor_message *message, int flags)
 {
 	/* Room for all that the kernel may deliver, or it would install what we cannot see. */
 	union {
@@ -84,7 +84,7 @@ int descriptor_receive(int socket, struct descriptor_message *message)
 	 * sent before is still there.
 	 */
 	do
-		received = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		received = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
 	while (received < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (received < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
@@ -101,4 +101,14 @@ int descriptor_receive(int socket, struct descriptor_message *message)
 	message->is_out_of_fds = !!(header.msg_flags & MSG_CTRUNC);
 	message->length = (size_t)received;
 	return received > 0 || message->n_fds > 0 || !is_hung_up(socket);
+}
+
+int descriptor_receive(int socket, struct descriptor_message *message)
+{
+	return receive(socket, message, 0);
+}
+
+int descriptor_peek(int socket, struct descriptor_message *message)
+{
+	return receive(socket, message, MSG_PEEK);
 }

@@ -40,4 +40,7 @@ struct descriptor_message {
  */
 int descriptor_receive(int socket, struct descriptor_message *message);
 
+/* The same, and the message stays where it is: the descriptors are copies. */
+int descriptor_peek(int socket, struct descriptor_message *message);
+
 #endif

@@ -42,6 +42,16 @@ struct endpoint endpoint_of_own_end(int socket)
 	return endpoint_from_sockaddr((struct sockaddr *)&address);
 }
 
+struct endpoint endpoint_of_peer(int connection)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+	if (getpeername(connection, (struct sockaddr *)&address, &length) < 0)
+		return (struct endpoint){ 0 };
+	return address.ss_family == AF_UNIX ? endpoint_of_unix_peer(connection)
+					    : endpoint_from_sockaddr((struct sockaddr *)&address);
+}
+
 struct endpoint endpoint_of_unix_peer(int connection)
 {
 	struct ucred peer;

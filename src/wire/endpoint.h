@@ -30,6 +30,9 @@ struct endpoint endpoint_from_sockaddr(const struct sockaddr *address);
 /* Who connected, as the kernel remembers it (SO_PEERCRED). Family 0 if it does not. */
 struct endpoint endpoint_of_unix_peer(int connection);
 
+/* Whom it leads to: a network address, or as above. Family 0 if the kernel does not say. */
+struct endpoint endpoint_of_peer(int connection);
+
 /* Where a socket of ours is bound: getsockname(2). Family 0 if that fails. */
 struct endpoint endpoint_of_own_end(int socket);
 

@@ -337,7 +337,7 @@ Test(acceptor_losses, the_next_acceptor_goes_on_with_queue_totals_and_running_co
 	close(three);
 }
 
-Test(acceptor_losses, counts_what_an_acceptor_held_when_it_was_killed)
+Test(acceptor_losses, counts_what_an_acceptor_held_when_it_was_killed_with_its_guard)
 {
 	struct handoff record;
 	struct control_service settings = rig_settings(1);
@@ -346,7 +346,10 @@ Test(acceptor_losses, counts_what_an_acceptor_held_when_it_was_killed)
 	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
 	close(rig_take(&rig, 1, &record));
 	rig_wait_score(&rig, 1, held, 1u);
+	kill(rig_guard(&rig), SIGKILL);
+	rig_wait_log(&rig, "the guard of this acceptor has ended");
 	rig_replace(&rig);
+	rig_wait_log(&rig, "1 connections live on, 1 were lost");
 	cr_expect_eq(rig_score(&rig, 1, lost), 1);
 	cr_expect_eq(rig_score(&rig, 1, live), 1);
 	cr_expect_eq(rig_score(&rig, 1, held), 0);

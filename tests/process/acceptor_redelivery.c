@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -356,15 +357,16 @@ Test(acceptor_redelivery, nor_for_long_of_one_that_claims_and_says_no_more)
 
 Test(acceptor_redelivery, the_next_acceptor_leaves_the_slots_of_others_alone)
 {
+	const pid_t alive = getpid(); /* that it lives is looked at */
 	struct handoff claimed_one, queued, fresh;
 	struct slot_claim claimed, later;
 	uint16_t port = serve();
 	int one = rig_connect(port, NULL), two = rig_connect(port, NULL);
 	rig_wait_score(&rig, 1, waiting, 2u);
-	close(take_and_claim(&claimed_one, ALIVE, &claimed));
+	close(take_and_claim(&claimed_one, alive, &claimed));
 	rig_replace(&rig);
 	int three = rig_connect(port, NULL);
-	close(take_and_claim(&queued, ALIVE, &later));
+	close(take_and_claim(&queued, alive, &later));
 	close(rig_take(&rig, 1, &fresh));
 	cr_expect_neq(fresh.slot, claimed_one.slot);
 	cr_expect_neq(fresh.slot, queued.slot);
@@ -386,9 +388,13 @@ Test(acceptor_redelivery, the_next_acceptor_names_what_it_cannot_give_to_another
 	char id[32];
 	int client = rig_connect(serve(), NULL);
 	close(take_and_claim(&record, DEAD, &claimed));
-	rig_replace(&rig);
+	kill(rig_guard(&rig), SIGKILL); /* else it would keep the copy: acceptor_guard.c */
+	rig_wait_log(&rig, "the guard of this acceptor has ended");
+	rig_kill(&rig);
 	cr_expect_eq(rig_client_end(client), 0);
+	rig_start_again(&rig);
 	worker_gone(DEAD);
+	rig_wait_score(&rig, 1, lost, 1u);
 	expect_counts(0, 1, 0);
 	snprintf(id, sizeof id, "id=%016llx", (unsigned long long)record.connection);
 	cr_expect(strstr(rig_wait_log(&rig, "LOST"), id));

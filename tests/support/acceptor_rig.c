@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "wire/descriptor.h"
+#include "wire/estate.h"
 
 static void wait_readable(int fd, const char *what)
 {
@@ -49,6 +50,8 @@ static bool is_news(struct rig *rig, const union control_message *message)
 		rig->command = message->command;
 		rig->n_commands += message->command.pid != 0;
 		rig->n_commands_untold += message->command.n_untold;
+	} else if (message->kind == CONTROL_UNGUARDED) {
+		rig->is_unguarded = true;
 	} else {
 		return false;
 	}
@@ -78,7 +81,7 @@ static void receive_ready(struct rig *rig)
 	cr_assert_eq(rig->ready.version, CONTROL_VERSION);
 }
 
-static void spawn(struct rig *rig)
+void rig_spawn(struct rig *rig)
 {
 	int control[2], log[2];
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control), 0);
@@ -96,6 +99,12 @@ static void spawn(struct rig *rig)
 	receive_ready(rig);
 }
 
+static void give_estate(struct rig *rig, enum control_kind kind, int fd)
+{
+	const struct control_number message = { .kind = kind };
+	rig_send(rig, &message, sizeof message, fd);
+}
+
 void rig_start(struct rig *rig)
 {
 	memset(rig, 0, sizeof *rig);
@@ -105,7 +114,10 @@ void rig_start(struct rig *rig)
 			.queue = { -1, -1 }, .slots_fd = -1, .listener = -1,
 		};
 	cr_assert_eq(scoreboard_create(&rig->scoreboard_fd, &rig->board), 0);
-	spawn(rig);
+	cr_assert_eq(estate_open(rig->estate), 0);
+	rig_spawn(rig);
+	give_estate(rig, CONTROL_ESTATE_OUT, rig->estate[0]);
+	give_estate(rig, CONTROL_ESTATE_IN, rig->estate[1]);
 }
 
 void rig_send(struct rig *rig, const void *message, size_t length, int fd)
@@ -140,15 +152,54 @@ static void announce(struct rig *rig, uint32_t row)
 	rig_send(rig, &listener, sizeof listener, service->listener);
 }
 
-void rig_replace(struct rig *rig)
+void rig_kill(struct rig *rig)
 {
 	kill(rig->pid, SIGKILL);
 	cr_assert_eq(rig_wait_end(rig), 1000 + SIGKILL);
-	spawn(rig);
+}
+
+void rig_introduce(struct rig *rig)
+{
+	give_estate(rig, CONTROL_ESTATE_OUT, rig->estate[0]);
 	for (uint32_t row = 0; row < RIG_SERVICES; row++)
 		if (rig->services[row].listener >= 0)
 			announce(rig, row);
+	give_estate(rig, CONTROL_ESTATE_IN, rig->estate[1]);
+}
+
+void rig_start_again(struct rig *rig)
+{
+	rig_spawn(rig);
+	rig_introduce(rig);
 	rig_sync(rig);
+}
+
+void rig_wait_unguarded(struct rig *rig)
+{
+	while (!rig->is_unguarded) {
+		union control_message news;
+		struct descriptor_message message = { .bytes = &news, .size = sizeof news };
+		wait_readable(rig->control, "message");
+		cr_assert_eq(descriptor_receive(rig->control, &message), 1);
+		cr_assert(is_news(rig, &news));
+	}
+}
+
+void rig_replace(struct rig *rig)
+{
+	rig_kill(rig);
+	rig_start_again(rig);
+}
+
+pid_t rig_guard(struct rig *rig)
+{
+	char path[64], text[64] = "";
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)rig->pid, (int)rig->pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_assert_gt(read(fd, text, sizeof text - 1), 0, "it has no guard");
+	close(fd);
+	return (pid_t)atoi(text);
 }
 
 int rig_wait_end(struct rig *rig)
@@ -172,6 +223,8 @@ static void close_services(struct rig *rig)
 		fd_close(&rig->services[i].slots_fd);
 		slots_unmap(&rig->services[i].slots);
 	}
+	fd_close(&rig->estate[0]);
+	fd_close(&rig->estate[1]);
 	scoreboard_unmap(rig->board);
 	fd_close(&rig->scoreboard_fd);
 }

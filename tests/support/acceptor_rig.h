@@ -24,6 +24,7 @@ struct rig {
 	pid_t pid;
 	int control;
 	struct control_ready ready; /* its first message */
+	int estate[2];
 	int scoreboard_fd;
 	struct scoreboard *board;
 	int log_fd;
@@ -34,6 +35,7 @@ struct rig {
 	struct control_toll toll;       /* the last one heard; kind 0: none */
 	struct control_command command; /* the same */
 	uint32_t n_commands, n_commands_untold;
+	bool is_unguarded; /* its guard has died, it said */
 	struct rig_service {
 		int queue[2];
 		int slots_fd; /* if its settings have_slots */
@@ -47,8 +49,25 @@ struct rig {
 /* Starts an acceptor and waits until it is ready. */
 void rig_start(struct rig *rig);
 
-/* Kills it, and starts another that gets the same scoreboard, queues and listeners. */
+/*
+ * Kills it, and starts another that gets the same scoreboard, queues and listeners, and what the first one
+ * has left, which it has taken over then.
+ */
 void rig_replace(struct rig *rig);
+
+/* The same in two steps, for what happens in between. */
+void rig_kill(struct rig *rig);
+void rig_start_again(struct rig *rig);
+
+/* And that in two. */
+void rig_spawn(struct rig *rig);
+void rig_introduce(struct rig *rig);
+
+/* Waits until it says that its guard has died. */
+void rig_wait_unguarded(struct rig *rig);
+
+/* The guard of the acceptor that runs. */
+pid_t rig_guard(struct rig *rig);
 
 /* Ends it as a supervisor does, and expects exit status 0 and that no descriptor was left behind.
  */

@@ -4,8 +4,8 @@ import re
 import signal
 import time
 
-from support import (Load, Test, count_descriptors, descendants, free_port, is_running, main, reap_orphans, wait_until,
-                     zombies)
+from support import (Load, Test, children, count_descriptors, descendants, free_port, is_running, main, reap_orphans,
+                     wait_until, zombies)
 
 
 def seconds(text):
@@ -136,7 +136,8 @@ class Supervision(Test):
         fdsup = self.fdsup(self.cat(port))
         connections = self.talking(fdsup, port, 3)
         self.kill_acceptor(fdsup)
-        fdsup.wait_status("cat", lambda s: s["connections"]["used"] == 3, "3 connections")
+        # The worker has told the new acceptor of them.
+        wait_until("3 commands are known", lambda: fdsup.ctl("connections")[1].count(" started ") == 3)
         self.kill_worker(fdsup, "cat")
         self.check_commands_go_on(fdsup, connections)
 
@@ -198,12 +199,15 @@ class Supervision(Test):
         service = fdsup.wait_status("cat", lambda s: s["served"] == 3, "all served")
         self.assertEqual((service["lost"], service["refused"]), (0, 0))
 
-    def test_connections_that_an_acceptor_held_are_counted_as_lost_when_it_dies(self):
+    def test_connections_that_an_acceptor_held_are_counted_as_lost_when_it_dies_with_its_guard(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port, "max_per_source = 1;"))
         served = self.talking(fdsup, port, 1)
         held = [self.connect(port) for _ in range(3)]
         fdsup.wait_status("cat", lambda s: s["queue"]["used"] == 3, "three held")
+        guard, = wait_until("its guard", lambda: [
+            pid for pid, name in children(fdsup.acceptor_pid()).items() if name == "fdsup-guard"])
+        os.kill(guard, signal.SIGKILL)
         self.kill_acceptor(fdsup)
         for s in held:
             try:

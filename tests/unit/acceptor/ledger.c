@@ -100,6 +100,24 @@ Test(ledger, keeps_the_waiting_in_the_order_of_their_hand_off)
 	cr_expect_eq(account.n_waiting, 0);
 }
 
+Test(ledger, lets_what_was_handed_off_earlier_wait_before_the_rest)
+{
+	uint32_t one = add(1, 10), two = add(2, 20), three = add(3, 30);
+	ledger_wait_first(&ledger, &account, two);
+	cr_expect_eq(account.first_waiting, two);
+	cr_expect_eq(account.last_waiting, two);
+	ledger_set_state(&ledger, &account, three, LEDGER_WAITING);
+	ledger_wait_first(&ledger, &account, one);
+	cr_expect_eq(account.first_waiting, one);
+	cr_expect_eq(account.n_waiting, 3);
+	cr_expect_eq(account.n_held, 0);
+	ledger_set_state(&ledger, &account, one, LEDGER_TAKEN);
+	cr_expect_eq(account.first_waiting, two);
+	ledger_remove(&ledger, &account, two);
+	cr_expect_eq(account.first_waiting, three);
+	cr_expect_eq(account.last_waiting, three);
+}
+
 /* Compares with a plain array, over many random steps. */
 Test(ledger, agrees_with_a_plain_list_whatever_happens)
 {
