@@ -13,6 +13,7 @@
 #include "base/system_folders.h"
 #include "process/filter.h"
 #include "process/file_rules.h"
+#include "process/spawn.h"
 
 /* To forbid links and renames between folders is no way to protect /etc: mail would not be delivered. */
 enum { LEVEL_OF_BASIC = 2 };
@@ -176,6 +177,9 @@ static int make_rules(struct sandbox_rules *rules, const struct service_config *
 	rules->landlock_fd = is_strict ? file_rules_open_of_all() : file_rules_open_of_writing();
 	if (rules->landlock_fd < 0)
 		return rules->landlock_fd;
+	int r = spawn_park(&rules->landlock_fd);
+	if (r < 0)
+		return r;
 	return is_strict ? make_strict(rules->landlock_fd, service, program, ret_step)
 			 : make_basic(rules->landlock_fd, service);
 }

@@ -90,13 +90,29 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static int park(int fd)
+{
+	int parked = fcntl(fd, F_DUPFD_CLOEXEC, PARKED);
+	if (parked < 0 && errno == EINVAL)
+		errno = EMFILE; /* the limit lies below PARKED: fcntl(2) */
+	return parked;
+}
+
+int spawn_park(int *fd)
+{
+	int parked = park(*fd);
+	if (parked < 0)
+		return -errno;
+	fd_close(fd);
+	*fd = parked;
+	return 0;
+}
+
 static int place_descriptors(const struct spawn_request *request)
 {
 	int parked[SPAWN_DESCRIPTORS];
 	for (size_t i = 0; i < request->n_descriptors; i++) {
-		parked[i] = fcntl(request->descriptors[i].from, F_DUPFD_CLOEXEC, PARKED);
-		if (parked[i] < 0 && errno == EINVAL)
-			errno = EMFILE; /* the limit lies below PARKED: fcntl(2) */
+		parked[i] = park(request->descriptors[i].from);
 		if (parked[i] < 0)
 			return -1;
 	}
@@ -279,6 +295,9 @@ pid_t spawn(const struct spawn_request *request, const char **ret_step)
 		return -errno;
 	fd_auto int read_fd = ends[0];
 	fd_auto int write_fd = ends[1];
+	int r = spawn_park(&write_fd);
+	if (r < 0)
+		return r;
 	const struct account *account = geteuid() == 0 ? request->account : NULL;
 	/* No handler of ours may run in the child, which shares our memory. */
 	sigset_t all, before;

@@ -55,4 +55,10 @@ struct spawn_request {
  */
 pid_t spawn(const struct spawn_request *request, const char **ret_step);
 
+/*
+ * What the child needs of ours until it executes must lie above all that is placed: moves a descriptor
+ * there. 0 or -errno.
+ */
+int spawn_park(int *fd);
+
 #endif

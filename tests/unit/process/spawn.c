@@ -108,6 +108,22 @@ Test(spawn, tells_the_step_that_failed_and_leaves_no_process, .timeout = 30)
 	cr_expect_eq(errno, ECHILD);
 }
 
+/* As for a fdsup that has closed what it had at first. */
+Test(spawn, tells_it_though_it_places_descriptors_where_ours_would_be, .timeout = 30)
+{
+	char *argv[] = { "x", NULL }, *environment[] = { NULL };
+	const char *step;
+	int lowest = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct spawn_request request = { .path = "/absent", .argv = argv, .envp = environment };
+	for (int i = 1; i <= 4; i++)
+		request.descriptors[request.n_descriptors++] =
+			(struct spawn_descriptor){ lowest, lowest + i };
+	cr_assert_lt(lowest, 28, "Criterion has more descriptors than this test takes for granted");
+	cr_expect_eq(spawn(&request, &step), -ENOENT);
+	cr_expect_str_eq(step, "exec");
+	close(lowest);
+}
+
 Test(spawn, becomes_exactly_the_account, .timeout = 30)
 {
 	if (geteuid() != 0)
