@@ -530,6 +530,18 @@ class Crash(EveryType, Test):
         self.assertFalse(os.path.exists(unix))
         self.assertEqual(run("fdsup", "-c", fdsup.path, "--end")[1], "0 processes ended\n")
 
+    def test_end_ends_a_keeper_that_hangs(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat(port))
+        keeper = next(p for p, n in children(fdsup.pid).items() if n == "fdsup-keeper")
+        self.reaping()
+        self.kill(fdsup)
+        os.kill(keeper, signal.SIGSTOP)
+        code, _, error = run("fdsup", "-c", fdsup.path, "--end")
+        self.assertEqual(code, 0, error)
+        wait_until("nothing is left", lambda: not children())
+        self.assertFalse(self.is_bound(port))
+
     def test_with_its_keeper_killed_as_well_the_next_ends_the_rest_and_starts_anew(self):
         self.reaping()
         port = free_port()

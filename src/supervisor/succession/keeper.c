@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "policy/health.h"
+#include "process/orphans.h"
 #include "process/spawn.h"
 #include "supervisor/helpers.h"
 #include "supervisor/succession/keeper_parts.h"
@@ -80,7 +81,10 @@ static pid_t spawn_process(struct supervisor *supervisor, int control_fd, const 
 	static char *const argv[] = {
 		(char *)"fdsup-keeper", (char *)"--control", (char *)"3", (char *)"--listen", (char *)"4", NULL,
 	};
-	static char *const environment[] = { NULL };
+	/* By which fdsup --end finds one that hangs. */
+	char instance[64];
+	snprintf(instance, sizeof instance, "%s=%s", orphans_instance, supervisor->instance);
+	char *const environment[] = { instance, NULL };
 	struct sockaddr_un name;
 	keeper_name_socket(supervisor, &name);
 	*ret_step = name.sun_path;

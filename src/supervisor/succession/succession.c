@@ -170,8 +170,9 @@ int succession_look(struct supervisor *supervisor)
 		return r;
 	}
 	if (r < 0) {
-		log_error("fdsup-keeper in %s does not hand over what it keeps: %s; end it with fdsup "
-			  "--end, then start fdsup again",
+		log_error("fdsup-keeper in %s does not hand over what it keeps: %s; if it was stopped, let it "
+			  "go on (kill -CONT); else end it, and all services, with fdsup --end; then start "
+			  "fdsup again",
 			supervisor->config->runtime_dir, strerror(-r));
 		return r;
 	}
