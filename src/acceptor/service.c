@@ -27,6 +27,9 @@ enum { ADOPTABLE = 1024 };
 /* When the supervisor could not make a queue. */
 static const uint64_t ask_again_ns = 100000000;
 
+/* What is published of silent workers; two seconds in the queue are too long (policy/health.c). */
+static const uint64_t look_again_ns = 1000000000;
+
 static const uint64_t unknown_patience_ns = UINT64_C(5000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
@@ -128,7 +131,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 	service->in_hand.fd = -1;
 	service->timer_ns = service->release_ns = service->retry_ns = service->open_ns = NEVER_NS;
 	service->unknown_ns = service->suspects_ns = service->silent_ns = NEVER_NS;
-	service->peek_ns = NEVER_NS;
+	service->peek_ns = service->look_ns = NEVER_NS;
 	service->deaf_ns = service->ask_ns = service->copies_ns = NEVER_NS;
 	service->casualties.due_ns = NEVER_NS;
 	copies_init(service);
@@ -173,8 +176,21 @@ int service_change(struct service *service, const struct control_service *settin
 	return r;
 }
 
+/* The one that has waited longest, of n at the end of the list; the others have left the queue. */
+static uint32_t first_of_last(const struct service *service, uint32_t n)
+{
+	const struct ledger_account *account = &service->account;
+	struct ledger *ledger = &service->acceptor->ledger;
+	if (n == account->n_waiting)
+		return account->first_waiting;
+	uint32_t place = n ? account->last_waiting : LEDGER_NOWHERE;
+	for (; n > 1; n--)
+		place = ledger_at(ledger, place)->ahead;
+	return place;
+}
+
 /* The oldest of all, and the first of those that wait in the queue. */
-static void publish_oldest(struct service *service, uint32_t n_inherited)
+static void publish_oldest(struct service *service, uint32_t n_inherited, uint32_t n_waiting)
 {
 	const struct ledger_account *account = &service->account;
 	struct ledger *ledger = &service->acceptor->ledger;
@@ -186,10 +202,11 @@ static void publish_oldest(struct service *service, uint32_t n_inherited)
 		oldest_ns = entry->accepted_ns;
 		oldest_pid = entry->pid;
 	}
+	uint32_t first_waiting = first_of_last(service, n_waiting);
 	if (n_inherited) {
 		oldest_waiting_ns = service->opened_ns;
-	} else if (account->first_waiting) {
-		const struct ledger_entry *entry = ledger_at(ledger, account->first_waiting);
+	} else if (first_waiting) {
+		const struct ledger_entry *entry = ledger_at(ledger, first_waiting);
 		oldest_waiting_ns = entry->accepted_ns + entry->handed_after_ms * UINT64_C(1000000);
 	}
 	score_set(score->oldest_ns, oldest_ns);
@@ -207,16 +224,30 @@ static void publish_limits(struct service *service)
 	score_set(score->most_per_source, sources ? sources->most_live : 0);
 }
 
-static void publish(struct service *service)
+/* Workers that say nothing: the kernel tells how many connections they have taken, if it is asked. */
+static uint32_t count_waiting(struct service *service, uint64_t now_ns)
+{
+	uint32_t n = service->account.n_waiting;
+	service->look_ns = NEVER_NS;
+	if (!n || service->has_reports || !service->may_be_silent)
+		return n;
+	n -= losses_n_out_of_queue(service);
+	if (n)
+		service->look_ns = now_ns + look_again_ns;
+	return n;
+}
+
+static void publish(struct service *service, uint64_t now_ns)
 {
 	struct score *score = service->score;
+	uint32_t n_waiting = count_waiting(service, now_ns);
 	publish_limits(service);
 	uint32_t n_unknown = service->admission.unknown;
 	uint32_t n_inherited = n_unknown ? losses_n_inherited(service) : 0;
 	score_set(score->live, service->account.n + n_unknown);
-	score_set(score->waiting, service->account.n_waiting + n_inherited);
+	score_set(score->waiting, n_waiting + n_inherited);
 	score_set(score->held, service->account.n_held);
-	publish_oldest(service, n_inherited);
+	publish_oldest(service, n_inherited, n_waiting);
 }
 
 static void forget_all(struct service *service)
@@ -244,7 +275,7 @@ static void forget_all(struct service *service)
 
 static void release(struct service *service)
 {
-	publish(service);
+	publish(service, clock_now_ns());
 	following_forget(service);
 	service_log_refused_rest(service, NEVER_NS);
 	ev_io_stop(service->acceptor->loop, &service->queue_io);
@@ -387,6 +418,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->suspects_ns);
 	earlier(&due_ns, service->silent_ns);
 	earlier(&due_ns, service->peek_ns);
+	earlier(&due_ns, service->look_ns);
 	earlier(&due_ns, service->deaf_ns);
 	earlier(&due_ns, service->ask_ns);
 	earlier(&due_ns, service->copies_ns);
@@ -411,7 +443,7 @@ void service_settle(struct service *service, uint64_t now_ns)
 	set_paused(service, gate(service, now_ns), now_ns);
 	losses_expect_taking(service, now_ns);
 	service_log_fullness(service, now_ns);
-	publish(service);
+	publish(service, now_ns);
 	schedule(service, now_ns);
 	lapse_expect(service, now_ns);
 }

@@ -94,6 +94,7 @@ struct service {
 	uint64_t silent_ns;   /* when to give up waiting for a first report */
 	uint64_t peek_ns;     /* when to look whether any has left the queue: clients wait for that */
 	uint32_t peek_ms;
+	uint64_t look_ns;     /* when to publish anew how many are in the queue, of which nobody tells us */
 	uint32_t silent_left; /* how many had left the queue when that was last looked at */
 	struct uses uses;
 

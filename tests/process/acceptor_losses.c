@@ -110,6 +110,31 @@ static void expect_quick_turns(struct control_service *settings, bool are_held)
 		close(clients[i]);
 }
 
+Test(acceptor_losses, what_a_silent_worker_has_taken_does_not_wait)
+{
+	enum { N = 3 };
+	struct handoff record;
+	int clients[N];
+	struct control_service settings = rig_settings(1);
+	settings.may_be_silent = 1;
+	uint16_t port = rig_serve(&rig, &settings);
+	for (int i = 0; i < N; i++)
+		clients[i] = rig_connect(port, NULL);
+	rig_wait_score(&rig, 1, waiting, (unsigned)N);
+	uint64_t oldest_ns = rig_score(&rig, 1, oldest_waiting_ns);
+	for (unsigned n_left = N; n_left-- > 0;) {
+		int connection = rig_take(&rig, 1, &record);
+		rig_wait_score(&rig, 1, waiting, n_left);
+		cr_expect_eq(rig_score(&rig, 1, live), N);
+		cr_expect_eq(rig_score(&rig, 1, oldest_waiting_ns) == 0, n_left == 0);
+		cr_expect_neq(rig_score(&rig, 1, oldest_waiting_ns), oldest_ns);
+		oldest_ns = rig_score(&rig, 1, oldest_waiting_ns);
+		close(connection);
+	}
+	for (int i = 0; i < N; i++)
+		close(clients[i]);
+}
+
 Test(acceptor_losses, max_connections_lets_the_next_in_when_a_silent_worker_has_taken_one)
 {
 	struct control_service settings = rig_settings(1);
