@@ -132,7 +132,7 @@ int start_prepare(struct supervisor *supervisor)
 	fd_raise_limit(&supervisor->nofile); /* one that is taken over tells what it was at first */
 	unsigned long nofile = sysconf(_SC_OPEN_MAX);
 	if (nofile < LEAST_DESCRIPTORS) {
-		log_error("the limit of open files is %lu; fdsup needs %d, and up to three more for each "
+		log_error("the limit of open files is %lu; fdsup needs %d, and about ten more for each "
 			  "service: raise it (ulimit -Hn, LimitNOFILE=)",
 			nofile, LEAST_DESCRIPTORS);
 		return -EMFILE;
