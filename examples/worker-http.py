@@ -35,12 +35,25 @@ def take(queue):
 
 
 def serve(connection):
+    """A client may hang up at any moment, which concerns nobody else here."""
+    try:
+        answer(connection)
+    except OSError:
+        end_connection(connection)
+
+
+def client_of(connection):
+    address = connection.getpeername()
+    return address[0] if isinstance(address, tuple) else "client of a Unix socket"
+
+
+def answer(connection):
     data = connection.recv(REQUEST_MAX)
     request = requests[connection] = requests[connection] + data
     head, end, _ = request.partition(b"\r\n\r\n")
     if end:
         body = "hello, %s\nworker %d, %d connections\n" % (
-            connection.getpeername()[0], os.getpid(), len(requests))
+            client_of(connection), os.getpid(), len(requests))
         status = "200 OK" if head.startswith(b"GET ") else "405 Method Not Allowed"
         connection.send(("HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
                          "Connection: close\r\n\r\n%s" % (status, len(body), body)).encode())
