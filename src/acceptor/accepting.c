@@ -15,10 +15,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#ifndef SO_COOKIE
-#define SO_COOKIE 57
-#endif
-
 /* Accepted in one turn of the loop by one listener. */
 enum { ACCEPT_BATCH = 16 };
 

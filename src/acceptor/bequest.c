@@ -12,10 +12,6 @@
 #include "policy/estate.h"
 #include "wire/descriptor.h"
 
-#ifndef SO_COOKIE
-#define SO_COOKIE 57
-#endif
-
 enum { FIRST_FD = 3, ROOM_POLL_MS = 10 };
 
 /* 0; -EBADF: the number is free; other -errno: it is no socket. */

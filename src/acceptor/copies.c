@@ -1,7 +1,6 @@
 #include "acceptor/copies.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "acceptor/service.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pid.h"
 
 enum { ITEMS_MIN = 32 };
 
@@ -79,11 +79,6 @@ void copies_disinherit(struct copies *copies, uint32_t number)
 	put_back(copies, number);
 }
 
-static bool is_gone(pid_t pid)
-{
-	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
-}
-
 /* What an acceptor before us gave out is free when nobody can come with it any more. */
 static void sweep(struct service *service, uint64_t now_ns)
 {
@@ -98,7 +93,7 @@ static void sweep(struct service *service, uint64_t now_ns)
 			continue;
 		struct slot_view view = slots_look(&copies->slots, number);
 		if ((view.state == SLOT_QUEUED && !is_emptied) ||
-			(view.state == SLOT_CLAIMED && !is_gone(view.pid)))
+			(view.state == SLOT_CLAIMED && !pid_is_gone(view.pid)))
 			continue;
 		copies_disinherit(copies, number);
 	}

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <linux/sockios.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -14,6 +13,7 @@
 #include "acceptor/toll.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pid.h"
 #include "wire/descriptor.h"
 #include "wire/handoff.h"
 
@@ -75,9 +75,9 @@ void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t
 	reports_drop(service, place, now_ns);
 }
 
-static void leave_command(struct service *service, const struct ledger_entry *entry)
+/* Its worker is dead. */
+static void watch_command(struct service *service, const struct ledger_entry *entry)
 {
-	toll_lives_on(service);
 	if (entry->pid != entry->worker)
 		outliving_watch(service->acceptor, entry->pid);
 }
@@ -85,9 +85,8 @@ static void leave_command(struct service *service, const struct ledger_entry *en
 void losses_look_after(struct service *service, uint32_t place)
 {
 	const struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
-	bool is_alone = entry->worker > 0 && kill(entry->worker, 0) < 0 && errno == ESRCH;
-	if (is_alone && entry->pid != entry->worker)
-		outliving_watch(service->acceptor, entry->pid);
+	if (pid_is_gone(entry->worker))
+		watch_command(service, entry);
 }
 
 static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns)
@@ -96,10 +95,12 @@ static void lose_taken_by(struct service *service, pid_t worker, uint64_t now_ns
 	for (uint32_t place = service->account.oldest; place;) {
 		const struct ledger_entry *entry = ledger_at(ledger, place);
 		uint32_t newer = entry->newer;
-		if (entry->worker == worker && entry->state == LEDGER_TAKEN)
+		if (entry->worker == worker && entry->state == LEDGER_TAKEN) {
 			losses_lose(service, place, worker, now_ns);
-		else if (entry->worker == worker)
-			leave_command(service, entry);
+		} else if (entry->worker == worker) {
+			toll_lives_on(service);
+			watch_command(service, entry);
+		}
 		place = newer;
 	}
 }

@@ -1,8 +1,5 @@
 #include "acceptor/redelivery.h"
 
-#include <errno.h>
-#include <signal.h>
-
 #include "acceptor/acceptor.h"
 #include "acceptor/copies.h"
 #include "acceptor/delivery.h"
@@ -13,6 +10,7 @@
 #include "acceptor/toll.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pid.h"
 #include "net/untouched.h"
 
 enum { LOOKS_MAX = 4, NOBODY = -1 };
@@ -207,17 +205,12 @@ void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_
 	delivery_retry(service, true, now_ns);
 }
 
-static bool is_gone(pid_t pid)
-{
-	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH;
-}
-
 /* The process that has claimed it, if that is dead; 0: nobody has, or who has lives. */
 static pid_t dead_holder(struct service *service, uint32_t number)
 {
 	const struct copies *copies = service->copies;
 	struct slot_view view = slots_look(&copies->slots, number);
-	bool is_dead = copies->items[number].is_orphaned || is_gone(view.pid);
+	bool is_dead = copies->items[number].is_orphaned || pid_is_gone(view.pid);
 	return view.state == SLOT_CLAIMED && is_dead ? view.pid : 0;
 }
 
@@ -257,7 +250,7 @@ static bool is_stuck(struct service *service, const struct slot_view *view, bool
 	case SLOT_QUEUED:
 		return is_out;
 	case SLOT_CLAIMED:
-		return is_gone(view->pid);
+		return pid_is_gone(view->pid);
 	case SLOT_BEGUN:
 		return !service->may_be_silent;
 	case SLOT_FREE:

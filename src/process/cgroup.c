@@ -13,6 +13,7 @@
 
 #include "base/cgroup.h"
 #include "base/fd.h"
+#include "base/pid.h"
 #include "process/orphans.h"
 
 /* Of each second so many microseconds are one per cent. */
@@ -93,7 +94,7 @@ static void remove_abandoned(void)
 		if (strncmp(entry->d_name, CGROUP_PREFIX, length))
 			continue;
 		int pid = atoi(entry->d_name + length);
-		bool is_abandoned = pid > 0 && pid != owner() && kill(pid, 0) < 0 && errno == ESRCH;
+		bool is_abandoned = pid != owner() && pid_is_gone(pid);
 		if (is_abandoned && join_path(path, "%s/%s", base.path, entry->d_name) == 0)
 			rmdir(path);
 	}

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pid.h"
 #include "base/unix_name.h"
 
 enum { ADMIN_BACKLOG = 128 };
@@ -69,7 +69,7 @@ static bool is_owner_dead(int fd, char text[32])
 	if (pid <= 0)
 		return false;
 	snprintf(path, sizeof path, "/proc/%ld/exe", pid);
-	return (kill((pid_t)pid, 0) < 0 && errno == ESRCH) ||
+	return pid_is_gone((pid_t)pid) ||
 	       (readlink(path, program, sizeof program) < 0 && errno == ENOENT);
 }
 
