@@ -18,7 +18,7 @@
 #include "support/acceptor_rig.h"
 
 /* A process that the acceptor only hears of. */
-enum { DEAD = 9001, COMMAND = 9003 };
+enum { DEAD = RIG_NOBODY + 1, COMMAND = RIG_NOBODY + 10 };
 
 static struct rig rig;
 

@@ -61,7 +61,7 @@ Test(acceptor_losses, nothing_is_told_of_workers_that_tell_nothing)
 	settings.may_be_silent = 1;
 	int client = rig_connect(rig_serve(&rig, &settings), NULL);
 	close(rig_take(&rig, 1, &record));
-	worker_gone(9999);
+	worker_gone(RIG_NOBODY);
 	cr_expect_eq(rig.toll.kind, 0);
 	close(client);
 }
@@ -209,7 +209,7 @@ Test(acceptor_losses, does_not_lose_what_still_waits_in_the_queue)
 	close(rig_take(&rig, 1, &records[0]));
 	rig_report(&rig, 1, &records[0], REPORT_STARTED, 4712, 0);
 	close(rig_take(&rig, 1, &records[1]));
-	worker_gone(9999);
+	worker_gone(RIG_NOBODY);
 	rig_wait_score(&rig, 1, lost, 1u);
 	char id[32];
 	snprintf(id, sizeof id, "id=%016llx", (unsigned long long)records[1].connection);
@@ -233,7 +233,7 @@ Test(acceptor_losses, leaves_time_to_another_worker_that_has_not_reported_yet)
 	close(rig_take(&rig, 1, &first));
 	rig_report(&rig, 1, &first, REPORT_STARTED, 4712, 0);
 	close(rig_take(&rig, 1, &second));
-	worker_gone(9999);
+	worker_gone(RIG_NOBODY);
 	rig_report(&rig, 1, &second, REPORT_STARTED, 4713, 0);
 	rig_wait_score(&rig, 1, waiting, 0u);
 	rig_report(&rig, 1, &second, REPORT_ENDED, 4713, 0);

@@ -13,7 +13,7 @@
 #include "support/acceptor_rig.h"
 
 /* Processes that the acceptor only hears of. */
-enum { DEAD = 9001, ALIVE = 9002, COMMAND = 9003 };
+enum { DEAD = RIG_NOBODY + 1, ALIVE = RIG_NOBODY + 2, COMMAND = RIG_NOBODY + 3 };
 
 static struct rig rig;
 
@@ -160,7 +160,7 @@ Test(acceptor_redelivery, a_command_that_has_begun_is_known_though_nobody_told)
 	worker_gone(DEAD);
 	cr_expect(rig_queue_is_empty(&rig, 1));
 	expect_counts(0, 0, 1);
-	cr_expect(strstr(rig_wait_log(&rig, "START"), "pid=9003"));
+	cr_expect(strstr(rig_wait_log(&rig, "START"), "pid=4194307"));
 	close(connection);
 	cr_expect_eq(rig_client_end(client), 0, "a copy is still open");
 	rig_send_process(&rig, CONTROL_CHILD_ENDED, 0, COMMAND, 0);
@@ -232,7 +232,7 @@ Test(acceptor_redelivery, none_where_it_is_not_wanted)
 	worker_gone(DEAD);
 	cr_expect(rig_queue_is_empty(&rig, 1));
 	expect_counts(0, 1, 0);
-	cr_expect(strstr(rig_wait_log(&rig, "LOST"), "worker 9001 died holding it"));
+	cr_expect(strstr(rig_wait_log(&rig, "LOST"), "worker 4194305 died holding it"));
 	close(client);
 }
 

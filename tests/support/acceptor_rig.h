@@ -18,6 +18,9 @@
 #include "wire/scoreboard.h"
 #include "wire/slots.h"
 
+/* From here on no process has its number (PID_MAX_LIMIT): whoever is asked, it is dead. */
+enum { RIG_NOBODY = 1 << 22 };
+
 enum { RIG_PATIENCE_MS = 20000, RIG_SERVICES = 512, RIG_LOG_SIZE = 1 << 20 };
 
 struct rig {
