@@ -28,10 +28,14 @@ void inventory_want(struct following *following)
 	ev_timer_start(following->acceptor->loop, &following->inventory);
 }
 
-/* Its workers say nothing, and an acceptor before us knew of more than we do. */
+/*
+ * An acceptor before us knew of more than we do. Workers that report tell by themselves what they have,
+ * and are given their time.
+ */
 static bool has_unknown(const struct service *service)
 {
-	return service && service->may_be_silent && service->admission.unknown;
+	return service && service->admission.unknown &&
+	       (service->may_be_silent || service->is_unknown_due);
 }
 
 /* NULL: it is none of ours, or we would be told of it. */
@@ -51,6 +55,10 @@ static void enter_unknown(struct following *following, const struct diag_facts *
 	uint64_t now_ns = clock_now_ns();
 	if (!service)
 		return;
+	if (!service->may_be_silent) {
+		service->n_unknown_alive++;
+		return;
+	}
 	struct report report = {
 		.kind = REPORT_TAKEN,
 		.connection = facts->cookie,
@@ -77,12 +85,30 @@ static void on_living(void *context, const struct diag_facts *facts)
 /* All that lives has been seen: the rest has ended while no acceptor looked. */
 static void settle_unknown(struct service *service, uint64_t now_ns)
 {
+	uint32_t n = service->admission.unknown, n_alive = service->n_unknown_alive;
 	if (!accepting_is_followed(service))
 		return;
-	score_add(service->score->served, service->admission.unknown);
-	admission_set_unknown(&service->admission, 0);
-	service->unknown_ns = NEVER_NS;
+	if (n_alive > n)
+		n_alive = n;
+	score_add(service->score->served, n - n_alive);
+	admission_set_unknown(&service->admission, n_alive);
+	if (!n_alive)
+		service->unknown_ns = NEVER_NS;
+	service->is_unknown_due = false;
 	service_settle(service, now_ns);
+}
+
+/* What is asked for meanwhile is the business of the next. */
+static void begin(struct following *following)
+{
+	struct acceptor *acceptor = following->acceptor;
+	following->is_wanted = false;
+	following->begun_ns = clock_now_ns();
+	following->generation++;
+	for (uint32_t row = 0; row < acceptor->n_rows; row++)
+		if (acceptor->services[row])
+			acceptor->services[row]->n_unknown_alive = 0;
+	survey_join(&acceptor->survey, &following->visitor);
 }
 
 static void finish_inventory(struct following *following, bool is_complete)
@@ -168,10 +194,7 @@ static void on_inventory(struct ev_loop *loop, ev_timer *timer, int revents)
 		take_step(following);
 		return;
 	}
-	following->is_wanted = false;
-	following->begun_ns = clock_now_ns();
-	following->generation++;
-	survey_join(&following->acceptor->survey, &following->visitor);
+	begin(following);
 }
 
 void inventory_init(struct following *following)

@@ -8,6 +8,7 @@
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
 #include "acceptor/losses.h"
+#include "acceptor/scoring.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/report.h"
@@ -17,9 +18,6 @@ enum { DRAIN_BATCH = 32 };
 
 static const uint64_t deaf_patience_ns = 1000000000;
 
-/* An acceptor before us left connections of which we know only how many they are. */
-static const uint64_t unknown_patience_ns = UINT64_C(60000000000);
-
 void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
@@ -27,6 +25,7 @@ void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 		service->may_release = true;
 	copies_drop(service, place);
 	ledger_remove(ledger, &service->account, place);
+	scoring_publish_live(service, 0);
 }
 
 static void note_failure(struct service *service, enum score_failure kind,
@@ -47,6 +46,7 @@ void reports_end(
 	struct score *score = service->score;
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
 	score_add(score->served, 1);
+	scoring_publish_live(service, 1);
 	if (entry->severance && entry->severance != SEVERANCE_ORDER)
 		score_add(score->lapsed, 1);
 	/* A command that we have ended has not failed. */
@@ -96,7 +96,7 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 	ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
 	if (admission->unknown) {
 		admission_set_unknown(admission, admission->unknown - 1);
-		service->unknown_ns = now_ns + unknown_patience_ns;
+		service_await_unknown(service, now_ns);
 	}
 	return place;
 }

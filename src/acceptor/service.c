@@ -28,7 +28,8 @@ enum { ADOPTABLE = 1024 };
 /* When the supervisor could not make a queue. */
 static const uint64_t ask_again_ns = 100000000;
 
-static const uint64_t unknown_patience_ns = UINT64_C(5000000000);
+/* After a takeover, and after the last news: the kernel is asked then, if it can be. */
+static const uint64_t unknown_patience_ns = UINT64_C(5000000000), write_off_ns = UINT64_C(60000000000);
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents);
 
@@ -389,6 +390,29 @@ static void look_at_copies(struct service *service, uint64_t now_ns)
 	redelivery_look(service, now_ns);
 }
 
+static bool is_counted_by_kernel(const struct service *service)
+{
+	return service->acceptor->following && accepting_is_followed(service);
+}
+
+void service_await_unknown(struct service *service, uint64_t now_ns)
+{
+	service->unknown_ns =
+		now_ns + (is_counted_by_kernel(service) ? unknown_patience_ns : write_off_ns);
+}
+
+/* Nobody has told us of them in time. */
+static void seek_unknown(struct service *service, uint64_t now_ns)
+{
+	bool is_last = service->is_unknown_due || !is_counted_by_kernel(service);
+	service->is_unknown_due = !is_last;
+	service->unknown_ns = is_last ? NEVER_NS : now_ns + write_off_ns;
+	if (is_last)
+		admission_set_unknown(&service->admission, 0);
+	else
+		following_check(service->acceptor);
+}
+
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)loop;
@@ -413,10 +437,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		reports_say_deaf(service);
 	if (service->ask_ns <= now_ns)
 		service_ask_queue(service, now_ns);
-	if (service->unknown_ns <= now_ns) {
-		admission_set_unknown(&service->admission, 0);
-		service->unknown_ns = NEVER_NS;
-	}
+	if (service->unknown_ns <= now_ns)
+		seek_unknown(service, now_ns);
 	prolong_episodes(service, now_ns);
 	service_log_ended_episodes(service, now_ns);
 	service_log_refused_rest(service, now_ns);

@@ -82,7 +82,9 @@ struct service {
 	/* Reports and losses. */
 	uint32_t adoptable;   /* how many unknown connections workers may still tell us of */
 	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
-	uint64_t unknown_ns;  /* when to write off those that an acceptor before us left */
+	uint64_t unknown_ns;  /* when to ask for those that an acceptor before us left, then to write them off */
+	bool is_unknown_due;  /* the kernel is to be asked how many of them live */
+	uint32_t n_unknown_alive; /* so many, as far as the inventory that is under way has come */
 	uint64_t suspects_ns; /* when connections that nobody reported are lost */
 	struct casualties casualties;
 	struct { /* commands that outlived their worker and have ended, of the last such worker */
@@ -159,6 +161,9 @@ void service_pause(struct service *service, bool is_paused);
 /* Writes down how far a connection has come: traces.h. */
 void service_trace(struct service *service, int connection, const struct ledger_entry *entry,
 	enum estate_state state);
+
+/* Of those that an acceptor before us left, one has been heard of: the others are given their time again. */
+void service_await_unknown(struct service *service, uint64_t now_ns);
 
 void service_settle(struct service *service, uint64_t now_ns);
 
