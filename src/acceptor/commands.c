@@ -222,6 +222,16 @@ static void on_worker_gone(struct acceptor *acceptor, const union control_messag
 	service_settle(service, now_ns);
 }
 
+static void on_worker_ending(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	struct service *service = find(acceptor, message->process.service);
+	if (service && message->process.pid > 0)
+		reports_excuse(service, message->process.pid, clock_now_ns());
+	else
+		nonsense(acceptor, "an unknown service or process", message->kind);
+}
+
 /* Its worker may have said that it started the process, and we have not listened yet. */
 static void read_all_reports(struct acceptor *acceptor, uint64_t now_ns)
 {
@@ -338,6 +348,7 @@ static const struct command {
 	[CONTROL_ESTATE_OUT] = { on_estate_out, 1 },
 	[CONTROL_ESTATE_IN] = { on_estate_in, 1 },
 	[CONTROL_SEVERED] = { on_severed },
+	[CONTROL_WORKER_ENDING] = { on_worker_ending },
 };
 
 static void dispatch(struct acceptor *acceptor, const union control_message *message, size_t length,

@@ -47,6 +47,7 @@ struct ledger_entry {
 	bool is_followed : 1;   /* the kernel will say when it has ended */
 	bool is_gone : 1;       /* it has said so; what it counted is below */
 	bool has_bytes : 1;
+	bool is_excused : 1;    /* we are ending its command */
 	uint8_t severance;      /* enum severance: it is being ended, and why */
 	uint16_t copy;          /* number of its slot, copies.h; 0: none */
 	uint64_t bytes_in, bytes_out;

@@ -11,6 +11,7 @@
 #include "acceptor/scoring.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/core_file.h"
 #include "wire/report.h"
 
 /* Messages read in one turn of the loop from one queue. */
@@ -40,6 +41,12 @@ static void note_failure(struct service *service, enum score_failure kind,
 	score_set(score->failure_duration_us, duration_us);
 }
 
+/* A command that we have ended has not failed, unless it crashed on its way. */
+static bool is_our_doing(const struct ledger_entry *entry, int32_t status)
+{
+	return entry->severance || (entry->is_excused && !core_is_expected(status));
+}
+
 void reports_end(
 	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns)
 {
@@ -49,8 +56,7 @@ void reports_end(
 	scoring_publish_live(service, 1);
 	if (entry->severance && entry->severance != SEVERANCE_ORDER)
 		score_add(score->lapsed, 1);
-	/* A command that we have ended has not failed. */
-	if (entry->pid && ending->status && !entry->severance) {
+	if (entry->pid && ending->status && !is_our_doing(entry, ending->status)) {
 		score_add(score->failed, 1);
 		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
 			ending->duration_us, now_ns);
@@ -71,6 +77,15 @@ static void exec_failed(struct service *service, uint32_t place, int32_t error, 
 	note_failure(service, SCORE_FAILURE_EXEC, entry, error, 0, now_ns);
 	service_log_episode(service, EPISODE_EXEC_FAILED, entry, error, now_ns);
 	reports_drop(service, place, now_ns);
+}
+
+void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	reports_drain(service, REPORTS_AT_ONCE, now_ns);
+	for (uint32_t place = service->account.oldest; place; place = ledger_at(ledger, place)->newer)
+		if (ledger_at(ledger, place)->worker == worker)
+			ledger_at(ledger, place)->is_excused = true;
 }
 
 uint32_t reports_adopt(struct service *service, const struct report *report, uint64_t now_ns)

@@ -33,6 +33,9 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 void reports_end(
 	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns);
 
+/* This worker is told to end: how the commands end that it has now is no fault of theirs. */
+void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns);
+
 /* A process serves it, whose worker died before it could say so. */
 void reports_found_started(struct service *service, uint32_t place, pid_t pid);
 

@@ -24,6 +24,7 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_LISTENER_CLOSE:
 		return sizeof(struct control_listener);
 	case CONTROL_WORKER_GONE:
+	case CONTROL_WORKER_ENDING:
 	case CONTROL_CHILD_ENDED:
 	case CONTROL_WORKER_WORN:
 		return sizeof(struct control_process);

@@ -48,6 +48,8 @@ enum control_kind {
 	                           none: nothing was */
 	CONTROL_SEVERED,        /* struct control_connection: it is being ended by order, `reason` says
 	                           by whose; 0: it could not be, and goes on */
+	CONTROL_WORKER_ENDING,  /* struct control_process: service, pid of a worker that is told to end, and
+	                           to end the commands that it has: how they end is no fault of theirs */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_ready; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
