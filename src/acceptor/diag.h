@@ -22,6 +22,7 @@ struct diag_facts {
 	struct endpoint local, peer; /* IPv4 in IPv6 is IPv4, as everywhere */
 	uint8_t state;   /* TCP_ESTABLISHED and so on: netinet/tcp.h */
 	bool has_owner;  /* some process has a descriptor of it, and has accepted it */
+	uint32_t inode;  /* by which such a process is found in /proc; 0: nobody has accepted it */
 	bool has_info;   /* what follows is known */
 	uint32_t recv_q, send_q;
 	uint32_t rtt_us;

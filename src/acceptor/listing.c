@@ -69,6 +69,7 @@ static void add_facts(struct connection_row *row, const struct diag_facts *facts
 	row->send_q = facts->send_q;
 	row->rtt_us = facts->rtt_us;
 	row->idle_ms = facts->idle_ms;
+	row->inode = facts->inode;
 	if (!facts->has_bytes)
 		return;
 	row->flags |= CONNECTION_HAS_BYTES;

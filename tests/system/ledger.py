@@ -271,7 +271,9 @@ class Ledger(Test):
             self.assertGreaterEqual(rows[name]["age_ms"] + 10, rows[name]["idle_ms"])
         self.assertEqual((rows["cat"]["bytes_in"], rows["cat"]["bytes_out"]), (5, 5))
         self.assertIn(rows["echo"]["worker"], fdsup.worker_pids("echo"))
-        self.assertIsNone(rows["w"]["worker"])
+        # it has said nothing: its descriptors tell
+        self.assertIn(rows["w"]["worker"], fdsup.worker_pids("w"))
+        self.assertEqual(rows["w"]["pid"], rows["w"]["worker"])
         self.assertEqual(rows["path"]["state"], "CONNECTED")
         self.assertEqual([rows["path"][k] for k in ("recv_q", "rtt_us", "bytes_in")], [None] * 3)
         # what is chosen
@@ -288,6 +290,37 @@ class Ledger(Test):
         # what is not read shows
         clients["w"].sendall(b"x")
         self.assertEqual(fdsup.order("connections", "-o", "service", "w").split(), ["Service", "w"])
+
+    def test_what_a_silent_worker_has_is_found_at_once_and_what_it_has_forked_as_well(self):
+        forks = r'''
+import os, signal
+queue = socket.socket(fileno=3)
+for _ in range(2):
+    if os.fork() == 0:
+        _, taken = take(queue)
+        os.write(taken, b"%d\n" % os.getpid())
+        signal.pause()
+signal.pause()
+'''
+        path, other = "/tmp/fdsup-ledger-forks-%d" % os.getpid(), free_port()
+        with open(path, "w") as f:
+            f.write(TAKER + forks)
+        self.addCleanup(os.unlink, path)
+        fdsup, port = self.silent('workers = { min = 2; max = 2; };', others='''
+            f = { address = "127.0.0.1"; port = %d; type = "worker"; workers = { max = 1; };
+                command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };''' % (other, path))
+        pids = {}
+        for at in [port] * 6 + [other] * 2:
+            s = self.connect(at)
+            s.sendall(b"w")
+            pids["127.0.0.1:%d" % s.getsockname()[1]] = int(s.recv(100))
+        # no connection has ended yet, from which it could be known that its workers report nothing
+        rows = self.connections(fdsup)
+        self.assertEqual({row["peer"]: row["pid"] for row in rows}, pids)
+        self.assertEqual({row["stage"] for row in rows}, {"taken"})
+        self.assertEqual([row["worker"] for row in rows if row["service"] == "f"], 2 * fdsup.worker_pids("f"))
+        worker = fdsup.worker_pids("w")[0]
+        self.assertEqual({row["pid"] for row in self.connections(fdsup, "--worker", str(worker))} or {worker}, {worker})
 
     def test_listeners_show_what_was_dropped_and_what_waits(self):
         port = free_port()
