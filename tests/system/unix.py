@@ -106,6 +106,24 @@ class Unix(Test):
             self.assertEqual(int.from_bytes(record[48:50], "little"), socket.AF_UNIX)
             self.assertNotEqual(record[8:16], bytes(8))
 
+    def test_listeners_show_who_waits_in_the_kernel(self):
+        name = "@fdsup-test-%d" % os.getpid()
+        fdsup, path = self.started('e = { address = [ "unix:PATH", "unix:%s" ]; backlog = 7; command = "/bin/cat"; };'
+                                   % name)
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4).close()  # NETLINK_SOCK_DIAG
+        except OSError:
+            self.skipTest("no sock_diag")
+        fdsup.order("pause", "e")
+        for address in [path] * 3 + ["\0" + name[1:]]:
+            s = socket.socket(socket.AF_UNIX)
+            self.sockets.append(s)
+            s.connect(address)
+        rows = {row["local"]: (row["accept_queue"], row["backlog"]) for row in fdsup.listeners("e")}
+        self.assertEqual(rows, {path: (3, 7), name: (1, 7)})
+        fdsup.order("resume", "e")
+        wait_until("they are accepted", lambda: all(row["accept_queue"] == 0 for row in fdsup.listeners("e")))
+
     def test_unix_and_ip_addresses_stand_together(self):
         port = free_port()
         fdsup, path = self.started(

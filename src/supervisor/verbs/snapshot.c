@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/unix_queue.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/log/capture.h"
 #include "supervisor/service/command_line.h"
@@ -237,7 +238,8 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 		unsigned waiting, backlog, drops;
 		/* A Unix socket has the number as well, and never counts. */
 		bool has_drops = !listener->where.path && listener_drops(listener->fd, &drops) == 0;
-		bool is_known = listener_queue(listener->fd, &waiting, &backlog) == 0;
+		bool is_known = (listener->where.path ? unix_queue(listener->fd, &waiting, &backlog)
+						      : listener_queue(listener->fd, &waiting, &backlog)) == 0;
 		listen_address_format(address, &listener->where);
 		json_t *object =
 			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i}", "service", service->config->name,
