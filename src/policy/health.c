@@ -106,6 +106,14 @@ static void say_hint(struct health *health, const char *hint)
 		say(health, "%s", hint);
 }
 
+/* It was started for what waits at its sockets, which starts the next one. */
+static bool left_it_lying(const struct health_facts *facts)
+{
+	const struct health_death *death = &facts->death;
+	return facts->is_started_by_sockets && death->status != HEALTH_STATUS_UNKNOWN &&
+	       WIFEXITED(death->status) && WEXITSTATUS(death->status) == 0;
+}
+
 static void say_death(struct health *health, const struct health_facts *facts)
 {
 	const struct health_death *death = &facts->death;
@@ -130,6 +138,9 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	if (death->n_left_behind)
 		say(health, "it went into the background: it must stay in the foreground, find its option "
 			    "for that");
+	if (left_it_lying(facts))
+		say(health, "it left what waits at its socket: it must accept the connection, or receive the "
+			    "datagram, before it ends");
 	if (!death->was_out_of_memory && !death->n_left_behind)
 		say_hint(health, health_sandbox_hint(facts->sandbox, death->status, death->age_ms,
 					 death->was_ready, death->killing));
@@ -313,7 +324,9 @@ static void say_draining(struct health *health, const struct health_facts *facts
 
 static void say_what_helps_the_stuck(struct health *health, const struct health_facts *facts)
 {
-	if (facts->workers_max && facts->n_working >= facts->workers_max)
+	if (facts->worker_socket)
+		say(health, "start the worker that listens on %s, or see what it does", facts->worker_socket);
+	else if (facts->workers_max && facts->n_working >= facts->workers_max)
 		say(health, "%u of %u workers run, and none takes it: raise workers.max, or see what they do",
 			facts->n_working, facts->workers_max);
 	else

@@ -48,6 +48,8 @@ struct health_facts {
 	bool is_queue_missing; /* clients wait for it, and it cannot be made */
 	bool runs_commands;        /* a command for each connection, which has a status of its own */
 	const char *command;       /* argv[0], for sentences */
+	const char *worker_socket; /* where a worker of somebody else listens; NULL: they are ours */
+	bool is_started_by_sockets; /* by what waits there, which its program takes by itself */
 	enum sandbox sandbox;
 	bool is_closed;            /* by hours */
 	uint64_t opens_in_ms;      /* 0: not known, or never */
