@@ -13,10 +13,19 @@ static const struct table_column columns[] = {
 	{ "COMMAND", 3, .is_elastic = true, .field = "command", .format = reply_print_text },
 };
 
+/* What it says of itself (STATUS=). */
+static void print_notes(FILE *out, const json_t *row, const struct look *look)
+{
+	const char *status = reply_text(row, "status");
+	if (status)
+		look_print_line(out, look, TONE_PLAIN, "    it says: %s", status);
+}
+
 static const char *const states[] = { "STARTING", "READY", "DRAINING", "STOPPING", NULL };
 
 const struct table table_workers = {
 	.columns = columns,
 	.states = states,
+	.notes = print_notes,
 	.n_columns = sizeof columns / sizeof *columns,
 };

@@ -49,7 +49,11 @@ class Workers(Test):
         self.assertEqual(fdsup.workers("w")[0]["state"], "STARTING")
         open(os.path.join(fdsup.directory, "worker.py.go"), "w").close()
         fdsup.wait_state("w", "UP")
+        pid = fdsup.workers("w")[0]["pid"]
         self.assertEqual(fdsup.workers("w")[0]["status"], "serving")
+        self.assertIn("\n    it says: serving\n", fdsup.order("workers"))
+        self.assertNotIn("serving", fdsup.order("workers", "-o", "pid"))
+        self.assertIn("Worker %d says: serving." % pid, " ".join(fdsup.order("explain", "w").split()))
         self.assertTrue(self.talk(port))
 
     def test_one_that_is_never_ready_is_ended_and_told(self):
