@@ -160,9 +160,10 @@ static void on_zone(struct acceptor *acceptor, const union control_message *mess
 static void on_queue(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	struct service *service = find(acceptor, message->number.number);
-	if (service && fds[0] >= 0 && !service_has_queue(service))
-		service_give_queue(service, fd_take(&fds[0]), fd_take(&fds[1]));
-	else
+	bool is_due = service && fds[0] >= 0 && !service_has_queue(service);
+	if (is_due && service_give_queue(service, fd_take(&fds[0]), fd_take(&fds[1])) < 0)
+		out_of_memory(acceptor);
+	else if (!is_due)
 		nonsense(acceptor, "a queue for a service that needs none", message->kind);
 }
 
@@ -218,7 +219,7 @@ static void on_worker_gone(struct acceptor *acceptor, const union control_messag
 		return;
 	}
 	losses_worker_gone(service, message->process.pid, now_ns);
-	uses_forget(&service->uses, message->process.pid);
+	uses_forget(&service->traffic->uses, message->process.pid);
 	service_settle(service, now_ns);
 }
 

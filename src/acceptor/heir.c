@@ -57,7 +57,7 @@ static void give_up(struct service *service, const struct legacy *legacy)
 		service_name(service),
 		endpoint_format_client(peer, &like.peer, service_log_address(service)),
 		(unsigned long long)like.id, ESTATE_DEATHS_MAX);
-	service->n_missing -= service->n_missing > 0;
+	service->traffic->n_missing -= service->traffic->n_missing > 0;
 	score_add(service->score->lost, 1);
 }
 
@@ -75,16 +75,16 @@ static uint32_t keep_copy(
 		return LEDGER_NOWHERE;
 	like.source = admission_source(admission, &like.peer, now_ns);
 	following_expect(acceptor, &like);
-	uint32_t place = ledger_add(&acceptor->ledger, &service->account, &like);
+	uint32_t place = ledger_add(&acceptor->ledger, &service->traffic->account, &like);
 	if (!place)
 		return LEDGER_NOWHERE;
 	admission_adopt(admission, like.source);
 	/* It was counted among those that were held if it was to be handed off once more. */
-	if (legacy->message.state == ESTATE_DUE && service->n_missing)
-		service->n_missing--;
+	if (legacy->message.state == ESTATE_DUE && service->traffic->n_missing)
+		service->traffic->n_missing--;
 	else if (admission->unknown)
 		admission_set_unknown(admission, admission->unknown - 1);
-	ledger_wait_first(&acceptor->ledger, &service->account, place);
+	ledger_wait_first(&acceptor->ledger, &service->traffic->account, place);
 	copies_take_over(service, legacy->message.slot, place, &legacy->fd, view);
 	copies_find(service, place)->n_deaths = legacy->message.n_workers;
 	return place;
@@ -93,7 +93,7 @@ static uint32_t keep_copy(
 static void resume(struct service *service, struct legacy *legacy, bool is_admitted, uint64_t now_ns)
 {
 	struct ledger_entry like = describe(service, legacy);
-	service->n_missing -= service->n_missing > 0;
+	service->traffic->n_missing -= service->traffic->n_missing > 0;
 	traces_set(service->acceptor->guard.traces, legacy->fd, ESTATE_ARRIVED);
 	delivery_resume(service, fd_take(&legacy->fd), &like, is_admitted, now_ns);
 }
@@ -133,6 +133,9 @@ static void use_one(struct acceptor *acceptor, struct legacy *legacy, uint64_t n
 	struct service *service = service_of(acceptor, message);
 	if (!service)
 		log_notice("connection %016llx was accepted for a service that is no more: it is closed",
+			(unsigned long long)message->id);
+	else if (!traffic_take(service))
+		log_error("%s: connection %016llx is closed: out of memory", service_name(service),
 			(unsigned long long)message->id);
 	else if (!ledger_find(&acceptor->ledger, service->number, message->id))
 		use(service, legacy, now_ns);
@@ -292,8 +295,8 @@ static bool is_expecting(const struct acceptor *acceptor)
 	bool is_expecting = false;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
 		const struct service *service = acceptor->services[row];
-		is_expecting |= service && (service->n_missing || service->admission.unknown ||
-						   service->copies->n_inherited);
+		is_expecting |= service && (service->traffic->n_missing || service->admission.unknown ||
+						   service->traffic->copies->n_inherited);
 	}
 	return is_expecting;
 }

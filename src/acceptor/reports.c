@@ -25,7 +25,7 @@ void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 	if (admission_end(&service->admission, ledger_at(ledger, place)->source, now_ns))
 		service->may_release = true;
 	copies_drop(service, place);
-	ledger_remove(ledger, &service->account, place);
+	ledger_remove(ledger, &service->traffic->account, place);
 	scoring_publish_live(service, 0);
 }
 
@@ -83,7 +83,8 @@ void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	reports_drain(service, REPORTS_AT_ONCE, now_ns);
-	for (uint32_t place = service->account.oldest; place; place = ledger_at(ledger, place)->newer)
+	uint32_t place = service->traffic->account.oldest;
+	for (; place; place = ledger_at(ledger, place)->newer)
 		if (ledger_at(ledger, place)->worker == worker)
 			ledger_at(ledger, place)->is_excused = true;
 }
@@ -92,7 +93,7 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 {
 	struct admission *admission = &service->admission;
 	struct ledger *ledger = &service->acceptor->ledger;
-	if (!service->adoptable)
+	if (!traffic_take(service) || !service->traffic->adoptable)
 		return LEDGER_NOWHERE;
 	struct ledger_entry like = {
 		.id = report->connection,
@@ -103,12 +104,12 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 		.source = admission_source(admission, &report->peer, now_ns),
 	};
 	following_expect(service->acceptor, &like);
-	uint32_t place = ledger_add(ledger, &service->account, &like);
+	uint32_t place = ledger_add(ledger, &service->traffic->account, &like);
 	if (!place)
 		return LEDGER_NOWHERE;
-	service->adoptable--;
+	service->traffic->adoptable--;
 	admission_adopt(admission, like.source);
-	ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_TAKEN);
 	if (admission->unknown) {
 		admission_set_unknown(admission, admission->unknown - 1);
 		service_await_unknown(service, now_ns);
@@ -133,10 +134,10 @@ static void set_taken(struct service *service, uint32_t place, int worker, bool 
 	struct ledger_entry *entry = ledger_at(ledger, place);
 	bool is_first = !entry->worker;
 	entry->worker = worker;
-	if (service->settings->told.max_uses && is_first && uses_count(&service->uses, worker, service->settings->told.max_uses))
+	if (service->settings->told.max_uses && is_first && uses_count(&service->traffic->uses, worker, service->settings->told.max_uses))
 		tell_worn(service, worker);
 	if (entry->state == LEDGER_WAITING)
-		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+		ledger_set_state(ledger, &service->traffic->account, place, LEDGER_TAKEN);
 	copies_reported(service, place, !is_over);
 }
 
@@ -144,7 +145,7 @@ void reports_found_started(struct service *service, uint32_t place, pid_t pid)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	copies_drop(service, place);
-	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_STARTED);
 	ledger_set_pid(ledger, place, pid);
 	service_log_start(service, ledger_at(ledger, place));
 }
@@ -158,7 +159,7 @@ static void set_started(
 	set_taken(service, place, worker, false);
 	if (is_known)
 		return;
-	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_STARTED);
 	ledger_set_pid(ledger, place, report->pid);
 	/* One that is told again was logged by the acceptor before us. */
 	if (!report->duration_us)
@@ -242,13 +243,13 @@ static bool is_hung_up(int queue)
 /* A supervisor that ends closes queue and control channel at once, and then there is no news. */
 static void become_deaf(struct service *service, uint64_t now_ns)
 {
-	ev_io_stop(service->acceptor->loop, &service->queue_io);
-	service->deaf_ns = now_ns + deaf_patience_ns;
+	ev_io_stop(service->acceptor->loop, &service->traffic->queue_io);
+	service->traffic->deaf_ns = now_ns + deaf_patience_ns;
 }
 
 void reports_say_deaf(struct service *service)
 {
-	service->deaf_ns = NEVER_NS;
+	service->traffic->deaf_ns = NEVER_NS;
 	log_error("%s: the other end of the queue is closed: its connections can no longer be "
 		  "followed; restart the service",
 		service_name(service));
@@ -259,10 +260,10 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 	for (int i = 0; i < n_messages_max && service_has_queue(service); i++) {
 		struct report reports[REPORTS_PER_MESSAGE];
 		int worker = 0;
-		int n = report_receive(service->queue_io.fd, reports, &worker);
+		int n = report_receive(service->traffic->queue_io.fd, reports, &worker);
 		if (n == -EAGAIN)
 			return true;
-		if (n < 0 && (n != -EPIPE || is_hung_up(service->queue_io.fd))) {
+		if (n < 0 && (n != -EPIPE || is_hung_up(service->traffic->queue_io.fd))) {
 			become_deaf(service, now_ns);
 			return true;
 		}

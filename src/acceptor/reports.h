@@ -20,7 +20,7 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 
 void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents);
 
-/* To be called at service->deaf_ns. */
+/* To be called at traffic->deaf_ns. */
 void reports_say_deaf(struct service *service);
 
 /*

@@ -9,7 +9,7 @@
 
 struct service;
 
-/* Sets service->look_ns, when that has to be done again though nothing has been heard meanwhile. */
+/* Sets traffic->look_ns, when that has to be done again though nothing has been heard meanwhile. */
 void scoring_publish(struct service *service, uint64_t now_ns);
 
 /*
