@@ -57,7 +57,8 @@ void delivery_refuse(struct service *service, int *connection, const struct ledg
 		access_say(&service->access->refuse_message, *connection);
 	traces_set(service->acceptor->guard.traces, *connection, ESTATE_OVER);
 	close_visibly(service, connection);
-	score_add(service->score->refused, 1);
+	if (!entry->is_counted)
+		score_add(service->score->refused, 1);
 	score_set(service->score->refused_rule, score_rule_of(reason));
 	score_set(service->score->refused_ns, now_ns);
 	service_log_refused(service, entry, reason, now_ns);
@@ -177,7 +178,9 @@ void delivery_accept(
 {
 	struct admission *admission = &service->admission;
 	struct ledger *ledger = &service->acceptor->ledger;
+	/* Side by side, for between the two of them we must not die. */
 	score_add(service->score->accepted, 1);
+	traces_set_counted(service->acceptor->guard.traces, connection);
 	score_count_rate(service->score, now_ns);
 	if (shut_out(service, &connection, like, now_ns))
 		return;

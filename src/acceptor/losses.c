@@ -19,6 +19,7 @@
 
 static const uint64_t suspicion_ns = 1000000000;
 static const uint64_t silence_ns = UINT64_C(5000000000);
+static const uint64_t known_silence_ns = 1000000000;
 
 /* The pauses between two looks; they double while nothing leaves the queue. */
 enum { PEEK_MIN_MS = 1, PEEK_MAX_MS = 32 };
@@ -68,7 +69,8 @@ uint32_t losses_n_out_of_queue(const struct service *service)
 
 void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
 {
-	score_add(service->score->lost, 1);
+	if (!ledger_at(&service->acceptor->ledger, place)->is_counted)
+		score_add(service->score->lost, 1);
 	toll_lost(service);
 	service_log_lost(service, ledger_at(&service->acceptor->ledger, place), worker);
 	service->traffic->adoptable++; /* should somebody have it after all */
@@ -159,7 +161,7 @@ void losses_expect_reports(struct service *service, uint64_t now_ns)
 	if (service->has_reports || !service->traffic->account.n_waiting)
 		service->traffic->silent_ns = NEVER_NS;
 	else if (service->traffic->silent_ns == NEVER_NS)
-		service->traffic->silent_ns = now_ns + silence_ns;
+		service->traffic->silent_ns = now_ns + (service->is_silent ? known_silence_ns : silence_ns);
 }
 
 void losses_note_silence(struct service *service)
@@ -189,7 +191,8 @@ static bool let_go(struct service *service, uint32_t place, uint64_t now_ns)
 		return following_end(service, place, now_ns);
 	}
 	note_unfollowed(service);
-	score_add(service->score->served, 1);
+	if (!ledger_at(ledger, place)->is_counted)
+		score_add(service->score->served, 1);
 	service->traffic->adoptable++;
 	reports_drop(service, place, now_ns);
 	return true;
@@ -211,6 +214,18 @@ void losses_judge_silence(struct service *service, uint64_t now_ns)
 	service->traffic->silent_ns = NEVER_NS;
 	service->traffic->silent_left = n - n_gone;
 	drop(service, n_gone, now_ns);
+	/* Where the kernel tells of an end, silence is known from what follows on it. */
+	service->is_silent |= n_gone && service->is_unfollowed;
+}
+
+void losses_mark_out_of_queue(struct service *service)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	uint32_t n = service->may_be_silent && !service->has_reports ? losses_n_out_of_queue(service) : 0;
+	for (uint32_t place = service->traffic->account.first_waiting; n; n--) {
+		ledger_at(ledger, place)->has_left_queue = true;
+		place = ledger_at(ledger, place)->behind;
+	}
 }
 
 bool losses_drop_unfollowed(struct service *service, uint64_t now_ns)

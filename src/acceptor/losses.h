@@ -32,6 +32,9 @@ uint32_t losses_n_inherited(const struct service *service);
 /* How many of those that wait have left the queue: they head the list. */
 uint32_t losses_n_out_of_queue(const struct service *service);
 
+/* Marks them, where workers need not tell that they have taken one. */
+void losses_mark_out_of_queue(struct service *service);
+
 /* Nobody will serve it; `worker` had it, 0: somebody. */
 void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns);
 

@@ -8,6 +8,7 @@
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
 #include "acceptor/toll.h"
+#include "acceptor/unknowns.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/pid.h"
@@ -132,13 +133,12 @@ static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_
 
 static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
 {
-	score_add(service->score->lost, 1);
+	if (unknowns_identify(service, false))
+		score_add(service->score->lost, 1);
 	toll_lost(service);
 	log_warning("%s: LOST id=%016llx: worker %d died holding it, and the acceptor that had handed it "
 		    "off died before",
 		service_name(service), (unsigned long long)id, (int)worker);
-	if (service->admission.unknown)
-		admission_set_unknown(&service->admission, service->admission.unknown - 1);
 }
 
 static void lose_one_inherited(struct service *service, uint32_t number, pid_t worker, uint64_t now_ns)

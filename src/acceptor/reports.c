@@ -8,7 +8,7 @@
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
 #include "acceptor/losses.h"
-#include "acceptor/scoring.h"
+#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "policy/core_file.h"
@@ -26,7 +26,6 @@ void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 		service->may_release = true;
 	copies_drop(service, place);
 	ledger_remove(ledger, &service->traffic->account, place);
-	scoring_publish_live(service, 0);
 }
 
 static void note_failure(struct service *service, enum score_failure kind,
@@ -52,8 +51,8 @@ void reports_end(
 {
 	struct score *score = service->score;
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
-	score_add(score->served, 1);
-	scoring_publish_live(service, 1);
+	if (!entry->is_counted)
+		score_add(score->served, 1);
 	if (entry->severance && entry->severance != SEVERANCE_ORDER)
 		score_add(score->lapsed, 1);
 	if (entry->pid && ending->status && !is_our_doing(entry, ending->status)) {
@@ -72,7 +71,8 @@ void reports_end(
 static void exec_failed(struct service *service, uint32_t place, int32_t error, uint64_t now_ns)
 {
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
-	score_add(service->score->lost, 1);
+	if (!entry->is_counted)
+		score_add(service->score->lost, 1);
 	score_add(service->score->exec_failed, 1);
 	note_failure(service, SCORE_FAILURE_EXEC, entry, error, 0, now_ns);
 	service_log_episode(service, EPISODE_EXEC_FAILED, entry, error, now_ns);
@@ -104,16 +104,16 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 		.source = admission_source(admission, &report->peer, now_ns),
 	};
 	following_expect(service->acceptor, &like);
+	bool is_known = unknowns_identify(service, false);
+	like.is_counted = !is_known;
 	uint32_t place = ledger_add(ledger, &service->traffic->account, &like);
 	if (!place)
 		return LEDGER_NOWHERE;
 	service->traffic->adoptable--;
 	admission_adopt(admission, like.source);
 	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_TAKEN);
-	if (admission->unknown) {
-		admission_set_unknown(admission, admission->unknown - 1);
-		service_await_unknown(service, now_ns);
-	}
+	if (is_known)
+		unknowns_await(service, now_ns);
 	return place;
 }
 

@@ -70,12 +70,6 @@ static uint32_t count_waiting(struct service *service, uint64_t now_ns)
 	return n;
 }
 
-void scoring_publish_live(struct service *service, uint32_t n_ended)
-{
-	score_set(service->score->live,
-		service->traffic->account.n + service->admission.unknown - n_ended);
-}
-
 void scoring_publish(struct service *service, uint64_t now_ns)
 {
 	struct score *score = service->score;
@@ -83,8 +77,8 @@ void scoring_publish(struct service *service, uint64_t now_ns)
 	publish_limits(service);
 	uint32_t n_unknown = service->admission.unknown;
 	uint32_t n_inherited = n_unknown ? losses_n_inherited(service) : 0;
-	scoring_publish_live(service, 0);
+	score_set(score->live, service->traffic->account.n + n_unknown + service->traffic->n_missing);
 	score_set(score->waiting, n_waiting + n_inherited);
-	score_set(score->held, service->traffic->account.n_held);
+	score_set(score->held, service->traffic->account.n_held + service->traffic->n_missing);
 	publish_oldest(service, n_inherited, n_waiting);
 }

@@ -16,6 +16,7 @@
 #include "acceptor/reports.h"
 #include "acceptor/scoring.h"
 #include "acceptor/service_log.h"
+#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -25,9 +26,6 @@ _Static_assert(sizeof(void *) > 8 || sizeof(struct service) <= 160, "a service a
 
 /* When the supervisor could not make a queue. */
 static const uint64_t ask_again_ns = 100000000;
-
-/* After a takeover, and after the last news: the kernel is asked then, if it can be. */
-static const uint64_t unknown_patience_ns = UINT64_C(5000000000), write_off_ns = UINT64_C(60000000000);
 
 static int apply(struct service *service, const struct control_service *told, uint64_t now_ns)
 {
@@ -72,31 +70,13 @@ static int open_queue(struct service *service, int queue_given, int slots_given)
 	return 0;
 }
 
-/* The row tells what an acceptor that died had. What it held is handed to us (heir.h). */
-static void take_over(struct service *service, uint64_t now_ns)
-{
-	struct score *score = service->score;
-	uint32_t live = score_get(score->live), held = score_get(score->held);
-	uint32_t unknown = live > held ? live - held : 0;
-	if (!live)
-		return;
-	service->traffic->adoptable += unknown;
-	service->traffic->n_missing = held;
-	admission_set_unknown(&service->admission, unknown);
-	service->unknown_ns = now_ns + unknown_patience_ns;
-	following_check(service->acceptor);
-}
-
-void service_settle_estate(struct service *service, bool is_late, uint64_t now_ns)
+void service_settle_estate(struct service *service, bool is_complete, bool is_late, uint64_t now_ns)
 {
 	if (service_is_at_rest(service))
 		return;
 	redelivery_take_over(service, now_ns);
-	uint32_t n_lost = service->traffic->n_missing;
+	uint32_t n_lost = unknowns_settle_estate(service, is_complete, now_ns);
 	uint32_t n = service->traffic->account.n + service->admission.unknown;
-	service->traffic->n_missing = 0;
-	if (n_lost)
-		score_add(service->score->lost, n_lost);
 	if (n_lost || (n && !is_late))
 		log_notice("%s: taken over from an acceptor that died: %u connections live on, %u were lost",
 			service_name(service), n, n_lost);
@@ -113,6 +93,7 @@ void service_trace(struct service *service, int connection, const struct ledger_
 		.service = (uint16_t)service->number,
 		.name = service->estate_name,
 		.state = (uint8_t)state,
+		.is_uncounted = true,
 	};
 	traces_begin(service->acceptor->guard.traces, connection, &trace);
 }
@@ -153,7 +134,7 @@ struct service *service_open(struct acceptor *acceptor, const struct control_ser
 		return NULL;
 	}
 	service->awaits_access = settings->awaits_access;
-	take_over(service, now_ns);
+	unknowns_take_over(service, now_ns);
 	service_settle(service, now_ns);
 	return service;
 }
@@ -189,18 +170,18 @@ int service_change(struct service *service, const struct control_service *settin
 static void forget_all(struct service *service)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	uint32_t n_unserved = 0, n_silent = 0;
+	uint32_t n_unserved = unknowns_close(service), n_served = 0;
 	while (service->traffic->account.oldest) {
 		const struct ledger_entry *entry = ledger_at(ledger, service->traffic->account.oldest);
 		/* One without a worker left the queue, and that is all that we were told of it. */
 		bool is_served = entry->state == LEDGER_STARTED ||
 				 (entry->state == LEDGER_TAKEN && !entry->worker);
-		n_unserved += !is_served;
-		n_silent += entry->state == LEDGER_TAKEN && !entry->worker;
+		n_unserved += !is_served && !entry->is_counted;
+		n_served += is_served && !entry->is_counted;
 		copies_drop(service, service->traffic->account.oldest);
 		ledger_remove(ledger, &service->traffic->account, service->traffic->account.oldest);
 	}
-	score_add(service->score->served, n_silent);
+	score_add(service->score->served, n_served);
 	if (n_unserved) {
 		score_add(service->score->lost, n_unserved);
 		log_warning("%s: closed while %u connections waited for a worker; they were never "
@@ -224,8 +205,6 @@ void service_close(struct service *service)
 	delivery_finish(service, false, clock_now_ns());
 	following_drain(service->acceptor);
 	losses_drop_unfollowed(service, clock_now_ns());
-	/* What an acceptor before us had is not the business of whoever starts the service again. */
-	admission_set_unknown(&service->admission, 0);
 	forget_all(service);
 	withdraw(service);
 }
@@ -412,29 +391,6 @@ static void look_at_copies(struct service *service, uint64_t now_ns)
 	redelivery_look(service, now_ns);
 }
 
-static bool is_counted_by_kernel(const struct service *service)
-{
-	return service->acceptor->following && accepting_is_followed(service);
-}
-
-void service_await_unknown(struct service *service, uint64_t now_ns)
-{
-	service->unknown_ns =
-		now_ns + (is_counted_by_kernel(service) ? unknown_patience_ns : write_off_ns);
-}
-
-/* Nobody has told us of them in time. */
-static void seek_unknown(struct service *service, uint64_t now_ns)
-{
-	bool is_last = service->is_unknown_due || !is_counted_by_kernel(service);
-	service->is_unknown_due = !is_last;
-	service->unknown_ns = is_last ? NEVER_NS : now_ns + write_off_ns;
-	if (is_last)
-		admission_set_unknown(&service->admission, 0);
-	else
-		following_check(service->acceptor);
-}
-
 void service_on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)loop;
@@ -460,7 +416,7 @@ void service_on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	if (service->traffic->ask_ns <= now_ns)
 		service_ask_queue(service, now_ns);
 	if (service->unknown_ns <= now_ns)
-		seek_unknown(service, now_ns);
+		unknowns_judge(service, now_ns);
 	prolong_episodes(service, now_ns);
 	service_log_ended_episodes(service, now_ns);
 	service_log_refused_rest(service, now_ns);

@@ -100,17 +100,18 @@ void service_close(struct service *service);
  */
 void service_abandon(struct service *service);
 
-/* All that was left to us of this service is here: what is missing is lost. `is_late`: that was said before. */
-void service_settle_estate(struct service *service, bool is_late, uint64_t now_ns);
+/*
+ * What was left to us of this service is here. `is_complete`: all of it, so nothing is missing; `is_late`:
+ * that was said before.
+ */
+void service_settle_estate(
+	struct service *service, bool is_complete, bool is_late, uint64_t now_ns);
 
 void service_pause(struct service *service, bool is_paused);
 
 /* Writes down how far a connection has come: traces.h. */
 void service_trace(struct service *service, int connection, const struct ledger_entry *entry,
 	enum estate_state state);
-
-/* Of those that an acceptor before us left, one has been heard of: the others are given their time again. */
-void service_await_unknown(struct service *service, uint64_t now_ns);
 
 void service_settle(struct service *service, uint64_t now_ns);
 
