@@ -137,15 +137,15 @@ static void say_connections(struct explanation *explanation, const struct explan
 	if (about->acceptance != ACCEPTED_BY_ACCEPTOR)
 		return;
 	if (facts->max_connections)
-		say(explanation, "%u of %u connections are in use (max_connections).", facts->live,
-			facts->max_connections);
+		say(explanation, "%u of %u connections are in use (max_connections).",
+			health_n_admitted(facts), facts->max_connections);
 	if (facts->waiting)
 		say(explanation, "%u of them wait%s for a worker, the oldest for %s.", facts->waiting,
 			facts->waiting == 1 ? "s" : "",
 			text_format_duration(age, facts->oldest_waiting_ms));
 	say_awaited(explanation, about);
 	if (facts->held)
-		say(explanation, "%u of them %s held back by a limit of %s source.", facts->held,
+		say(explanation, "%u more %s held back by a limit of %s source.", facts->held,
 			facts->held == 1 ? "is" : "are", facts->held == 1 ? "its" : "their");
 	if (about->accepted)
 		say(explanation, "%" PRIu64 " %s accepted so far, %" PRIu64 " served, %" PRIu64 " lost.",

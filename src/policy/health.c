@@ -219,13 +219,13 @@ static void say_places(struct health *health, const struct health_facts *facts)
 	char server[24] = "";
 	if (facts->oldest_pid)
 		snprintf(server, sizeof server, " (pid %d)", facts->oldest_pid);
-	say(health, "%u of %u connections are in use, the oldest for %s%s", facts->live,
+	say(health, "%u of %u connections are in use, the oldest for %s%s", health_n_admitted(facts),
 		facts->max_connections, text_format_duration(age, facts->oldest_ms), server);
 }
 
 static bool is_full(const struct health_facts *facts)
 {
-	return facts->max_connections && facts->live >= facts->max_connections;
+	return facts->max_connections && health_n_admitted(facts) >= facts->max_connections;
 }
 
 static bool is_overloaded(const struct health_facts *facts)
@@ -295,9 +295,14 @@ static bool is_near(uint32_t used, uint32_t limit)
 
 static void say_near_limits(struct health *health, const struct health_facts *facts)
 {
-	if (is_near(facts->live, facts->max_connections))
+	uint32_t n_admitted = health_n_admitted(facts);
+	if (is_near(n_admitted, facts->max_connections))
 		say(health, "%u of %u connections are in use: raise max_connections before new clients %s",
-			facts->live, facts->max_connections, facts->refuses ? "are refused" : "must wait");
+			n_admitted, facts->max_connections, facts->refuses ? "are refused" : "must wait");
+	if (facts->held)
+		say(health, "%u connection%s held back by max_per_source or rate_per_source: raise it if that is "
+			    "no abuse",
+			facts->held, facts->held == 1 ? " is" : "s are");
 	if (is_near(facts->waiting, facts->queue_limit))
 		say(health, "%u of %u places in the queue are taken: the workers do not keep up; raise "
 			    "workers.max, or queue for longer bursts",

@@ -66,7 +66,7 @@ struct health_facts {
 	int failure_pid;
 	uint64_t failure_age_ms;
 	uint64_t failure_duration_ms;
-	uint32_t live;
+	uint32_t live;             /* of those, max_connections is about all but the held ones */
 	uint32_t max_connections;
 	uint32_t queue_limit;
 	uint32_t n_working;
@@ -96,6 +96,12 @@ struct health {
 
 /* So many commands that ended badly, one after the other, make a service that is not well. */
 enum { HEALTH_FAILURES = 3 };
+
+/* Connections that count for max_connections. */
+static inline uint32_t health_n_admitted(const struct health_facts *facts)
+{
+	return facts->live > facts->held ? facts->live - facts->held : 0;
+}
 
 /* The key by which every new client is refused at the moment; NULL: none does so. */
 const char *health_refusing_key(const struct health_facts *facts);

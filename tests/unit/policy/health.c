@@ -54,6 +54,28 @@ Test(health, a_worker_that_was_killed_by_a_limit_names_the_key)
 	cr_expect_str_eq(health_format_end(text, 3 << 8, 40, KILLED_BY_OTHERS), "exited 3 after 40ms");
 }
 
+Test(health, who_is_held_for_a_limit_of_his_source_takes_no_place_and_is_told_of)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.live = 7,
+		.held = 3,
+		.max_connections = 5,
+		.refuses = true,
+	};
+	struct health health = judge(&facts);
+	cr_expect(health.is_healthy);
+	cr_assert_eq(health.n_lines, 2);
+	cr_expect_str_eq(
+		health.lines[0], "4 of 5 connections are in use: raise max_connections before new clients are refused");
+	cr_expect(strstr(health.lines[1], "3 connections are held back by max_per_source or rate_per_source"));
+	facts.live = 8;
+	health = judge(&facts);
+	cr_expect_not(health.is_healthy);
+	cr_expect(strstr(health.lines[1], "5 of 5 connections are in use"), "%s", health.lines[1]);
+}
+
 Test(health, a_death_that_a_sandbox_may_be_the_cause_of_names_the_keys_that_widen_it)
 {
 	struct health_facts facts = {
