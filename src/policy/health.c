@@ -338,9 +338,19 @@ static void say_what_helps_the_stuck(struct health *health, const struct health_
 		say(health, "one more worker is started while connections wait");
 }
 
+/* So long a client may wait for a worker. */
+enum { STUCK_MS = 2000 };
+
 static bool has_been_stuck(const struct health_facts *facts)
 {
-	return facts->waiting && facts->oldest_waiting_ms > 2000;
+	return facts->waiting && facts->oldest_waiting_ms > STUCK_MS;
+}
+
+/* At least. */
+static void note_illness(struct health *health, uint64_t ms)
+{
+	if (ms > health->ill_ms)
+		health->ill_ms = ms;
 }
 
 static bool say_reload_failure(struct health *health, const struct health_facts *facts)
@@ -371,8 +381,13 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 	}
 	if (say_reload_failure(health, facts))
 		is_ill = true;
-	if (say_failing_commands(health, facts) || say_exhausted(health, facts))
+	if (say_failing_commands(health, facts)) {
+		note_illness(health, facts->failure_age_ms);
 		is_ill = true;
+	} else if (say_exhausted(health, facts)) {
+		note_illness(health, pause_reason(facts->paused) ? facts->paused_ms : 0);
+		is_ill = true;
+	}
 	if (!is_ill && has_been_stuck(facts)) {
 		char age[TEXT_DURATION_SIZE];
 		say(health, "%u connection%s for a worker, the oldest for %s", facts->waiting,
@@ -382,6 +397,7 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		if (!facts->runs_commands)
 			say_last_words(health, facts);
 		say_what_helps_the_stuck(health, facts);
+		note_illness(health, facts->oldest_waiting_ms - STUCK_MS);
 		is_ill = true;
 	}
 	if (!is_ill && facts->state == STATE_PAUSED)

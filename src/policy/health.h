@@ -90,6 +90,7 @@ enum { HEALTH_LINES = 6, HEALTH_LINE_SIZE = 256 };
 struct health {
 	enum service_state state; /* as shown: DEGRADED where the table of states cannot know it */
 	bool is_healthy;
+	uint64_t ill_ms; /* for so long it is not, as far as that is known; only of running ones */
 	size_t n_lines;
 	char lines[HEALTH_LINES][HEALTH_LINE_SIZE];
 };

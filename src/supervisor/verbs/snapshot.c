@@ -9,6 +9,7 @@
 #include "supervisor/log/capture.h"
 #include "supervisor/service/command_line.h"
 #include "supervisor/service/service.h"
+#include "supervisor/service/standing_watch.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/named.h"
 #include "supervisor/verbs/snapshot_limits.h"
@@ -155,18 +156,18 @@ static void add_score(const struct service *service, json_t *object, uint64_t no
 	add_count(object, "uncovered", score_get(score->uncovered));
 }
 
-static json_t *describe_service(const struct service *service)
+static json_t *describe_service(struct service *service)
 {
 	const struct service_config *config = service->config;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t now_ms = now_ns / 1000000;
 	struct health health;
-	service_judge(service, &health);
+	standing_watch_judge(service, &health);
 	json_t *object = json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}",
 		"name", config->name, "description", string_or_null(config->description), "type",
 		service_type_name(config->type), "state", service_state_name(health.state),
 		"healthy", health.is_healthy, "wanted", service->is_wanted, "since_ms",
-		(json_int_t)(now_ms - service->state_since_ms), "listen", listen_texts(service),
+		(json_int_t)(now_ms - service->standing.since_ms), "listen", listen_texts(service),
 		"workers", used(service->n_working, config->supervision->workers_max),
 		"explanation", snapshot_lines(&health), "last_words", last_words(service));
 	if (!object)

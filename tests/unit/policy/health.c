@@ -351,3 +351,17 @@ Test(status, names_signals)
 	cr_expect_str_eq(health_format_status(text, SIGSEGV | 0x80), "killed by SIGSEGV (core dumped)");
 	cr_expect_str_eq(health_format_status(text, 0), "exited 0");
 }
+
+Test(health, of_one_that_runs_it_is_known_since_when_it_is_ill)
+{
+	struct health_facts waiting = { .state = STATE_UP, .waiting = 1, .oldest_waiting_ms = 7000, .command = "x" };
+	cr_expect_eq(judge(&waiting).ill_ms, 5000, "two seconds are no illness");
+	struct health_facts full = { .state = STATE_UP, .paused = SCORE_PAUSED_FULL, .paused_ms = 300, .live = 1,
+		.max_connections = 1 };
+	cr_expect_eq(judge(&full).ill_ms, 300);
+	struct health_facts failing = { .state = STATE_UP, .failure_kind = SCORE_FAILURE_STATUS,
+		.failures_in_row = HEALTH_FAILURES, .failure_age_ms = 40, .runs_commands = true, .command = "x" };
+	cr_expect_eq(judge(&failing).ill_ms, 40);
+	struct health_facts well = { .state = STATE_UP };
+	cr_expect_eq(judge(&well).ill_ms, 0);
+}
