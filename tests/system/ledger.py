@@ -1,5 +1,6 @@
 """The ledger from the kernel: counters and lines are the truth, whoever serves and however it ends."""
 import collections
+import errno
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import socket
 import struct
 import threading
 
-from support import LONG, TAKER, Test, free_port, main, wait_until
+from support import BIN, LONG, TAKER, Test, free_port, main, reap_orphans, wait_until
 
 # How many connections the test against the truth makes.
 CONNECTIONS = int(os.environ.get("FDSUP_LEDGER_CONNECTIONS", 2000))
@@ -366,6 +367,28 @@ signal.pause()
         fdsup, _ = self.silent()
         wait_until("it is ready", lambda: "ledger: kernel\n" in fdsup.order("-v", "status"))
         self.assertEqual(fdsup.status()["daemon"]["acceptors"][0]["ledger"], "kernel")
+
+    def test_what_the_kernel_lacks_is_said_and_is_unknown(self):
+        port = free_port()
+        fdsup = self.unstarted('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        errors = os.path.join(fdsup.directory, "errors")
+        with open(errors, "w") as f:
+            f.write("socket %d %d\n" % (errno.EPROTONOSUPPORT, socket.AF_NETLINK))
+        fdsup.prefix = [os.path.join(BIN, "inject"), errors, "socket"]
+        fdsup.start()
+        said = "ledger: reports; missing: the kernel's answers about connections (modules inet_diag and tcp_diag)\n"
+        wait_until("it is ready", lambda: said in fdsup.order("-v", "status"))
+        with self.connect(port) as s:
+            s.sendall(b"hello")
+            self.assertEqual(s.recv(5), b"hello")
+            row, = self.connections(fdsup)
+            self.assertEqual([row[k] for k in ("state", "recv_q", "rtt_us", "idle_ms", "bytes_in", "bytes_out")],
+                             [None] * 6)
+            self.assertEqual(row["stage"], "started")
+            self.assertRegex(fdsup.order("connections"), r"\ntcp +- +- +127\.0\.0\.1:%d +\S+ +- +cat " % port)
+        fdsup.wait_status("cat", lambda s: s["served"] == 1 and s["connections"]["used"] == 0, "its end")
+        fdsup.stop()
+        reap_orphans()  # who answered for the kernel ends after the last that it answered for
 
     def test_without_the_kernel_reports_are_all(self):
         port = free_port()
