@@ -220,6 +220,7 @@ static void on_worker_gone(struct acceptor *acceptor, const union control_messag
 	}
 	losses_worker_gone(service, message->process.pid, now_ns);
 	uses_forget(&service->traffic->uses, message->process.pid);
+	vacancies_forget(service, message->process.pid);
 	service_settle(service, now_ns);
 }
 

@@ -8,6 +8,7 @@
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
 #include "acceptor/losses.h"
+#include "acceptor/vacancies.h"
 #include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -194,7 +195,9 @@ static bool apply(struct service *service, const struct report *report, int work
 	struct ledger *ledger = &service->acceptor->ledger;
 	if (report->kind < REPORT_TAKEN || report->pid < 0)
 		return false;
-	/* Free slots decide nothing here, and later kinds are none of our business. */
+	if (report->kind == REPORT_SLOTS && report->status >= 0)
+		vacancies_note(service, worker, report->status, now_ns);
+	/* Later kinds are none of our business. */
 	if (report->kind > REPORT_EXEC_FAILED)
 		return true;
 	uint32_t place = ledger_find(ledger, service->number, report->connection);

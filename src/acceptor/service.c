@@ -336,6 +336,7 @@ static void schedule(struct service *service, uint64_t now_ns)
 	earlier(&due_ns, service->traffic->ask_ns);
 	earlier(&due_ns, service->traffic->copies_ns);
 	earlier(&due_ns, service->traffic->casualties.due_ns);
+	earlier(&due_ns, service->traffic->vacancies.due_ns);
 	earlier(&due_ns, service_log_refused_ns(service));
 	earlier(&due_ns, episodes_check_ns(&service->traffic->episodes));
 	if (due_ns >= service->traffic->timer_ns)
@@ -411,6 +412,8 @@ void service_on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 		look_at_copies(service, now_ns);
 	if (service->traffic->casualties.due_ns <= now_ns)
 		casualties_tell_rest(service);
+	if (service->traffic->vacancies.due_ns <= now_ns)
+		vacancies_tell(service);
 	if (service->traffic->deaf_ns <= now_ns)
 		reports_say_deaf(service);
 	if (service->traffic->ask_ns <= now_ns)

@@ -26,6 +26,7 @@ static const struct traffic none = {
 	.ask_ns = NEVER_NS,
 	.suspects_ns = NEVER_NS,
 	.casualties.due_ns = NEVER_NS,
+	.vacancies.due_ns = NEVER_NS,
 	.deaf_ns = NEVER_NS,
 	.silent_ns = NEVER_NS,
 	.peek_ns = NEVER_NS,
@@ -69,6 +70,7 @@ void traffic_end(struct service *service)
 	copies_close(service);
 	episodes_fini(&traffic->episodes);
 	uses_fini(&traffic->uses);
+	vacancies_fini(&traffic->vacancies);
 	free(traffic);
 	traffic_init(service);
 }

@@ -16,6 +16,7 @@
 #include "acceptor/episode.h"
 #include "acceptor/ledger.h"
 #include "acceptor/uses.h"
+#include "acceptor/vacancies.h"
 #include "wire/control.h"
 
 struct held;
@@ -65,6 +66,7 @@ struct traffic {
 	uint32_t peek_ms;
 	uint32_t n_missing; /* connections that an acceptor before us held, and nobody has handed to us yet */
 	struct uses uses;
+	struct vacancies vacancies;
 
 	/* Saying it once. */
 	struct episodes episodes;

@@ -241,6 +241,13 @@ void worker_on_status(struct worker *worker, const char *text)
 	worker->status = *escaped ? strdup(escaped) : NULL;
 }
 
+void worker_on_slots(struct worker *worker, uint32_t n)
+{
+	worker->has_slots = true;
+	worker->n_slots = n;
+	keeper_touch(worker->service);
+}
+
 void worker_on_watchdog(struct worker *worker)
 {
 	struct ev_loop *loop = worker->service->supervisor->loop;

@@ -265,10 +265,11 @@ void snapshot_add_workers(const struct service *service, json_t *array)
 	uint64_t now_ms = clock_now_ms();
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
 		json_array_append_new(array,
-			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?}", "service", config->name, "pid",
+			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?, s:o}", "service", config->name, "pid",
 				worker->pid, "state", worker_state_name(worker->state), "generation",
 				worker->generation, "user", account->user ? account->user : "-",
 				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
 				worker->command ? worker->command : command_line_name(config), "status",
-				worker->status));
+				worker->status, "slots",
+				worker->has_slots ? json_integer(worker->n_slots) : json_null()));
 }
