@@ -106,6 +106,7 @@ int start_loop(struct supervisor *supervisor)
 		return -ENOMEM;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log file may be at the limit for files: that is an error, no end */
 	children_init(&supervisor->children, supervisor->loop);
 	supervisor->children.on_orphan = on_orphan;
 	supervisor->children.context = supervisor;

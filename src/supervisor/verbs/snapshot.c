@@ -7,6 +7,7 @@
 #include "net/unix_queue.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/log/capture.h"
+#include "supervisor/log/log_output.h"
 #include "supervisor/service/command_line.h"
 #include "supervisor/service/service.h"
 #include "supervisor/service/standing_watch.h"
@@ -74,11 +75,12 @@ static json_t *acceptors(const struct supervisor *supervisor)
 
 static json_t *describe_daemon(const struct supervisor *supervisor)
 {
-	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:o, s:b, s:o, s:i}", "version", FDSUP_VERSION, "pid",
+	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:s?, s:o, s:b, s:o, s:i}", "version", FDSUP_VERSION, "pid",
 		(int)getpid(), "uptime_ms", (json_int_t)(clock_now_ms() - supervisor->started_ms),
 		"config_file", supervisor->config_path, "loaded_at",
 		(json_int_t)supervisor->loaded_wall_ms, "reload_error",
-		string_or_null(supervisor->reload_error), "acceptors", acceptors(supervisor),
+		string_or_null(supervisor->reload_error), "log_trouble", log_output_trouble(), "acceptors",
+		acceptors(supervisor),
 		"stopping", supervisor->is_stopping, "taken_over_at",
 		supervisor->taken_over_wall_ms ? json_integer((json_int_t)supervisor->taken_over_wall_ms)
 					       : json_null(),
