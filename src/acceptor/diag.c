@@ -87,7 +87,6 @@ static bool read_facts(const struct nlmsghdr *header, struct diag_facts *ret)
 			message->id.idiag_dport),
 		.state = message->idiag_state,
 		.has_owner = message->idiag_inode != 0,
-		.inode = message->idiag_inode,
 		.recv_q = message->idiag_rqueue,
 		.send_q = message->idiag_wqueue,
 	};
@@ -262,6 +261,8 @@ int diag_look_up(int query, uint64_t cookie, const struct endpoint *local,
 		return r;
 	if (facts.cookie != cookie)
 		return -EBADMSG;
+	if (!facts.has_info)
+		return -ENOENT;
 	*ret = facts;
 	return 0;
 }
@@ -273,7 +274,7 @@ static void read_look_up(const struct nlmsghdr *header, struct diag_look_up look
 	if (header->nlmsg_seq >= n || !read_facts(header, &facts))
 		return;
 	struct diag_look_up *look_up = &look_ups[header->nlmsg_seq];
-	look_up->lives = facts.cookie == look_up->cookie;
+	look_up->lives = facts.cookie == look_up->cookie && facts.has_info;
 	look_up->facts = facts;
 }
 

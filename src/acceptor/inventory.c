@@ -8,7 +8,6 @@
 #include "acceptor/following.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
-#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -77,6 +76,8 @@ static void on_living(void *context, const struct diag_facts *facts)
 	struct following *following = context;
 	struct ledger *ledger = &following->acceptor->ledger;
 	uint32_t place = ledger_find_id(ledger, facts->cookie);
+	if (!facts->has_info)
+		return;
 	if (!place)
 		enter_unknown(following, facts);
 	for (; place; place = ledger_find_same(ledger, place))
@@ -86,9 +87,16 @@ static void on_living(void *context, const struct diag_facts *facts)
 /* All that lives has been seen: the rest has ended while no acceptor looked. */
 static void settle_unknown(struct service *service, uint64_t now_ns)
 {
+	uint32_t n = service->admission.unknown, n_alive = service->n_unknown_alive;
 	if (!accepting_is_followed(service))
 		return;
-	unknowns_settle(service, service->n_unknown_alive, now_ns);
+	if (n_alive > n)
+		n_alive = n;
+	score_add(service->score->served, n - n_alive);
+	admission_set_unknown(&service->admission, n_alive);
+	if (!n_alive)
+		service->unknown_ns = NEVER_NS;
+	service->is_unknown_due = false;
 	service_settle(service, now_ns);
 }
 
@@ -188,11 +196,7 @@ static void on_inventory(struct ev_loop *loop, ev_timer *timer, int revents)
 		take_step(following);
 		return;
 	}
-	/* What is still on its way to us must not be taken for somebody's. */
-	if (heir_is_waiting(&following->acceptor->heir))
-		inventory_want(following);
-	else
-		begin(following);
+	begin(following);
 }
 
 void inventory_init(struct following *following)
