@@ -16,6 +16,7 @@
 #include "acceptor/listing.h"
 #include "acceptor/logbuffer.h"
 #include "acceptor/losses.h"
+#include "acceptor/options.h"
 #include "acceptor/service.h"
 #include "base/clock.h"
 #include "base/fd.h"
@@ -274,7 +275,7 @@ static uint32_t max_copies(void)
 }
 
 /* Once in the life of an acceptor, and what it lacks is for `fdsupctl status -v` to say. */
-static void open_ledger(struct acceptor *acceptor, int notices_given)
+static void open_ledger(struct acceptor *acceptor, int notices_given, uint32_t max_notices)
 {
 	fd_auto int notices_fd = notices_given;
 	uint32_t parts = 0;
@@ -286,19 +287,18 @@ static void open_ledger(struct acceptor *acceptor, int notices_given)
 		log_debug("the kernel does not answer questions about connections: %s", strerror(-r));
 	/* A kernel that cannot be asked has no notices either: both are of the module tcp_diag. */
 	if (r == 0 && notices_fd >= 0)
-		acceptor->following = following_open(acceptor, fd_take(&notices_fd));
+		acceptor->following = following_open(acceptor, fd_take(&notices_fd), max_notices);
 	if (acceptor->following)
 		parts |= SCORE_LEDGER_NOTICES;
 	score_set(acceptor->board->head.ledger_parts, parts);
 }
 
-static int start(
-	struct acceptor *acceptor, int control_fd, int scoreboard_given, int notices_given)
+static int start(struct acceptor *acceptor, const struct options *options)
 {
-	fd_auto int notices_fd = notices_given;
-	fd_auto int scoreboard_fd = scoreboard_given;
+	fd_auto int notices_fd = options->notices_fd;
+	fd_auto int scoreboard_fd = options->scoreboard_fd;
 	unsigned long limit_before;
-	channel_init(&acceptor->control, control_fd);
+	channel_init(&acceptor->control, options->control_fd);
 	int r = scoreboard_map(scoreboard_fd, &acceptor->board);
 	if (r < 0) {
 		log_error("descriptor %d is no scoreboard: %s", scoreboard_fd, strerror(-r));
@@ -320,7 +320,7 @@ static int start(
 		return EX_OSERR;
 	}
 	acceptor->queue_unit = (unsigned)r;
-	open_ledger(acceptor, fd_take(&notices_fd));
+	open_ledger(acceptor, fd_take(&notices_fd), (uint32_t)options->max_notices);
 	lapse_open(acceptor);
 	acceptor_open_reserve(acceptor);
 	start_watchers(acceptor);
@@ -371,7 +371,7 @@ static void finish(struct acceptor *acceptor)
 	logbuffer_flush();
 }
 
-int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd)
+int acceptor_run(const struct options *options)
 {
 	struct acceptor acceptor = {
 		.control = CHANNEL_INIT, .reserve_fds = { -1, -1, -1 }, .zone = { .n = 1 },
@@ -379,7 +379,7 @@ int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd)
 	};
 	guard_start(&acceptor.guard);
 	logbuffer_open(STDERR_FILENO);
-	acceptor.exit_status = start(&acceptor, control_fd, scoreboard_fd, notices_fd);
+	acceptor.exit_status = start(&acceptor, options);
 	if (acceptor.exit_status < 0)
 		ev_run(acceptor.loop, 0);
 	finish(&acceptor);

@@ -26,6 +26,8 @@
 #include "wire/control.h"
 #include "wire/scoreboard.h"
 
+struct options;
+
 struct following;
 struct listing;
 struct service;
@@ -71,11 +73,8 @@ struct acceptor {
 	int reserve_fds[CONTROL_FDS_MAX]; /* given up while messages are received */
 };
 
-/*
- * Serves until the supervisor is gone; returns the exit status. Takes all descriptors. `notices_fd`:
- * of the kernel, of connections that ended (following.h); -1: there is none.
- */
-int acceptor_run(int control_fd, int scoreboard_fd, int notices_fd);
+/* Serves until the supervisor is gone; returns the exit status. Takes all descriptors. */
+int acceptor_run(const struct options *options);
 
 /* accept(2) failed for lack of something: all listeners rest for a second. */
 void acceptor_rest(struct acceptor *acceptor, int error);

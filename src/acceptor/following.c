@@ -15,21 +15,18 @@
 #include "base/fd.h"
 
 /* How many times notices are read in one turn of the loop. */
-enum { READS_AT_ONCE = 32, GONE_SMALLEST = 64 };
+enum { READS_AT_ONCE = 32 };
 
 /* More ports than this are no services of ours but what programs send us: all may pass. */
 enum { PORTS_MAX = 1024 };
 
-static const uint64_t patience_ns = 1000000000;
+static const uint64_t patience_ns = 1000000000, patience_unheard_ns = 100000000;
 
 /*
  * An end that nobody waits for may wait for others. To be woken for each one of them costs more
  * than all that is done with it. Near a limit the next client may have to wait for it.
  */
 static const double GATHERING_S = 0.005, GATHERING_NEAR_LIMIT_S = 0.001;
-
-/* So near is one where so many more would reach it. */
-enum { NEAR_LIMIT = 32 };
 
 static struct service *service_of(struct following *following, const struct ledger_entry *entry)
 {
@@ -38,11 +35,16 @@ static struct service *service_of(struct following *following, const struct ledg
 
 /* ---- the end of a connection ----------------------------------------------------------------- */
 
+static uint64_t earlier(uint64_t due_ns, const struct due_item *item)
+{
+	return item && item->due_ns < due_ns ? item->due_ns : due_ns;
+}
+
 void following_set_timer(struct following *following, uint64_t now_ns)
 {
 	uint64_t due_ns = farewell_due_ns(following->farewells);
-	if (following->n_gone && following->gone[following->first_gone].due_ns < due_ns)
-		due_ns = following->gone[following->first_gone].due_ns;
+	due_ns = earlier(due_ns, due_ring_first(&following->gone));
+	due_ns = earlier(due_ns, due_ring_first(&following->gone_unheard));
 	if (due_ns == NEVER_NS || ev_is_active(&following->timer))
 		return;
 	ev_timer_set(&following->timer, due_ns > now_ns ? (double)(due_ns - now_ns) / 1e9 : 0, 0);
@@ -72,7 +74,7 @@ static void settle_later(struct following *following, struct service *service)
 	following->first_unsettled = service;
 }
 
-static void settle_all(struct following *following, uint64_t now_ns)
+void following_settle(struct following *following, uint64_t now_ns)
 {
 	struct service *service;
 	while ((service = following->first_unsettled)) {
@@ -93,45 +95,30 @@ static void end_entry(struct following *following, uint32_t place, uint64_t now_
 	settle_later(following, service);
 }
 
-static int enlarge_ring(struct following *following)
-{
-	uint32_t before = following->gone_capacity;
-	uint32_t capacity = before ? before * 2 : GONE_SMALLEST;
-	struct following_gone *gone = malloc(capacity * sizeof *gone);
-	if (!gone)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < following->n_gone; i++)
-		gone[i] = following->gone[(following->first_gone + i) % before];
-	free(following->gone);
-	following->gone = gone;
-	following->gone_capacity = capacity;
-	following->first_gone = 0;
-	return 0;
-}
-
+/* Who has never said a word gets less time for the first one. */
 static void await_report(struct following *following, uint32_t place, uint64_t now_ns)
 {
-	if (following->n_gone == following->gone_capacity && enlarge_ring(following) < 0) {
-		end_entry(following, place, now_ns);
-		return;
-	}
-	uint32_t at = (following->first_gone + following->n_gone++) % following->gone_capacity;
-	following->gone[at] = (struct following_gone){
-		.id = ledger_at(&following->acceptor->ledger, place)->id,
-		.due_ns = now_ns + patience_ns,
+	const struct ledger_entry *entry = ledger_at(&following->acceptor->ledger, place);
+	const struct service *service = service_of(following, entry);
+	bool is_unheard = service->may_be_silent && !service->has_reports;
+	const struct due_item item = {
+		.id = entry->id,
+		.due_ns = now_ns + (is_unheard ? patience_unheard_ns : patience_ns),
 		.place = place,
 	};
+	if (due_ring_push(is_unheard ? &following->gone_unheard : &following->gone, &item) < 0)
+		end_entry(following, place, now_ns);
 }
 
-static void take_end(struct following *following, uint32_t place, const struct diag_facts *facts,
-	uint64_t now_ns)
+void following_note_gone(struct following *following, uint32_t place,
+	const struct diag_facts *facts, uint64_t now_ns)
 {
 	struct ledger_entry *entry = ledger_at(&following->acceptor->ledger, place);
 	const struct service *service = service_of(following, entry);
 	if (entry->is_gone || entry->state == LEDGER_HELD)
 		return;
 	following->is_awaited |= service->paused || service->first_held;
-	following->is_near_limit |= !admission_has_room(&service->admission, NEAR_LIMIT);
+	following->is_near_limit |= !admission_has_room(&service->admission, FOLLOWING_NEAR_LIMIT);
 	entry->is_gone = true;
 	entry->gone_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
 	/* A connection that was reset by us has lost its counters: what was known before stays. */
@@ -152,8 +139,8 @@ static void take_end(struct following *following, uint32_t place, const struct d
 void following_entry_gone(struct following *following, uint32_t place,
 	const struct diag_facts *facts, uint64_t now_ns)
 {
-	take_end(following, place, facts, now_ns);
-	settle_all(following, now_ns);
+	following_note_gone(following, place, facts, now_ns);
+	following_settle(following, now_ns);
 }
 
 static void on_notice(void *context, const struct diag_facts *facts)
@@ -165,16 +152,28 @@ static void on_notice(void *context, const struct diag_facts *facts)
 		farewell_complete(following->farewells, facts);
 	while (place) {
 		uint32_t next = ledger_find_same(ledger, place);
-		take_end(following, place, facts, following->now_ns);
+		following_note_gone(following, place, facts, following->now_ns);
 		place = next;
 	}
 }
 
 /* A worker that died is the business of losses.c, which is told of it or knows already. */
-static bool is_to_end(const struct following_gone *gone, const struct ledger_entry *entry)
+static bool is_to_end(const struct due_item *gone, const struct ledger_entry *entry)
 {
 	return entry->is_used && entry->id == gone->id && entry->is_gone &&
 	       entry->state != LEDGER_STARTED && !entry->suspicion;
+}
+
+static void end_those_due(struct following *following, struct due_ring *ring, uint64_t now_ns)
+{
+	struct ledger *ledger = &following->acceptor->ledger;
+	const struct due_item *first;
+	while ((first = due_ring_first(ring)) && first->due_ns <= now_ns) {
+		struct due_item gone = *first;
+		due_ring_drop_first(ring);
+		if (gone.place < ledger->capacity && is_to_end(&gone, ledger_at(ledger, gone.place)))
+			end_entry(following, gone.place, now_ns);
+	}
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
@@ -182,16 +181,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 	(void)loop;
 	(void)revents;
 	struct following *following = timer->data;
-	struct ledger *ledger = &following->acceptor->ledger;
 	uint64_t now_ns = clock_now_ns();
-	while (following->n_gone && following->gone[following->first_gone].due_ns <= now_ns) {
-		struct following_gone gone = following->gone[following->first_gone];
-		following->first_gone = (following->first_gone + 1) % following->gone_capacity;
-		following->n_gone--;
-		if (gone.place < ledger->capacity && is_to_end(&gone, ledger_at(ledger, gone.place)))
-			end_entry(following, gone.place, now_ns);
-	}
-	settle_all(following, now_ns);
+	end_those_due(following, &following->gone_unheard, now_ns);
+	end_those_due(following, &following->gone, now_ns);
+	following_settle(following, now_ns);
 	farewell_expire(following->farewells, following->query_fd, now_ns);
 	following_set_timer(following, now_ns);
 }
@@ -208,7 +201,7 @@ static bool read_notices(struct following *following, int n_reads)
 	}
 	if (r < 0 && r != -EAGAIN)
 		inventory_want(following);
-	settle_all(following, following->now_ns);
+	following_settle(following, following->now_ns);
 	following_set_timer(following, following->now_ns);
 	return has_some;
 }
@@ -290,22 +283,33 @@ static void learn_port(struct following *following, uint16_t port)
 	attach_filter(following);
 }
 
-void following_expect(struct acceptor *acceptor, struct ledger_entry *like)
+/* Whether it will be followed; then its port is one of those whose notices are let through. */
+static bool expect(struct following *following, const struct ledger_entry *like)
 {
-	struct following *following = acceptor->following;
 	bool is_ip = like->local.family == AF_INET || like->local.family == AF_INET6;
 	if (!following || !is_ip || like->is_foreign)
-		return;
-	like->is_followed = true;
+		return false;
 	if (!portset_has(&following->ports, like->local.port))
 		learn_port(following, like->local.port);
+	return true;
+}
+
+uint32_t following_add(struct service *service, struct ledger_entry *like, uint64_t now_ns)
+{
+	struct acceptor *acceptor = service->acceptor;
+	like->is_followed = expect(acceptor->following, like);
+	uint32_t place = ledger_add(&acceptor->ledger, &service->account, like);
+	if (place && like->is_followed)
+		lookout_add(acceptor->following, service, place, now_ns);
+	return place;
 }
 
 void following_say_end(struct service *service, const struct ledger_entry *entry,
 	const struct ending *ending, uint64_t now_ns)
 {
 	struct following *following = service->acceptor->following;
-	farewell_say(following ? following->farewells : NULL, service, entry, ending, now_ns);
+	bool is_told = following && following->lookout.is_told;
+	farewell_say(is_told ? following->farewells : NULL, service, entry, ending, now_ns);
 	if (following)
 		following_set_timer(following, now_ns);
 }
@@ -327,7 +331,7 @@ void following_check(struct acceptor *acceptor)
 
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
-struct following *following_open(struct acceptor *acceptor, int notices_given)
+struct following *following_open(struct acceptor *acceptor, int notices_given, uint32_t max_notices)
 {
 	fd_auto int notices_fd = notices_given;
 	struct following *following = calloc(1, sizeof *following);
@@ -344,6 +348,7 @@ struct following *following_open(struct acceptor *acceptor, int notices_given)
 	ev_init(&following->timer, on_timer);
 	ev_init(&following->gathering, on_gathered);
 	inventory_init(following);
+	lookout_init(following, max_notices);
 	following->notices.data = following->timer.data = following->gathering.data = following;
 	/* What the kernel says of an end is known before what the worker says of it. */
 	ev_set_priority(&following->notices, 1);
@@ -358,12 +363,14 @@ void following_close(struct following *following)
 		return;
 	struct ev_loop *loop = following->acceptor->loop;
 	farewells_destroy(following->farewells);
+	lookout_close(following);
 	ev_io_stop(loop, &following->notices);
 	ev_timer_stop(loop, &following->timer);
 	ev_timer_stop(loop, &following->gathering);
 	ev_timer_stop(loop, &following->inventory);
 	fd_close(&following->notices.fd);
 	fd_close(&following->query_fd);
-	free(following->gone);
+	due_ring_clear(&following->gone);
+	due_ring_clear(&following->gone_unheard);
 	free(following);
 }

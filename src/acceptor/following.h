@@ -6,7 +6,7 @@
  * not at all while a process keeps it. So for a worker that reports nothing the notice is the end.
  * One that reports has the first word: for a command its end is the end of the connection, and the
  * notice adds what the kernel has counted (farewell.h); a worker that has said that it took a
- * connection, and says no more, has a second to do so.
+ * connection, and says no more, has a second to do so, and one that has never said anything a tenth.
  *
  * Notices may be lost, in a rush or with an acceptor. Then an inventory of what lives makes the
  * ledger true again (inventory.h).
@@ -20,6 +20,7 @@
 
 #include "acceptor/diag.h"
 #include "acceptor/ledger.h"
+#include "acceptor/lookout.h"
 #include "acceptor/portfilter.h"
 #include "acceptor/survey.h"
 
@@ -27,13 +28,6 @@ struct acceptor;
 struct ending;
 struct farewells;
 struct service;
-
-/* An entry whose end the kernel has told, waiting for what its worker says. */
-struct following_gone {
-	uint64_t id;
-	uint64_t due_ns;
-	uint32_t place;
-};
 
 struct following {
 	struct acceptor *acceptor;
@@ -45,8 +39,8 @@ struct following {
 	bool is_near_limit; /* or somebody soon might wait for it */
 	int query_fd;   /* for exact look-ups; -1: the kernel does not answer */
 	ev_timer timer; /* the first of those that are gone is due */
-	struct following_gone *gone; /* a ring, in the order of their times */
-	uint32_t first_gone, n_gone, gone_capacity;
+	/* Whose end the kernel has told, waiting for what its worker says; of one that never spoke, too. */
+	struct due_ring gone, gone_unheard;
 	struct farewells *farewells;
 
 	struct portset ports; /* that the filter lets through */
@@ -61,17 +55,22 @@ struct following {
 	uint8_t generation;
 	bool is_wanted; /* one more, from the beginning */
 	bool has_complained;
+
+	struct lookout lookout;
 };
 
+/* A service or a source is near a limit where so many more would reach it. */
+enum { FOLLOWING_NEAR_LIMIT = 32 };
+
 /*
- * Takes the socket for notices, subscribed, from the supervisor. NULL: out of memory, or the kernel
+ * Takes the socket for notices, subscribed, from the supervisor; `max_notices`: policy/attention.h. NULL: out of memory, or the kernel
  * says nothing, which is logged.
  */
-struct following *following_open(struct acceptor *acceptor, int notices_fd);
+struct following *following_open(struct acceptor *acceptor, int notices_fd, uint32_t max_notices);
 void following_close(struct following *following);
 
-/* Before an entry is added: decides whether it will be followed. */
-void following_expect(struct acceptor *acceptor, struct ledger_entry *like);
+/* Adds an entry to the ledger and decides whether it will be followed. LEDGER_NOWHERE as ledger_add. */
+uint32_t following_add(struct service *service, struct ledger_entry *like, uint64_t now_ns);
 
 /* The service is no more: what is to be said of its connections is said. */
 void following_forget(struct service *service);
@@ -98,7 +97,15 @@ bool following_end(struct service *service, uint32_t place, uint64_t now_ns);
 /* Notices may have been missed. */
 void following_check(struct acceptor *acceptor);
 
-/* It has ended, as the kernel tells; `facts` is NULL where only that is known. */
+/*
+ * It has ended, as the kernel tells; `facts` is NULL where only that is known. Whoever notes several
+ * settles their services afterwards.
+ */
+void following_note_gone(struct following *following, uint32_t place,
+	const struct diag_facts *facts, uint64_t now_ns);
+void following_settle(struct following *following, uint64_t now_ns);
+
+/* Both, for one. */
 void following_entry_gone(struct following *following, uint32_t place,
 	const struct diag_facts *facts, uint64_t now_ns);
 

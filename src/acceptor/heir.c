@@ -11,7 +11,6 @@
 #include "acceptor/redelivery.h"
 #include "acceptor/service.h"
 #include "acceptor/service_log.h"
-#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -49,22 +48,6 @@ static struct ledger_entry describe(const struct service *service, const struct 
 	};
 }
 
-/*
- * The acceptor that took it may have died before it counted it. False: it has been counted as ended, too,
- * since it comes late.
- */
-static bool identify(struct service *service, const struct legacy *legacy)
-{
-	const struct estate_message *message = &legacy->message;
-	if (!message->is_uncounted)
-		return unknowns_identify(service, message->state != ESTATE_SENT);
-	/* As when it is accepted. */
-	score_add(service->score->accepted, 1);
-	traces_set_counted(service->acceptor->guard.traces, legacy->fd);
-	score_count_rate(service->score, clock_now_ns());
-	return true;
-}
-
 static void give_up(struct service *service, const struct legacy *legacy)
 {
 	const struct ledger_entry like = describe(service, legacy);
@@ -74,7 +57,7 @@ static void give_up(struct service *service, const struct legacy *legacy)
 		service_name(service),
 		endpoint_format_client(peer, &like.peer, service_log_address(service)),
 		(unsigned long long)like.id, ESTATE_DEATHS_MAX);
-	identify(service, legacy);
+	service->n_missing -= service->n_missing > 0;
 	score_add(service->score->lost, 1);
 }
 
@@ -91,13 +74,16 @@ static uint32_t keep_copy(
 	if (!service->redelivers || acceptor->n_copies >= acceptor->n_copies_max)
 		return LEDGER_NOWHERE;
 	like.source = admission_source(admission, &like.peer, now_ns);
-	following_expect(acceptor, &like);
-	like.is_counted = !identify(service, legacy);
-	uint32_t place = ledger_add(&acceptor->ledger, &service->traffic->account, &like);
+	uint32_t place = following_add(service, &like, now_ns);
 	if (!place)
 		return LEDGER_NOWHERE;
 	admission_adopt(admission, like.source);
-	ledger_wait_first(&acceptor->ledger, &service->traffic->account, place);
+	/* It was counted among those that were held if it was to be handed off once more. */
+	if (legacy->message.state == ESTATE_DUE && service->n_missing)
+		service->n_missing--;
+	else if (admission->unknown)
+		admission_set_unknown(admission, admission->unknown - 1);
+	ledger_wait_first(&acceptor->ledger, &service->account, place);
 	copies_take_over(service, legacy->message.slot, place, &legacy->fd, view);
 	copies_find(service, place)->n_deaths = legacy->message.n_workers;
 	return place;
@@ -106,7 +92,7 @@ static uint32_t keep_copy(
 static void resume(struct service *service, struct legacy *legacy, bool is_admitted, uint64_t now_ns)
 {
 	struct ledger_entry like = describe(service, legacy);
-	like.is_counted = !identify(service, legacy);
+	service->n_missing -= service->n_missing > 0;
 	traces_set(service->acceptor->guard.traces, legacy->fd, ESTATE_ARRIVED);
 	delivery_resume(service, fd_take(&legacy->fd), &like, is_admitted, now_ns);
 }
@@ -147,9 +133,6 @@ static void use_one(struct acceptor *acceptor, struct legacy *legacy, uint64_t n
 	if (!service)
 		log_notice("connection %016llx was accepted for a service that is no more: it is closed",
 			(unsigned long long)message->id);
-	else if (!traffic_take(service))
-		log_error("%s: connection %016llx is closed: out of memory", service_name(service),
-			(unsigned long long)message->id);
 	else if (!ledger_find(&acceptor->ledger, service->number, message->id))
 		use(service, legacy, now_ns);
 	fd_close(&legacy->fd);
@@ -175,7 +158,7 @@ static int compare(const void *left, const void *right)
 	return (a->accepted_ns > b->accepted_ns) - (a->accepted_ns < b->accepted_ns);
 }
 
-static void settle(struct acceptor *acceptor, bool is_complete)
+static void settle(struct acceptor *acceptor)
 {
 	struct heir *heir = &acceptor->heir;
 	uint64_t now_ns = clock_now_ns();
@@ -191,8 +174,7 @@ static void settle(struct acceptor *acceptor, bool is_complete)
 	heir->is_settled = true;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++)
 		if (acceptor->services[row])
-			service_settle_estate(
-				acceptor->services[row], is_complete && !heir->has_dropped, is_late, now_ns);
+			service_settle_estate(acceptor->services[row], is_late, now_ns);
 }
 
 /* Until it is its turn it is our guard's business, too. */
@@ -211,7 +193,6 @@ static void write_down(struct acceptor *acceptor, int fd, const struct estate_me
 		.state = state == ESTATE_ARRIVED ? ESTATE_HELD : state == ESTATE_SENDING ? ESTATE_DUE : state,
 		.n_acceptors = message->n_acceptors,
 		.n_workers = message->n_workers,
-		.is_uncounted = message->is_uncounted,
 	};
 	traces_begin(traces, fd, &trace);
 	if (traces && (int32_t)(message->order - traces->order) >= 0)
@@ -235,13 +216,11 @@ static void gather(struct acceptor *acceptor, const struct estate_message *messa
 {
 	struct heir *heir = &acceptor->heir;
 	fd_auto int fd = fd_given;
-	bool is_usable = fd >= 0 && message->version == ESTATE_VERSION && make_room(heir);
-	if (!is_usable) {
-		heir->has_dropped = true;
+	if (fd < 0 || message->version != ESTATE_VERSION)
 		return;
-	}
 	write_down(acceptor, fd, message);
-	heir->items[heir->n++] = (struct legacy){ *message, fd_take(&fd) };
+	if (make_room(heir))
+		heir->items[heir->n++] = (struct legacy){ *message, fd_take(&fd) };
 }
 
 /* 1: go on. */
@@ -280,7 +259,7 @@ static int receive_some(struct acceptor *acceptor)
 	acceptor_open_reserve(acceptor);
 	/* Whoever comes after an end is late. */
 	if (is_end || (acceptor->heir.is_settled && acceptor->heir.n))
-		settle(acceptor, is_end);
+		settle(acceptor);
 	return r;
 }
 
@@ -295,7 +274,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)loop, (void)revents;
-	settle(timer->data, false);
+	settle(timer->data);
 }
 
 void heir_init(struct acceptor *acceptor)
@@ -312,8 +291,8 @@ static bool is_expecting(const struct acceptor *acceptor)
 	bool is_expecting = false;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
 		const struct service *service = acceptor->services[row];
-		is_expecting |= service && (service->traffic->n_missing || service->admission.unknown ||
-						   service->traffic->copies->n_inherited);
+		is_expecting |= service && (service->n_missing || service->admission.unknown ||
+						   service->copies->n_inherited);
 	}
 	return is_expecting;
 }
@@ -322,7 +301,7 @@ void heir_open(struct acceptor *acceptor, int in_fd)
 {
 	struct heir *heir = &acceptor->heir;
 	if (in_fd < 0) {
-		settle(acceptor, false);
+		settle(acceptor);
 		return;
 	}
 	ev_io_stop(acceptor->loop, &heir->in);
@@ -339,7 +318,7 @@ void heir_open(struct acceptor *acceptor, int in_fd)
 	if (is_expecting(acceptor))
 		ev_timer_start(acceptor->loop, &heir->timer);
 	else
-		settle(acceptor, false);
+		settle(acceptor);
 }
 
 void heir_give_way(struct acceptor *acceptor)

@@ -13,7 +13,6 @@ int main(int argc, char *argv[])
 	if (status >= 0)
 		return status;
 	if (options.control_fd >= 0)
-		return acceptor_run(
-			options.control_fd, options.scoreboard_fd, options.notices_fd);
+		return acceptor_run(&options);
 	return byhand_run(&options);
 }

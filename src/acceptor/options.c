@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-enum { BACKLOG_DEFAULT = 4096, BACKLOG_MAX = 1 << 20 };
+enum { BACKLOG_DEFAULT = 4096, BACKLOG_MAX = 1 << 20, NOTICES_MAX = 1000000 };
 
 static const char usage[] = "usage: fdsup-acceptor [OPTION...] ADDRESS PORT SOCKET\n";
 
@@ -26,7 +26,7 @@ static const char help[] =
 	"  -h, --help        this text\n"
 	"  -V, --version     the version\n"
 	"\n"
-	"Under fdsup(8): fdsup-acceptor --control FD --scoreboard FD [--notices FD]\n";
+	"Under fdsup(8): fdsup-acceptor --control FD --scoreboard FD [--notices FD [--max-notices N]]\n";
 
 static int refuse(const char *text, const char *value)
 {
@@ -65,6 +65,10 @@ static int parse_option(struct options *options, int option)
 		return parse_descriptor(optarg, &options->notices_fd)
 			       ? -1
 			       : refuse("--notices needs an open descriptor, not ", optarg);
+	case 'M':
+		return parse_number(optarg, 0, NOTICES_MAX, &options->max_notices)
+			       ? -1
+			       : refuse("--max-notices needs a number from 0, not ", optarg);
 	case 'b':
 		return parse_number(optarg, 1, BACKLOG_MAX, &options->backlog)
 			       ? -1
@@ -107,6 +111,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 		{ "control", required_argument, NULL, 'C' },
 		{ "scoreboard", required_argument, NULL, 'S' },
 		{ "notices", required_argument, NULL, 'N' },
+		{ "max-notices", required_argument, NULL, 'M' },
 		{ "backlog", required_argument, NULL, 'b' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },

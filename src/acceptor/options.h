@@ -10,6 +10,7 @@ struct options {
 	int control_fd; /* -1: by hand */
 	int scoreboard_fd;
 	int notices_fd; /* -1: none */
+	int max_notices; /* a second; 0: no limit */
 	const char *address;
 	const char *port;
 	const char *worker_socket;

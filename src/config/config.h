@@ -261,6 +261,7 @@ struct config {
 	struct pack *pack; /* as that of a service */
 	char *runtime_dir;
 	uint32_t n_acceptors;
+	uint32_t max_notices; /* 0: no limit */
 	char *acceptor_user;
 	struct account acceptor_account;
 	char *admin_socket; /* absolute path */

@@ -127,6 +127,8 @@ const struct config_key config_keys[] = {
 	  .help = "user of the acceptors when started by root; by default fdsup, else nobody" },
 	{ "ledger", KEY_ENUM, TOP, .default_text = "kernel", GLOBAL(ledger), .names = ledger_names,
 	  .help = "who tells the ends of connections: the kernel, or what workers report alone" },
+	{ "max_notices", KEY_INTEGER, TOP, .default_text = "4000", GLOBAL(max_notices), RANGE(0, 1000000),
+	  .help = "connections a second up to which the kernel tells of each end; it is asked beyond" },
 	{ "admin", KEY_GROUP, TOP, .help = "the socket that fdsupctl talks to" },
 	{ "admin.socket", KEY_SOCKET, TOP, GLOBAL(admin_socket),
 	  .help = "path of the admin socket; by default admin.sock in runtime_dir" },

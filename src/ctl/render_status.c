@@ -109,9 +109,6 @@ static void print_alarms(FILE *out, const json_t *daemon, const struct look *loo
 			"succeeds",
 			text);
 	}
-	const char *log_trouble = reply_text(daemon, "log_trouble");
-	if (log_trouble)
-		look_print_line(out, look, TONE_BAD, "%s", log_trouble);
 	for (size_t i = 0; i < json_array_size(acceptors); i++)
 		if (!json_is_integer(json_object_get(json_array_get(acceptors, i), "pid")))
 			look_print_line(out, look, TONE_BAD,
@@ -149,8 +146,12 @@ static void print_acceptor(
 	const char *ledger = reply_text(acceptor, "ledger");
 	missing = reply_text(acceptor, "ledger_missing");
 	if (ledger)
-		look_print_line(out, look, missing ? TONE_WARNING : TONE_PLAIN, "    ledger: %s%s%s",
-			ledger, missing ? "; missing: " : "", missing ? missing : "");
+		look_print_line(out, look, missing ? TONE_WARNING : TONE_PLAIN, "    ledger: %s%s%s%s",
+			ledger,
+			json_is_true(json_object_get(acceptor, "ledger_asked"))
+				? ", asked for ends: more than max_notices connections a second"
+				: "",
+			missing ? "; missing: " : "", missing ? missing : "");
 }
 
 /* For -v: who is speaking. */

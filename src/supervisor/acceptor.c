@@ -192,11 +192,13 @@ static int open_notices(const struct acceptor *acceptor)
 static pid_t spawn_process(struct acceptor *acceptor, int control_fd, const char **ret_step)
 {
 	fd_auto int notices_fd = open_notices(acceptor);
+	const struct supervisor *supervisor = acceptor->supervisor;
+	char max_notices[16];
+	snprintf(max_notices, sizeof max_notices, "%u", supervisor->config->max_notices);
 	const char *argv[] = {
 		"fdsup-acceptor", "--control", "3", "--scoreboard", "4",
-		notices_fd >= 0 ? "--notices" : NULL, "5", NULL,
+		notices_fd >= 0 ? "--notices" : NULL, "5", "--max-notices", max_notices, NULL,
 	};
-	const struct supervisor *supervisor = acceptor->supervisor;
 	char instance[64];
 	snprintf(instance, sizeof instance, "%s=%s", orphans_instance, supervisor->instance);
 	const char *const environment[] = { instance, NULL };

@@ -80,6 +80,7 @@ _Static_assert(sizeof(struct score) <= SCORE_SIZE, "a row fits its slot");
 enum score_ledger {
 	SCORE_LEDGER_NOTICES = 1,  /* the ends of connections */
 	SCORE_LEDGER_LOOK_UPS = 2, /* their state now */
+	SCORE_LEDGER_ASKED = 4,    /* of their ends it is asked for now: it has notices, and rests from them */
 };
 
 /* Rows that lie in one page of 4096 bytes, and the words of a bit for each such page. */

@@ -111,6 +111,7 @@ static void warn_of_fixed_keys(const struct config *before, const struct config 
 		{ "runtime_dir", strcmp(before->runtime_dir, after->runtime_dir) },
 		{ "acceptors", before->n_acceptors != after->n_acceptors },
 		{ "ledger", before->ledger != after->ledger },
+		{ "max_notices", before->max_notices != after->max_notices },
 		{ "acceptor_user", before->acceptor_account.uid != after->acceptor_account.uid },
 		{ "admin.socket", strcmp(before->admin_socket, after->admin_socket) },
 	};

@@ -1,0 +1,267 @@
+#include "acceptor/lookout.h"
+
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+#include "acceptor/acceptor.h"
+#include "acceptor/diag.h"
+#include "acceptor/following.h"
+#include "acceptor/inventory.h"
+#include "acceptor/service.h"
+#include "base/clock.h"
+
+/* In one turn of the loop: so long a client who connects may wait, and it is a fifth of a millisecond. */
+enum { STEP_PLACES = 4096, STEP_LOOK_UPS = 4 * DIAG_LOOK_UPS_MAX };
+
+enum { FIRST_PERIOD_MS = 4, LAST_LIST = LOOKOUT_LISTS - 1 };
+
+static struct lookout *lookout_of(struct following *following)
+{
+	return &following->lookout;
+}
+
+/* ---- the lists ------------------------------------------------------------------------------- */
+
+static uint64_t period_ns(int list)
+{
+	return (uint64_t)FIRST_PERIOD_MS * 1000000 << list;
+}
+
+/* Without memory for it its worker's word is all there is, or the inventory's. */
+static void push(struct following *following, int number, uint32_t place, uint64_t now_ns)
+{
+	const struct due_item item = {
+		.id = ledger_at(&following->acceptor->ledger, place)->id,
+		.due_ns = now_ns + period_ns(number),
+		.place = place,
+	};
+	if (due_ring_push(&lookout_of(following)->lists[number], &item) < 0)
+		inventory_want(following);
+}
+
+/* The same entry as then, and nobody knows of its end. */
+static bool is_open(struct following *following, const struct due_item *item)
+{
+	struct ledger *ledger = &following->acceptor->ledger;
+	if (item->place >= ledger->capacity)
+		return false;
+	const struct ledger_entry *entry = ledger_at(ledger, item->place);
+	return entry->is_used && entry->id == item->id && !entry->is_gone;
+}
+
+/* NULL: none is due. Once the kernel tells again, all are. */
+static const struct due_item *due_first(const struct lookout *lookout, int number, uint64_t now_ns)
+{
+	const struct due_item *item = due_ring_first(&lookout->lists[number]);
+	return item && (item->due_ns <= now_ns || !lookout->attention.is_asking) ? item : NULL;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+struct round {
+	struct diag_look_up look_ups[DIAG_LOOK_UPS_MAX];
+	struct due_item items[DIAG_LOOK_UPS_MAX];
+	uint8_t lists[DIAG_LOOK_UPS_MAX];
+	unsigned n;
+};
+
+static void gather(struct following *following, struct round *round, int number, uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	const struct due_item *item;
+	while (round->n < DIAG_LOOK_UPS_MAX && (item = due_first(lookout, number, now_ns))) {
+		if (is_open(following, item)) {
+			const struct ledger_entry *entry =
+				ledger_at(&following->acceptor->ledger, item->place);
+			round->look_ups[round->n] = (struct diag_look_up){
+				.cookie = entry->id,
+				.local = &entry->local,
+				.peer = &entry->peer,
+			};
+			round->lists[round->n] = (uint8_t)number;
+			round->items[round->n++] = *item;
+		}
+		due_ring_drop_first(&lookout->lists[number]);
+	}
+}
+
+/* Whatever is wrong, it is asked for again. */
+static void settle_round(struct following *following, const struct round *round, int error, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < round->n; i++) {
+		const struct due_item *item = &round->items[i];
+		int next = round->lists[i] < LAST_LIST ? round->lists[i] + 1 : LAST_LIST;
+		if (!is_open(following, item))
+			continue; /* the end of another was its end, too */
+		if (error == 0 && !round->look_ups[i].lives)
+			following_note_gone(following, item->place, NULL, now_ns);
+		else if (lookout_of(following)->attention.is_asking || error < 0)
+			push(following, next, item->place, now_ns);
+	}
+}
+
+/* False: nobody is due any more. */
+static bool ask_some(struct following *following, uint64_t now_ns)
+{
+	struct round round;
+	round.n = 0;
+	for (int number = 0; number < LOOKOUT_LISTS; number++)
+		gather(following, &round, number, now_ns);
+	int r = diag_look_up_some(following->query_fd, round.look_ups, round.n);
+	settle_round(following, &round, r, now_ns);
+	return round.n == DIAG_LOOK_UPS_MAX && r == 0;
+}
+
+/* ---- which way ------------------------------------------------------------------------------- */
+
+/* False: the kernel refuses. */
+static bool set_membership(const struct following *following, bool is_told)
+{
+	static const int groups[] = { SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY };
+	int option = is_told ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
+	bool is_set = true;
+	for (unsigned i = 0; i < sizeof groups / sizeof *groups; i++)
+		is_set &= setsockopt(following->notices.fd, SOL_NETLINK, option, &groups[i],
+				  sizeof groups[i]) == 0;
+	return is_set;
+}
+
+/* Who reports tells of its end by itself, as a rule before we would ask. */
+static int first_list_for(const struct service *service)
+{
+	return service->may_be_silent && !service->has_reports ? 0 : LAST_LIST;
+}
+
+/* Those that were there before; false: there are more. */
+static bool enter_some(struct following *following, uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	struct acceptor *acceptor = following->acceptor;
+	uint32_t end = lookout->place + STEP_PLACES;
+	for (; lookout->place < end && lookout->place < acceptor->ledger.capacity; lookout->place++) {
+		const struct ledger_entry *entry = ledger_at(&acceptor->ledger, lookout->place);
+		if (entry->is_used && entry->is_followed && !entry->is_gone)
+			push(following, first_list_for(acceptor->services[entry->service]), lookout->place,
+				now_ns);
+	}
+	return lookout->place >= acceptor->ledger.capacity;
+}
+
+static void begin_asking(struct following *following)
+{
+	struct lookout *lookout = lookout_of(following);
+	for (int number = 0; number < LOOKOUT_LISTS; number++)
+		due_ring_clear(&lookout->lists[number]);
+	lookout->place = LEDGER_NOWHERE + 1;
+}
+
+/* For status -v. */
+static void publish(const struct following *following)
+{
+	struct scoreboard_head *head = &following->acceptor->board->head;
+	bool is_told = following->lookout.is_told;
+	uint32_t parts = score_get(head->ledger_parts);
+	score_set(head->ledger_parts,
+		is_told ? parts & ~(uint32_t)SCORE_LEDGER_ASKED : parts | SCORE_LEDGER_ASKED);
+}
+
+/* The notices stop when all are entered that were there before. */
+static void go_on_entering(struct following *following, uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	if (!lookout->place || !enter_some(following, now_ns))
+		return;
+	lookout->place = 0;
+	lookout->is_told = !set_membership(following, false);
+	publish(following);
+}
+
+static void be_told(struct following *following)
+{
+	struct lookout *lookout = lookout_of(following);
+	lookout->place = 0;
+	if (!lookout->is_told)
+		lookout->is_told = set_membership(following, true);
+	publish(following);
+	/* It has been possible before; if it should not be now, we go on asking. */
+	lookout->attention.is_asking = !lookout->is_told;
+}
+
+static void set_timer(struct following *following, double after_s)
+{
+	struct lookout *lookout = lookout_of(following);
+	ev_timer_stop(following->acceptor->loop, &lookout->timer);
+	ev_timer_set(&lookout->timer, after_s, 0);
+	ev_timer_start(following->acceptor->loop, &lookout->timer);
+}
+
+static void judge(struct following *following, uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	if (!attention_judge(&lookout->attention, now_ns))
+		return;
+	if (lookout->attention.is_asking)
+		begin_asking(following);
+	else
+		be_told(following);
+	set_timer(following, 0);
+}
+
+static bool has_any(const struct lookout *lookout)
+{
+	bool has_any = false;
+	for (int number = 0; number < LOOKOUT_LISTS; number++)
+		has_any |= lookout->lists[number].n != 0;
+	return has_any;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
+{
+	(void)loop, (void)events;
+	struct following *following = timer->data;
+	struct lookout *lookout = lookout_of(following);
+	uint64_t now_ns = clock_now_ns();
+	bool has_more = true;
+	judge(following, now_ns);
+	for (int i = 0; i < STEP_LOOK_UPS / DIAG_LOOK_UPS_MAX && has_more; i++)
+		has_more = ask_some(following, now_ns);
+	go_on_entering(following, now_ns);
+	following_settle(following, now_ns);
+	if (has_more || lookout->place)
+		set_timer(following, 0);
+	else if (lookout->attention.is_asking || has_any(lookout))
+		set_timer(following, FIRST_PERIOD_MS / 1000.0);
+}
+
+/* ---- what others see ------------------------------------------------------------------------- */
+
+void lookout_add(struct following *following, const struct service *service, uint32_t place,
+	uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	bool is_near_limit = !admission_has_room(&service->admission, FOLLOWING_NEAR_LIMIT);
+	if (following->query_fd < 0)
+		return;
+	attention_note(&lookout->attention, is_near_limit);
+	judge(following, now_ns);
+	if (lookout->attention.is_asking)
+		push(following, first_list_for(service), place, now_ns);
+}
+
+void lookout_init(struct following *following, uint32_t max_notices)
+{
+	struct lookout *lookout = lookout_of(following);
+	lookout->attention.max = max_notices;
+	lookout->is_told = true;
+	ev_init(&lookout->timer, on_timer);
+	lookout->timer.data = following;
+}
+
+void lookout_close(struct following *following)
+{
+	struct lookout *lookout = lookout_of(following);
+	ev_timer_stop(following->acceptor->loop, &lookout->timer);
+	for (int number = 0; number < LOOKOUT_LISTS; number++)
+		due_ring_clear(&lookout->lists[number]);
+}
