@@ -57,18 +57,23 @@ static int run_metrics(struct ctl *ctl)
 	return CTL_OK;
 }
 
-/* Ours, and that of the daemon where there is one; that there is none is no failure here. */
+/* How the daemon answers, if it does: what else that means is told by the exit status. */
+static int ask_version(const struct ctl *ctl, struct client_reply *ret)
+{
+	fd_auto int fd = -1;
+	int r = client_connect(ctl->socket_path, QUERY_TIMEOUT_MS, &fd);
+	if (r < 0)
+		return exitcode_of_connect(-r);
+	r = client_call(fd, "org.varlink.service.GetInfo", json_object(), QUERY_TIMEOUT_MS, ret);
+	return r < 0 || ret->error || !reply_text(ret->parameters, "version") ? CTL_UNKNOWN : CTL_OK;
+}
+
+/* Ours is said in any case. */
 static int run_version(struct ctl *ctl)
 {
 	struct client_reply reply = { 0 };
-	int fd = -1;
-	int r = client_connect(ctl->socket_path, QUERY_TIMEOUT_MS, &fd);
-	if (r == 0)
-		r = client_call(
-			fd, "org.varlink.service.GetInfo", json_object(), QUERY_TIMEOUT_MS, &reply);
-	fd_close(&fd);
-	const char *daemon =
-		r == 0 && !reply.error ? reply_text(reply.parameters, "version") : NULL;
+	int code = ask_version(ctl, &reply);
+	const char *daemon = code == CTL_OK ? reply_text(reply.parameters, "version") : NULL;
 	if (ctl->is_json) {
 		json_t *versions =
 			json_pack("{s:s, s:s?}", "fdsupctl", FDSUP_VERSION, "fdsup", daemon);
@@ -77,10 +82,12 @@ static int run_version(struct ctl *ctl)
 	} else {
 		look_print_line(ctl->out, &ctl->look, TONE_PLAIN, "fdsupctl %s", FDSUP_VERSION);
 		look_print_line(ctl->out, &ctl->look, TONE_PLAIN, "fdsup %s",
-			daemon ? daemon : "(no answer)");
+			daemon              ? daemon
+			: code == CTL_UNKNOWN ? "(no answer)"
+					      : "(not running)");
 	}
 	client_reply_fini(&reply);
-	return CTL_OK;
+	return code;
 }
 
 static int run_help(struct ctl *ctl)

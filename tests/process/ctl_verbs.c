@@ -147,7 +147,7 @@ Test(ctl_verbs, a_failed_reload_tells_every_error)
 		"fdsupctl: nothing was changed; the running configuration stays in force\n");
 }
 
-Test(ctl_verbs, without_a_daemon_all_but_version_and_help_exit_3)
+Test(ctl_verbs, without_a_daemon_all_but_help_exit_3)
 {
 	cr_expect_eq(run_ctl("start", "web")->code, 3);
 	cr_expect_eq(run_ctl("stop", "web")->code, 3);
@@ -156,8 +156,10 @@ Test(ctl_verbs, without_a_daemon_all_but_version_and_help_exit_3)
 	cr_expect_eq(run_ctl("listeners")->code, 3);
 	cr_expect_eq(run_ctl("workers")->code, 3);
 	struct run *run = run_ctl("version");
-	cr_expect_eq(run->code, 0);
-	cr_expect(strstr(run->out, "fdsup (no answer)\n"));
+	cr_expect_eq(run->code, 3);
+	cr_expect(begins_with(run->out, "fdsupctl "));
+	cr_expect(strstr(run->out, "fdsup (not running)\n"));
+	cr_expect_eq(run_ctl("help")->code, 0);
 	json_t *object = parse_json(run_ctl("version", "--json"));
 	cr_expect(json_is_null(json_object_get(object, "fdsup")));
 	json_decref(object);
@@ -167,6 +169,7 @@ Test(ctl_verbs, version_tells_that_of_the_daemon_as_well)
 {
 	start_daemon("{}");
 	cr_expect(strstr(run_ctl("version")->out, "\nfdsup 9.8.7\n"));
+	cr_expect_eq(run_ctl("version")->code, 0);
 }
 
 Test(ctl_verbs, the_socket_may_come_from_the_environment)
