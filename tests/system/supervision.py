@@ -1,4 +1,5 @@
 """What dies is replaced, and what it left behind is neither lost nor forgotten."""
+import json
 import os
 import re
 import signal
@@ -52,6 +53,35 @@ class Supervision(Test):
         fdsup.wait_log("acceptor killed by SIGKILL", n_before + 1)
         wait_until("another acceptor",
                    lambda: fdsup.status()["daemon"]["acceptors"][0]["pid"] not in (None, before))
+
+    # -- what is said of a death
+
+    def test_a_death_says_whether_and_when_another_is_started(self):
+        ports = [free_port() for _ in range(2)]
+        fdsup = self.fdsup("".join(
+            '%s = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; workers = { min = %d; max = 2; }; };\n'
+            % (name, port, least) for name, port, least in zip(("demand", "kept"), ports, (0, 1))))
+        for name, port in zip(("demand", "kept"), ports):
+            client = self.connect(port)
+            self.say(client)
+            self.hang_up(client)
+            fdsup.wait_status(name, lambda s: s["served"] == 1, "its end")
+            self.kill_worker(fdsup, name)
+        fdsup.wait_log("demand: worker .* killed by SIGKILL after .*; the next client has another started$")
+        fdsup.wait_log("kept: worker .* killed by SIGKILL after .*; replaced at once$")
+        self.assertEqual(fdsup.status("demand")["state"], "ON-DEMAND")
+        fdsup.wait_state("kept", "UP")
+        # one more is started while a client waits, and is not missed then
+        first, = fdsup.worker_pids("kept")
+        os.kill(first, signal.SIGSTOP)
+        client = self.connect(ports[1])
+        self.say(client)
+        second, = set(fdsup.worker_pids("kept")) - {first}
+        os.kill(first, signal.SIGCONT)
+        self.hang_up(client)
+        os.kill(second, signal.SIGKILL)
+        fdsup.wait_log("kept: worker %d killed by SIGKILL after .*; 1 other goes on$" % second)
+        self.assertIsNone(json.loads(fdsup.order("--json", "deaths", "kept"))["deaths"][-1]["next_try_ms"])
 
     # -- deaths under load
 

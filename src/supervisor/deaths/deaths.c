@@ -115,10 +115,40 @@ static void tell_acceptor(struct service *service, int pid, int status)
 		acceptor_tell(service->acceptor, &message, -1);
 }
 
+/* Those that are left are as many as there should be. */
+static bool is_spared(const struct service *service)
+{
+	return service->n_working >= pool_n_wanted(service);
+}
+
+static bool is_left_to_demand(const struct service *service, const struct backoff_verdict *verdict)
+{
+	return service->n_working == 0 && !verdict->is_early && service->state != STATE_HUNG &&
+	       service->config->supervision->workers_min == 0;
+}
+
+enum { FOLLOWS_SIZE = 64 };
+
+static const char *what_follows(char text[FOLLOWS_SIZE], const struct service *service,
+	const struct backoff_verdict *verdict)
+{
+	char delay[TEXT_DURATION_SIZE];
+	if (is_spared(service))
+		snprintf(text, FOLLOWS_SIZE, "%u other%s", service->n_working,
+			service->n_working == 1 ? " goes on" : "s go on");
+	else if (is_left_to_demand(service, verdict))
+		return "the next client has another started";
+	else if (verdict->delay_ms)
+		snprintf(text, FOLLOWS_SIZE, "next try in %s", text_format_duration(delay, verdict->delay_ms));
+	else
+		return "replaced at once";
+	return text;
+}
+
 static void log_death(struct service *service, const struct backoff_verdict *verdict)
 {
 	const struct last_death *death = &service_history(service)->last_death;
-	char end[HEALTH_END_SIZE], delay[TEXT_DURATION_SIZE];
+	char end[HEALTH_END_SIZE], follows[FOLLOWS_SIZE];
 	health_format_end(end, death->status, death->age_ms, death->killing);
 	const char *program = worker_noun(service);
 	if (death->was_out_of_memory)
@@ -129,12 +159,9 @@ static void log_death(struct service *service, const struct backoff_verdict *ver
 		log_error("%s: %s %d %s: given up (give_up); tried again in 10min, or by "
 			  "fdsupctl start %s",
 			service->config->name, program, death->pid, end, service->config->name);
-	else if (verdict->delay_ms)
-		log_warning("%s: %s %d %s; next try in %s", service->config->name, program,
-			death->pid, end, text_format_duration(delay, verdict->delay_ms));
 	else
-		log_warning("%s: %s %d %s; replaced at once", service->config->name, program,
-			death->pid, end);
+		log_warning("%s: %s %d %s; %s", service->config->name, program, death->pid, end,
+			what_follows(follows, service, verdict));
 }
 
 /* Once for deaths in a row: the others are no news. */
@@ -216,8 +243,8 @@ static void on_death(struct service *service, const struct worker *worker, int p
 	keep_others(service, &verdict);
 	log_death(service, &verdict);
 	log_sandbox(service);
-	death_record_exit(service, worker, status, next_try_ms(service));
-	if (service->n_working >= pool_n_wanted(service))
+	death_record_exit(service, worker, status, is_spared(service) ? 0 : next_try_ms(service));
+	if (is_spared(service))
 		return;
 	service->n_restarts++;
 	if (service->n_working > 0)
@@ -226,7 +253,7 @@ static void on_death(struct service *service, const struct worker *worker, int p
 		service_raise(service, EVENT_GAVE_UP);
 	else if (verdict.is_early)
 		service_raise(service, EVENT_GONE_EARLY);
-	else /* an exec service waits for the next connection, which may be waiting already */
+	else /* a service on demand waits for the next connection, which may be waiting already */
 		service_raise(service, service->config->supervision->workers_min ? EVENT_GONE_LATE
 										 : EVENT_GONE_IDLE);
 }
