@@ -116,7 +116,7 @@ static int accept_one(struct listener *listener, uint64_t now_ns)
 /* Clients whose connections we keep copies of wait for us, not for a worker alone. */
 static void keep_pace(struct service *service)
 {
-	bool is_awaited = !service_has_queue(service) || service->copies->n_kept;
+	bool is_awaited = !service_has_queue(service) || service->traffic->copies->n_kept;
 	pace_note(&service->acceptor->pace, is_awaited ? 0 : losses_n_inside(service));
 }
 

@@ -40,6 +40,7 @@ static void write_down(struct traces *traces, int fd, uint64_t id)
 		.service = (uint16_t)(taking - 1),
 		.name = (uint32_t)(taking >> 32),
 		.state = ESTATE_ARRIVED,
+		.is_uncounted = true,
 	};
 	traces_begin(traces, fd, &last);
 }
@@ -127,6 +128,7 @@ static struct estate_message describe(
 		.state = (uint8_t)state,
 		.n_acceptors = (uint8_t)(trace->n_acceptors + is_suspect),
 		.n_workers = trace->n_workers,
+		.is_uncounted = trace->is_uncounted,
 	};
 }
 

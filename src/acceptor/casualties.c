@@ -20,7 +20,7 @@ static bool may_tell(struct casualties *casualties, uint64_t now_ns)
 
 static void tell(struct service *service, struct control_command *message)
 {
-	struct casualties *casualties = &service->casualties;
+	struct casualties *casualties = &service->traffic->casualties;
 	message->kind = CONTROL_COMMAND_DIED;
 	message->service = service->number;
 	message->n_untold = casualties->n_untold;
@@ -32,7 +32,7 @@ static void tell(struct service *service, struct control_command *message)
 void casualties_add(struct service *service, const struct ledger_entry *entry,
 	const struct ending *ending, uint64_t now_ns)
 {
-	struct casualties *casualties = &service->casualties;
+	struct casualties *casualties = &service->traffic->casualties;
 	if (!may_tell(casualties, now_ns)) {
 		if (casualties->n_untold++ == 0)
 			casualties->due_ns = now_ns + rest_ns;

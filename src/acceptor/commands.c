@@ -160,9 +160,10 @@ static void on_zone(struct acceptor *acceptor, const union control_message *mess
 static void on_queue(struct acceptor *acceptor, const union control_message *message, int fds[])
 {
 	struct service *service = find(acceptor, message->number.number);
-	if (service && fds[0] >= 0 && !service_has_queue(service))
-		service_give_queue(service, fd_take(&fds[0]), fd_take(&fds[1]));
-	else
+	bool is_due = service && fds[0] >= 0 && !service_has_queue(service);
+	if (is_due && service_give_queue(service, fd_take(&fds[0]), fd_take(&fds[1])) < 0)
+		out_of_memory(acceptor);
+	else if (!is_due)
 		nonsense(acceptor, "a queue for a service that needs none", message->kind);
 }
 
@@ -218,8 +219,19 @@ static void on_worker_gone(struct acceptor *acceptor, const union control_messag
 		return;
 	}
 	losses_worker_gone(service, message->process.pid, now_ns);
-	uses_forget(&service->uses, message->process.pid);
+	uses_forget(&service->traffic->uses, message->process.pid);
+	vacancies_forget(service, message->process.pid);
 	service_settle(service, now_ns);
+}
+
+static void on_worker_ending(struct acceptor *acceptor, const union control_message *message, int fds[])
+{
+	(void)fds;
+	struct service *service = find(acceptor, message->process.service);
+	if (service && message->process.pid > 0)
+		reports_excuse(service, message->process.pid, clock_now_ns());
+	else
+		nonsense(acceptor, "an unknown service or process", message->kind);
 }
 
 /* Its worker may have said that it started the process, and we have not listened yet. */
@@ -338,6 +350,7 @@ static const struct command {
 	[CONTROL_ESTATE_OUT] = { on_estate_out, 1 },
 	[CONTROL_ESTATE_IN] = { on_estate_in, 1 },
 	[CONTROL_SEVERED] = { on_severed },
+	[CONTROL_WORKER_ENDING] = { on_worker_ending },
 };
 
 static void dispatch(struct acceptor *acceptor, const union control_message *message, size_t length,

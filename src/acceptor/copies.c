@@ -28,7 +28,7 @@ static struct ledger_entry *entry_at(const struct service *service, uint32_t pla
 struct copy *copies_find(const struct service *service, uint32_t place)
 {
 	uint16_t number = entry_at(service, place)->copy;
-	return number ? &service->copies->items[number] : NULL;
+	return number ? &service->traffic->copies->items[number] : NULL;
 }
 
 uint32_t copies_number(const struct copies *copies, const struct copy *copy)
@@ -41,7 +41,7 @@ static void close_fd(struct service *service, struct copy *copy)
 	if (copy->fd < 0)
 		return;
 	fd_close(&copy->fd);
-	service->copies->n_kept--;
+	service->traffic->copies->n_kept--;
 	service->acceptor->n_copies--;
 }
 
@@ -82,7 +82,7 @@ void copies_disinherit(struct copies *copies, uint32_t number)
 /* What an acceptor before us gave out is free when nobody can come with it any more. */
 static void sweep(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	if (!copies->n_inherited || now_ns - copies->swept_ns < sweep_pause_ns)
 		return;
 	copies->swept_ns = now_ns;
@@ -102,7 +102,7 @@ static void sweep(struct service *service, uint64_t now_ns)
 /* 0: there is none. */
 static uint32_t take_number(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	if (!copies->unused && copies->n_known >= copies->slots.n)
 		sweep(service, now_ns);
 	uint32_t number = copies->unused;
@@ -132,13 +132,7 @@ static void inherit(struct copies *copies)
 	}
 }
 
-/* Nothing is ever written into it. */
-static const struct copies none;
-
-void copies_init(struct service *service)
-{
-	service->copies = (struct copies *)&none;
-}
+const struct copies copies_none;
 
 static void destroy(struct copies *copies)
 {
@@ -175,7 +169,7 @@ void copies_open(struct service *service, int slots_fd)
 		return;
 	}
 	inherit(copies);
-	service->copies = copies;
+	service->traffic->copies = copies;
 	if (service->may_be_silent)
 		return;
 	/* Our own programs do both. */
@@ -185,20 +179,20 @@ void copies_open(struct service *service, int slots_fd)
 
 void copies_close(struct service *service)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; number < copies->n_known; number++)
 		close_fd(service, &copies->items[number]);
-	if (copies != &none)
+	if (copies != &copies_none)
 		destroy(copies);
-	copies_init(service);
-	service->copies_ns = NEVER_NS;
+	service->traffic->copies = (struct copies *)&copies_none;
+	service->traffic->copies_ns = NEVER_NS;
 }
 
 /* ---- handing off ----------------------------------------------------------------------------- */
 
 void copies_offer(struct service *service, uint32_t place, struct handoff *record)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	struct ledger_entry *entry = entry_at(service, place);
 	if (!copies->slots.items)
 		return;
@@ -229,7 +223,7 @@ bool copies_withdraw(struct service *service, uint32_t place)
 
 bool copies_will_keep(const struct service *service, uint32_t place)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	const struct acceptor *acceptor = service->acceptor;
 	const struct copy *copy = copies_find(service, place);
 	return copy && service->redelivers && copies->are_claimed &&
@@ -240,7 +234,7 @@ static void own(struct service *service, struct copy *copy, int *connection)
 {
 	traces_set(service->acceptor->guard.traces, *connection, ESTATE_SENT);
 	copy->fd = fd_take(connection);
-	service->copies->n_kept++;
+	service->traffic->copies->n_kept++;
 	service->acceptor->n_copies++;
 }
 
@@ -250,14 +244,14 @@ void copies_keep(struct service *service, uint32_t place, int *connection)
 		own(service, copies_find(service, place), connection);
 		return;
 	}
-	if (service->redelivers && service->copies->are_claimed)
+	if (service->redelivers && service->traffic->copies->are_claimed)
 		score_add(service->score->uncovered, 1);
 	fd_close(connection);
 }
 
 int copies_next_due(const struct service *service, uint32_t *ret_place)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; copies->n_due && number < copies->n_known; number++) {
 		if (!copies->items[number].is_due)
 			continue;
@@ -271,7 +265,7 @@ void copies_sent(struct service *service, uint32_t place)
 {
 	struct copy *copy = copies_find(service, place);
 	copy->is_due = false;
-	service->copies->n_due--;
+	service->traffic->copies->n_due--;
 	traces_set(service->acceptor->guard.traces, copy->fd, ESTATE_SENT);
 }
 
@@ -280,7 +274,7 @@ void copies_sent(struct service *service, uint32_t place)
 bool copies_look_inherited(const struct service *service, uint32_t number, uint64_t connection,
 	struct slot_view *ret_view)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	if (!number || number >= copies->n_known || !copies->items[number].is_inherited ||
 		slots_connection(&copies->slots, number) != connection)
 		return false;
@@ -291,7 +285,7 @@ bool copies_look_inherited(const struct service *service, uint32_t number, uint6
 void copies_take_over(struct service *service, uint32_t number, uint32_t place, int *connection,
 	const struct slot_view *view)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	struct copy *copy = &copies->items[number];
 	copies->n_inherited--;
 	copies->n_used++;
@@ -310,7 +304,7 @@ void copies_take_over(struct service *service, uint32_t number, uint32_t place, 
 
 void copies_drop(struct service *service, uint32_t place)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
@@ -323,7 +317,7 @@ void copies_drop(struct service *service, uint32_t place)
 
 void copies_reported(struct service *service, uint32_t place, bool is_taken)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	const struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return;
@@ -337,7 +331,7 @@ void copies_reported(struct service *service, uint32_t place, bool is_taken)
 
 void copies_settled(struct service *service, uint64_t connection)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++)
 		if (copies->items[number].is_inherited &&
 			slots_connection(&copies->slots, number) == connection)
@@ -354,7 +348,7 @@ bool copies_covers(const struct service *service, uint32_t place)
 
 uint32_t copies_find_process(const struct service *service, pid_t pid)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; copies->n_used && number < copies->n_known; number++) {
 		struct slot_view view = slots_look(&copies->slots, number);
 		if (copies->items[number].place && view.state == SLOT_BEGUN && view.pid == pid)
@@ -365,14 +359,14 @@ uint32_t copies_find_process(const struct service *service, pid_t pid)
 
 void copies_expect_look(struct service *service, uint64_t now_ns)
 {
-	if (service->copies->n_kept && service->copies_ns == NEVER_NS)
-		service->copies_ns = now_ns + COPIES_LOOK_NS;
+	if (service->traffic->copies->n_kept && service->traffic->copies_ns == NEVER_NS)
+		service->traffic->copies_ns = now_ns + COPIES_LOOK_NS;
 }
 
 void copies_look(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
-	service->copies_ns = NEVER_NS;
+	struct copies *copies = service->traffic->copies;
+	service->traffic->copies_ns = NEVER_NS;
 	bool is_ended_here = service->may_be_silent; /* our own programs have no such errors */
 	for (uint32_t number = 1; is_ended_here && copies->n_kept && number < copies->n_known; number++) {
 		struct copy *copy = &copies->items[number];

@@ -50,8 +50,8 @@ struct copies {
 	bool are_claimed; /* its workers claim connections and say when they begin */
 };
 
-/* It has no slots. */
-void copies_init(struct service *service);
+/* Those of a service without slots. Nothing is ever written into it. */
+extern const struct copies copies_none;
 
 /* The slots that came with a queue, if any: takes the descriptor. */
 void copies_open(struct service *service, int slots_fd);
@@ -109,7 +109,7 @@ void copies_take_over(struct service *service, uint32_t number, uint32_t place, 
 /* A slot of an acceptor before us is free: nobody can come with it any more. */
 void copies_disinherit(struct copies *copies, uint32_t number);
 
-/* To be called at service->copies_ns, which copies_expect_look sets. */
+/* To be called at traffic->copies_ns, which copies_expect_look sets. */
 void copies_expect_look(struct service *service, uint64_t now_ns);
 void copies_look(struct service *service, uint64_t now_ns);
 

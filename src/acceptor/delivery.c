@@ -57,7 +57,8 @@ void delivery_refuse(struct service *service, int *connection, const struct ledg
 		access_say(&service->access->refuse_message, *connection);
 	traces_set(service->acceptor->guard.traces, *connection, ESTATE_OVER);
 	close_visibly(service, connection);
-	score_add(service->score->refused, 1);
+	if (!entry->is_counted)
+		score_add(service->score->refused, 1);
 	score_set(service->score->refused_rule, score_rule_of(reason));
 	score_set(service->score->refused_ns, now_ns);
 	service_log_refused(service, entry, reason, now_ns);
@@ -65,15 +66,15 @@ void delivery_refuse(struct service *service, int *connection, const struct ledg
 
 static void plan_retry(struct service *service, uint64_t now_ns)
 {
-	uint32_t delay_ms = service->retry_ms ? service->retry_ms : RETRY_MIN_MS;
-	service->retry_ns = now_ns + (uint64_t)delay_ms * 1000000;
-	service->retry_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
+	uint32_t delay_ms = service->traffic->retry_ms ? service->traffic->retry_ms : RETRY_MIN_MS;
+	service->traffic->retry_ns = now_ns + (uint64_t)delay_ms * 1000000;
+	service->traffic->retry_ms = delay_ms * 2 < RETRY_MAX_MS ? delay_ms * 2 : RETRY_MAX_MS;
 }
 
 static void keep_in_hand(struct service *service, int *connection, uint32_t place, uint64_t now_ns)
 {
 	traces_set(service->acceptor->guard.traces, *connection, ESTATE_ADMITTED);
-	service->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
+	service->traffic->in_hand = (struct in_hand){ .fd = fd_take(connection), .place = place };
 	plan_retry(service, now_ns);
 }
 
@@ -91,7 +92,7 @@ static int send_to_queue(struct service *service, int connection, uint32_t place
 	struct traces *traces = service->acceptor->guard.traces;
 	copies_offer(service, place, &record);
 	traces_send(traces, connection, copies_will_keep(service, place) ? record.slot : 0);
-	int r = handoff_send(service->queue_io.fd, &record, connection);
+	int r = handoff_send(service->traffic->queue_io.fd, &record, connection);
 	if (r < 0)
 		traces_set(traces, connection,
 			copies_withdraw(service, place) ? ESTATE_ADMITTED : ESTATE_DUE);
@@ -111,18 +112,19 @@ static void deliver(struct service *service, int *connection, uint32_t place, ui
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}
-	int r = service->copies->n_due ? -EAGAIN : send_to_queue(service, *connection, place);
+	bool is_behind_others = service->traffic->copies->n_due > 0;
+	int r = is_behind_others ? -EAGAIN : send_to_queue(service, *connection, place);
 	if (r < 0) {
-		if (r != -EAGAIN && r != -ETOOMANYREFS && !service->retry_ms)
+		if (r != -EAGAIN && r != -ETOOMANYREFS && !service->traffic->retry_ms)
 			log_error("%s: a connection cannot be handed off: %s; trying again",
 				service_name(service), strerror(-r));
 		keep_in_hand(service, connection, place, now_ns);
 		return;
 	}
 	copies_keep(service, place, connection);
-	service->retry_ms = 0;
+	service->traffic->retry_ms = 0;
 	entry->handed_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
-	ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_WAITING);
 	score_add(service->score->handed, 1);
 }
 
@@ -133,7 +135,7 @@ static bool is_overloaded(
 	if (!max_centi || load_now_centi(&service->acceptor->load, now_ns) <= max_centi)
 		return false;
 	service_log_episode(service, EPISODE_MAX_LOAD, like, 0, now_ns);
-	episode_refused(&service->episodes, EPISODE_MAX_LOAD);
+	episode_refused(&service->traffic->episodes, EPISODE_MAX_LOAD);
 	return true;
 }
 
@@ -175,7 +177,9 @@ void delivery_accept(
 	struct service *service, int connection, struct ledger_entry *like, uint64_t now_ns)
 {
 	struct admission *admission = &service->admission;
+	/* Side by side, for between the two of them we must not die. */
 	score_add(service->score->accepted, 1);
+	traces_set_counted(service->acceptor->guard.traces, connection);
 	score_count_rate(service->score, now_ns);
 	if (shut_out(service, &connection, like, now_ns))
 		return;
@@ -184,7 +188,7 @@ void delivery_accept(
 	if (answer.limit != ADMISSION_WITHIN)
 		service_log_episode(service, delivery_episode(answer.limit), like, 0, now_ns);
 	if (answer.verdict == ADMISSION_REFUSE) {
-		episode_refused(&service->episodes, delivery_episode(answer.limit));
+		episode_refused(&service->traffic->episodes, delivery_episode(answer.limit));
 		delivery_refuse(service, &connection, like, admission_limit_key(answer.limit), now_ns);
 		return;
 	}
@@ -225,7 +229,7 @@ static bool redeliver(struct service *service, uint64_t now_ns)
 			return false;
 		struct ledger_entry *entry = ledger_at(ledger, place);
 		entry->handed_after_ms = (uint32_t)((now_ns - entry->accepted_ns) / 1000000);
-		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+		ledger_set_state(ledger, &service->traffic->account, place, LEDGER_WAITING);
 		copies_sent(service, place);
 	}
 	return true;
@@ -233,20 +237,20 @@ static bool redeliver(struct service *service, uint64_t now_ns)
 
 void delivery_retry(struct service *service, bool is_urgent, uint64_t now_ns)
 {
-	bool is_waiting = service->in_hand.fd >= 0 || service->copies->n_due;
-	if (!is_waiting || (!is_urgent && now_ns < service->retry_ns))
+	bool is_waiting = service->traffic->in_hand.fd >= 0 || service->traffic->copies->n_due;
+	if (!is_waiting || (!is_urgent && now_ns < service->traffic->retry_ns))
 		return;
-	service->retry_ns = NEVER_NS;
+	service->traffic->retry_ns = NEVER_NS;
 	if (!redeliver(service, now_ns)) {
 		plan_retry(service, now_ns);
 		return;
 	}
-	if (service->in_hand.fd < 0)
+	if (service->traffic->in_hand.fd < 0)
 		return;
-	struct in_hand in_hand = service->in_hand;
-	service->in_hand.fd = -1;
+	struct in_hand in_hand = service->traffic->in_hand;
+	service->traffic->in_hand.fd = -1;
 	deliver(service, &in_hand.fd, in_hand.place, now_ns);
-	if (service->in_hand.fd < 0 && service->first_held)
+	if (service->traffic->in_hand.fd < 0 && service->first_held)
 		service->may_release = true; /* they had to wait behind it */
 }
 
@@ -262,19 +266,20 @@ static void finish_one(
 	if (may_send && send_to_queue(service, *connection, place) == 0) {
 		copies_keep(service, place, connection);
 		score_add(service->score->handed, 1);
-		ledger_set_state(ledger, &service->account, place, LEDGER_WAITING);
+		ledger_set_state(ledger, &service->traffic->account, place, LEDGER_WAITING);
 		return;
 	}
 	delivery_refuse(service, connection, entry, "stopped", now_ns);
-	ledger_remove(ledger, &service->account, place);
+	ledger_remove(ledger, &service->traffic->account, place);
 }
 
 void delivery_finish(struct service *service, bool may_send, uint64_t now_ns)
 {
 	if (may_send && !service->acceptor->has_left)
 		redeliver(service, now_ns);
-	if (service->in_hand.fd >= 0)
-		finish_one(service, &service->in_hand.fd, service->in_hand.place, may_send, now_ns);
+	struct in_hand *in_hand = &service->traffic->in_hand;
+	if (in_hand->fd >= 0)
+		finish_one(service, &in_hand->fd, in_hand->place, may_send, now_ns);
 	uint32_t place;
 	int fd;
 	while ((fd = held_take(service, &place)) >= 0) {

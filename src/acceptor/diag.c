@@ -87,6 +87,7 @@ static bool read_facts(const struct nlmsghdr *header, struct diag_facts *ret)
 			message->id.idiag_dport),
 		.state = message->idiag_state,
 		.has_owner = message->idiag_inode != 0,
+		.inode = message->idiag_inode,
 		.recv_q = message->idiag_rqueue,
 		.send_q = message->idiag_wqueue,
 	};

@@ -22,6 +22,7 @@ struct diag_facts {
 	struct endpoint local, peer; /* IPv4 in IPv6 is IPv4, as everywhere */
 	uint8_t state;   /* TCP_ESTABLISHED and so on: netinet/tcp.h */
 	bool has_owner;  /* some process has a descriptor of it, and has accepted it */
+	uint32_t inode;  /* by which such a process is found in /proc; 0: nobody has accepted it */
 	/*
 	 * What follows is known. Of a connection it always is; what TIME_WAIT leaves of one, for a minute
 	 * and with its cookie, has none, also where it is in FIN_WAIT2 by name.

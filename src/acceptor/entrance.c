@@ -131,7 +131,7 @@ static int take_one(struct sender *sender, uint64_t now_ns)
 	struct acceptor *acceptor = service->acceptor;
 	struct handoff record;
 	int fd = -1;
-	int r = ledger_reserve(&acceptor->ledger);
+	int r = traffic_take(service) ? ledger_reserve(&acceptor->ledger) : -ENOMEM;
 	if (r == 0 && !acceptor_has_reserve(acceptor))
 		r = -EMFILE;
 	if (r < 0) {
@@ -264,7 +264,7 @@ static void dismiss(struct sender *sender)
 	const struct service *service = sender->entrance->service;
 	uint64_t now_ns = clock_now_ns();
 	shutdown(sender->io.fd, SHUT_RD);
-	while (service->in_hand.fd < 0 && take_one(sender, now_ns) == 1)
+	while (service->traffic->in_hand.fd < 0 && take_one(sender, now_ns) == 1)
 		;
 	drop_sender(sender);
 }

@@ -298,7 +298,7 @@ uint32_t following_add(struct service *service, struct ledger_entry *like, uint6
 {
 	struct acceptor *acceptor = service->acceptor;
 	like->is_followed = expect(acceptor->following, like);
-	uint32_t place = ledger_add(&acceptor->ledger, &service->account, like);
+	uint32_t place = ledger_add(&acceptor->ledger, &service->traffic->account, like);
 	if (place && like->is_followed)
 		lookout_add(acceptor->following, service, place, now_ns);
 	return place;

@@ -11,6 +11,7 @@
 #include "acceptor/redelivery.h"
 #include "acceptor/service.h"
 #include "acceptor/service_log.h"
+#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -48,6 +49,22 @@ static struct ledger_entry describe(const struct service *service, const struct 
 	};
 }
 
+/*
+ * The acceptor that took it may have died before it counted it. False: it has been counted as ended, too,
+ * since it comes late.
+ */
+static bool identify(struct service *service, const struct legacy *legacy)
+{
+	const struct estate_message *message = &legacy->message;
+	if (!message->is_uncounted)
+		return unknowns_identify(service, message->state != ESTATE_SENT);
+	/* As when it is accepted. */
+	score_add(service->score->accepted, 1);
+	traces_set_counted(service->acceptor->guard.traces, legacy->fd);
+	score_count_rate(service->score, clock_now_ns());
+	return true;
+}
+
 static void give_up(struct service *service, const struct legacy *legacy)
 {
 	const struct ledger_entry like = describe(service, legacy);
@@ -57,7 +74,7 @@ static void give_up(struct service *service, const struct legacy *legacy)
 		service_name(service),
 		endpoint_format_client(peer, &like.peer, service_log_address(service)),
 		(unsigned long long)like.id, ESTATE_DEATHS_MAX);
-	service->n_missing -= service->n_missing > 0;
+	identify(service, legacy);
 	score_add(service->score->lost, 1);
 }
 
@@ -74,16 +91,12 @@ static uint32_t keep_copy(
 	if (!service->redelivers || acceptor->n_copies >= acceptor->n_copies_max)
 		return LEDGER_NOWHERE;
 	like.source = admission_source(admission, &like.peer, now_ns);
+	like.is_counted = !identify(service, legacy);
 	uint32_t place = following_add(service, &like, now_ns);
 	if (!place)
 		return LEDGER_NOWHERE;
 	admission_adopt(admission, like.source);
-	/* It was counted among those that were held if it was to be handed off once more. */
-	if (legacy->message.state == ESTATE_DUE && service->n_missing)
-		service->n_missing--;
-	else if (admission->unknown)
-		admission_set_unknown(admission, admission->unknown - 1);
-	ledger_wait_first(&acceptor->ledger, &service->account, place);
+	ledger_wait_first(&acceptor->ledger, &service->traffic->account, place);
 	copies_take_over(service, legacy->message.slot, place, &legacy->fd, view);
 	copies_find(service, place)->n_deaths = legacy->message.n_workers;
 	return place;
@@ -92,7 +105,7 @@ static uint32_t keep_copy(
 static void resume(struct service *service, struct legacy *legacy, bool is_admitted, uint64_t now_ns)
 {
 	struct ledger_entry like = describe(service, legacy);
-	service->n_missing -= service->n_missing > 0;
+	like.is_counted = !identify(service, legacy);
 	traces_set(service->acceptor->guard.traces, legacy->fd, ESTATE_ARRIVED);
 	delivery_resume(service, fd_take(&legacy->fd), &like, is_admitted, now_ns);
 }
@@ -133,6 +146,9 @@ static void use_one(struct acceptor *acceptor, struct legacy *legacy, uint64_t n
 	if (!service)
 		log_notice("connection %016llx was accepted for a service that is no more: it is closed",
 			(unsigned long long)message->id);
+	else if (!traffic_take(service))
+		log_error("%s: connection %016llx is closed: out of memory", service_name(service),
+			(unsigned long long)message->id);
 	else if (!ledger_find(&acceptor->ledger, service->number, message->id))
 		use(service, legacy, now_ns);
 	fd_close(&legacy->fd);
@@ -158,7 +174,7 @@ static int compare(const void *left, const void *right)
 	return (a->accepted_ns > b->accepted_ns) - (a->accepted_ns < b->accepted_ns);
 }
 
-static void settle(struct acceptor *acceptor)
+static void settle(struct acceptor *acceptor, bool is_complete)
 {
 	struct heir *heir = &acceptor->heir;
 	uint64_t now_ns = clock_now_ns();
@@ -174,7 +190,8 @@ static void settle(struct acceptor *acceptor)
 	heir->is_settled = true;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++)
 		if (acceptor->services[row])
-			service_settle_estate(acceptor->services[row], is_late, now_ns);
+			service_settle_estate(
+				acceptor->services[row], is_complete && !heir->has_dropped, is_late, now_ns);
 }
 
 /* Until it is its turn it is our guard's business, too. */
@@ -193,6 +210,7 @@ static void write_down(struct acceptor *acceptor, int fd, const struct estate_me
 		.state = state == ESTATE_ARRIVED ? ESTATE_HELD : state == ESTATE_SENDING ? ESTATE_DUE : state,
 		.n_acceptors = message->n_acceptors,
 		.n_workers = message->n_workers,
+		.is_uncounted = message->is_uncounted,
 	};
 	traces_begin(traces, fd, &trace);
 	if (traces && (int32_t)(message->order - traces->order) >= 0)
@@ -216,11 +234,13 @@ static void gather(struct acceptor *acceptor, const struct estate_message *messa
 {
 	struct heir *heir = &acceptor->heir;
 	fd_auto int fd = fd_given;
-	if (fd < 0 || message->version != ESTATE_VERSION)
+	bool is_usable = fd >= 0 && message->version == ESTATE_VERSION && make_room(heir);
+	if (!is_usable) {
+		heir->has_dropped = true;
 		return;
+	}
 	write_down(acceptor, fd, message);
-	if (make_room(heir))
-		heir->items[heir->n++] = (struct legacy){ *message, fd_take(&fd) };
+	heir->items[heir->n++] = (struct legacy){ *message, fd_take(&fd) };
 }
 
 /* 1: go on. */
@@ -259,7 +279,7 @@ static int receive_some(struct acceptor *acceptor)
 	acceptor_open_reserve(acceptor);
 	/* Whoever comes after an end is late. */
 	if (is_end || (acceptor->heir.is_settled && acceptor->heir.n))
-		settle(acceptor);
+		settle(acceptor, is_end);
 	return r;
 }
 
@@ -274,7 +294,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
 	(void)loop, (void)revents;
-	settle(timer->data);
+	settle(timer->data, false);
 }
 
 void heir_init(struct acceptor *acceptor)
@@ -291,8 +311,8 @@ static bool is_expecting(const struct acceptor *acceptor)
 	bool is_expecting = false;
 	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
 		const struct service *service = acceptor->services[row];
-		is_expecting |= service && (service->n_missing || service->admission.unknown ||
-						   service->copies->n_inherited);
+		is_expecting |= service && (service->traffic->n_missing || service->admission.unknown ||
+						   service->traffic->copies->n_inherited);
 	}
 	return is_expecting;
 }
@@ -301,7 +321,7 @@ void heir_open(struct acceptor *acceptor, int in_fd)
 {
 	struct heir *heir = &acceptor->heir;
 	if (in_fd < 0) {
-		settle(acceptor);
+		settle(acceptor, false);
 		return;
 	}
 	ev_io_stop(acceptor->loop, &heir->in);
@@ -318,7 +338,7 @@ void heir_open(struct acceptor *acceptor, int in_fd)
 	if (is_expecting(acceptor))
 		ev_timer_start(acceptor->loop, &heir->timer);
 	else
-		settle(acceptor);
+		settle(acceptor, false);
 }
 
 void heir_give_way(struct acceptor *acceptor)

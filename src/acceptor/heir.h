@@ -21,6 +21,7 @@ struct heir {
 	struct legacy *items;
 	uint32_t n, room;
 	bool is_settled;
+	bool has_dropped; /* some of what was left was not to be used */
 };
 
 void heir_init(struct acceptor *acceptor);

@@ -27,7 +27,7 @@ static uint32_t source_of(const struct service *service, const struct held *held
 static void remove_held(struct service *service, struct held *held)
 {
 	*(held->older ? &held->older->newer : &service->first_held) = held->newer;
-	*(held->newer ? &held->newer->older : &service->last_held) = held->older;
+	*(held->newer ? &held->newer->older : &service->traffic->last_held) = held->older;
 	free(held);
 }
 
@@ -38,7 +38,7 @@ static void give_up(struct service *service, int *connection, uint32_t place, co
 	struct ledger_entry *entry = ledger_at(ledger, place);
 	admission_give_up(&service->admission, entry->source, now_ns);
 	delivery_refuse(service, connection, entry, reason, now_ns);
-	ledger_remove(ledger, &service->account, place);
+	ledger_remove(ledger, &service->traffic->account, place);
 }
 
 static void add(struct service *service, const struct held *like, uint64_t now_ns)
@@ -52,9 +52,9 @@ static void add(struct service *service, const struct held *like, uint64_t now_n
 	traces_set(service->acceptor->guard.traces, connection,
 		like->is_greeted ? ESTATE_ADMITTED : ESTATE_HELD);
 	*held = *like;
-	held->older = service->last_held;
+	held->older = service->traffic->last_held;
 	*(held->older ? &held->older->newer : &service->first_held) = held;
-	service->last_held = held;
+	service->traffic->last_held = held;
 	service->may_release = true; /* works out when it is to be looked at */
 }
 
@@ -91,7 +91,7 @@ void held_resume(
 
 static void expire(struct service *service, struct held *held, uint64_t now_ns)
 {
-	episode_refused(&service->episodes, delivery_episode(held->limit));
+	episode_refused(&service->traffic->episodes, delivery_episode(held->limit));
 	give_up(service, &held->fd, held->place, admission_limit_key(held->limit), now_ns);
 }
 
@@ -100,7 +100,7 @@ static bool release_one(struct service *service, struct held *held, uint64_t now
 {
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, held->place);
 	uint64_t again_ns = NEVER_NS;
-	if (service->in_hand.fd < 0) {
+	if (service->traffic->in_hand.fd < 0) {
 		struct admission_answer answer =
 			admission_retry(&service->admission, entry->source, now_ns, &again_ns);
 		if (answer.verdict == ADMISSION_ADMIT) {
@@ -115,8 +115,8 @@ static bool release_one(struct service *service, struct held *held, uint64_t now
 	}
 	if (held->deadline_ns < again_ns)
 		again_ns = held->deadline_ns;
-	if (again_ns < service->release_ns)
-		service->release_ns = again_ns;
+	if (again_ns < service->traffic->release_ns)
+		service->traffic->release_ns = again_ns;
 	return false;
 }
 
@@ -146,7 +146,7 @@ static void release_lines(struct service *service, uint64_t now_ns)
 static void release_floods(struct service *service, uint64_t now_ns)
 {
 	struct held *older;
-	for (struct held *held = service->last_held; held; held = older) {
+	for (struct held *held = service->traffic->last_held; held; held = older) {
 		older = held->older;
 		if (held->is_of_flood && release_one(service, held, now_ns))
 			remove_held(service, held);
@@ -156,7 +156,7 @@ static void release_floods(struct service *service, uint64_t now_ns)
 void held_release(struct service *service, uint64_t now_ns)
 {
 	service->may_release = false;
-	service->release_ns = NEVER_NS;
+	service->traffic->release_ns = NEVER_NS;
 	release_lines(service, now_ns);
 	release_floods(service, now_ns);
 }

@@ -8,6 +8,7 @@
 #include "acceptor/following.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
+#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -87,16 +88,9 @@ static void on_living(void *context, const struct diag_facts *facts)
 /* All that lives has been seen: the rest has ended while no acceptor looked. */
 static void settle_unknown(struct service *service, uint64_t now_ns)
 {
-	uint32_t n = service->admission.unknown, n_alive = service->n_unknown_alive;
 	if (!accepting_is_followed(service))
 		return;
-	if (n_alive > n)
-		n_alive = n;
-	score_add(service->score->served, n - n_alive);
-	admission_set_unknown(&service->admission, n_alive);
-	if (!n_alive)
-		service->unknown_ns = NEVER_NS;
-	service->is_unknown_due = false;
+	unknowns_settle(service, service->n_unknown_alive, now_ns);
 	service_settle(service, now_ns);
 }
 
@@ -196,7 +190,11 @@ static void on_inventory(struct ev_loop *loop, ev_timer *timer, int revents)
 		take_step(following);
 		return;
 	}
-	begin(following);
+	/* What is still on its way to us must not be taken for somebody's. */
+	if (heir_is_waiting(&following->acceptor->heir))
+		inventory_want(following);
+	else
+		begin(following);
 }
 
 void inventory_init(struct following *following)

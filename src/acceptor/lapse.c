@@ -241,16 +241,17 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 void lapse_on_limits(struct service *service)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
-	for (uint32_t place = service->account.oldest; place; place = ledger_at(ledger, place)->newer)
+	uint32_t place = service->traffic->account.oldest;
+	for (; place; place = ledger_at(ledger, place)->newer)
 		if (!ledger_at(ledger, place)->severance)
 			ledger_at(ledger, place)->look_ns = 0;
-	if (service->account.n && lapse_has_limits(&service->settings->lapses))
+	if (service->traffic->account.n && lapse_has_limits(&service->settings->lapses))
 		wake(service->acceptor, clock_now_ns(), clock_now_ns());
 }
 
 void lapse_expect(struct service *service, uint64_t now_ns)
 {
-	if (service->account.n && lapse_has_limits(&service->settings->lapses))
+	if (service->traffic->account.n && lapse_has_limits(&service->settings->lapses))
 		wake(service->acceptor, now_ns + lapse_shortest_ns(&service->settings->lapses), now_ns);
 }
 

@@ -47,6 +47,9 @@ struct ledger_entry {
 	bool is_followed : 1;   /* the kernel will say when it has ended */
 	bool is_gone : 1;       /* it has said so; what it counted is below */
 	bool has_bytes : 1;
+	bool is_excused : 1;    /* we are ending its command */
+	bool has_left_queue : 1; /* while LEDGER_WAITING: somebody has it, and need not say so */
+	bool is_counted : 1;    /* as served or lost: somebody told of it after it had been given up */
 	uint8_t severance;      /* enum severance: it is being ended, and why */
 	uint16_t copy;          /* number of its slot, copies.h; 0: none */
 	uint64_t bytes_in, bytes_out;
@@ -76,8 +79,8 @@ void ledger_fini(struct ledger *ledger);
 int ledger_reserve(struct ledger *ledger);
 
 /*
- * Adds a connection as LEDGER_HELD; service, id, times, ends, source and is_followed are taken from
- * `like`.
+ * Adds a connection as LEDGER_HELD; service, id, times, ends, source, is_followed and is_counted are
+ * taken from `like`.
  * LEDGER_NOWHERE if there is no room (see ledger_reserve).
  */
 uint32_t ledger_add(

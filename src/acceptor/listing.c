@@ -69,6 +69,7 @@ static void add_facts(struct connection_row *row, const struct diag_facts *facts
 	row->send_q = facts->send_q;
 	row->rtt_us = facts->rtt_us;
 	row->idle_ms = facts->idle_ms;
+	row->inode = facts->inode;
 	if (!facts->has_bytes)
 		return;
 	row->flags |= CONNECTION_HAS_BYTES;
@@ -86,7 +87,7 @@ static struct connection_row row_of(const struct ledger_entry *entry)
 		.service = entry->service,
 		.pid = entry->pid,
 		.worker = entry->worker,
-		.stage = entry->state,
+		.stage = entry->has_left_queue && entry->state == LEDGER_WAITING ? LEDGER_TAKEN : entry->state,
 	};
 	if (entry->is_gone && entry->has_bytes) {
 		row.flags |= CONNECTION_HAS_BYTES;
@@ -172,14 +173,18 @@ static void on_step(struct ev_loop *loop, ev_timer *timer, int revents)
 	ev_timer_start(loop, timer);
 }
 
-/* What silent workers have taken waits no longer. */
+/* What silent workers have taken waits no longer, even before it is known that they are. */
 static void note_taken(struct acceptor *acceptor)
 {
 	uint64_t now_ns = clock_now_ns();
-	for (uint32_t row = 0; row < acceptor->n_rows; row++)
-		if (acceptor->services[row] && acceptor->services[row]->is_silent &&
-			losses_drop_unfollowed(acceptor->services[row], now_ns))
-			service_settle(acceptor->services[row], now_ns);
+	for (uint32_t row = 0; row < acceptor->n_rows; row++) {
+		struct service *service = acceptor->services[row];
+		if (!service)
+			continue;
+		if (service->is_silent && losses_drop_unfollowed(service, now_ns))
+			service_settle(service, now_ns);
+		losses_mark_out_of_queue(service);
+	}
 }
 
 void listing_begin(struct acceptor *acceptor, uint32_t number)

@@ -32,6 +32,9 @@ uint32_t losses_n_inherited(const struct service *service);
 /* How many of those that wait have left the queue: they head the list. */
 uint32_t losses_n_out_of_queue(const struct service *service);
 
+/* Marks them, where workers need not tell that they have taken one. */
+void losses_mark_out_of_queue(struct service *service);
+
 /* Nobody will serve it; `worker` had it, 0: somebody. */
 void losses_lose(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns);
 
@@ -40,10 +43,10 @@ void losses_worker_gone(struct service *service, pid_t worker, uint64_t now_ns);
 /* Its workers have not said a word of a connection that the kernel followed to its end. */
 void losses_note_silence(struct service *service);
 
-/* To be called at service->suspects_ns. */
+/* To be called at traffic->suspects_ns. */
 void losses_judge_suspects(struct service *service, uint64_t now_ns);
 
-/* To be called at service->silent_ns, which losses_expect_reports sets. */
+/* To be called at traffic->silent_ns, which losses_expect_reports sets. */
 void losses_judge_silence(struct service *service, uint64_t now_ns);
 void losses_expect_reports(struct service *service, uint64_t now_ns);
 
@@ -55,7 +58,7 @@ bool losses_drop_unfollowed(struct service *service, uint64_t now_ns);
 
 /*
  * The same for clients whom a limit keeps waiting: nobody says when a silent worker takes a connection,
- * so that has to be looked for. To be called at service->peek_ns, which losses_expect_taking sets.
+ * so that has to be looked for. To be called at traffic->peek_ns, which losses_expect_taking sets.
  */
 void losses_peek(struct service *service, uint64_t now_ns);
 void losses_expect_taking(struct service *service, uint64_t now_ns);

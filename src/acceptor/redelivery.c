@@ -8,6 +8,7 @@
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
 #include "acceptor/toll.h"
+#include "acceptor/unknowns.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/pid.h"
@@ -36,7 +37,7 @@ static void give_up(struct service *service, uint32_t place, pid_t worker, uint6
 /* False: something has happened to it meanwhile. */
 static bool queue_again(struct service *service, uint32_t place, const struct slot_view *view)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	struct copy *copy = copies_find(service, place);
 	if (!slots_take_back(&copies->slots, copies_number(copies, copy), view, &copy->turn))
 		return false;
@@ -46,7 +47,8 @@ static bool queue_again(struct service *service, uint32_t place, const struct sl
 	copy->was_claimed = copy->is_orphaned = false;
 	copies->n_due++;
 	traces_set(service->acceptor->guard.traces, copy->fd, ESTATE_DUE);
-	ledger_set_state(&service->acceptor->ledger, &service->account, place, LEDGER_HELD);
+	ledger_set_state(
+		&service->acceptor->ledger, &service->traffic->account, place, LEDGER_HELD);
 	return true;
 }
 
@@ -61,7 +63,7 @@ static bool redeliver(struct service *service, uint32_t place, const struct slot
 
 bool redelivery_send_again(struct service *service, uint32_t place)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	struct slot_view view = slots_look(&copies->slots, copies_number(copies, copies_find(service, place)));
 	return view.state == SLOT_QUEUED && queue_again(service, place, &view);
 }
@@ -110,7 +112,7 @@ static void judge_begun(struct service *service, uint32_t place, pid_t pid, pid_
 /* True when that is all that can be said of it. */
 static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	const struct copy *copy = copies_find(service, place);
 	struct slot_view view = slots_look(&copies->slots, copies_number(copies, copy));
 	if (view.turn != copy->turn)
@@ -131,18 +133,17 @@ static bool judge(struct service *service, uint32_t place, pid_t worker, uint64_
 
 static void lose_unknown(struct service *service, uint64_t id, pid_t worker)
 {
-	score_add(service->score->lost, 1);
+	if (unknowns_identify(service, false))
+		score_add(service->score->lost, 1);
 	toll_lost(service);
 	log_warning("%s: LOST id=%016llx: worker %d died holding it, and the acceptor that had handed it "
 		    "off died before",
 		service_name(service), (unsigned long long)id, (int)worker);
-	if (service->admission.unknown)
-		admission_set_unknown(&service->admission, service->admission.unknown - 1);
 }
 
 static void lose_one_inherited(struct service *service, uint32_t number, pid_t worker, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	uint64_t id = slots_connection(&copies->slots, number);
 	uint32_t place = ledger_find(&service->acceptor->ledger, service->number, id);
 	copies_disinherit(copies, number);
@@ -155,7 +156,7 @@ static void lose_one_inherited(struct service *service, uint32_t number, pid_t w
 /* An acceptor before us had its copy, which may still come to us. */
 static void judge_inherited(struct service *service, pid_t worker, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
 		struct slot_view view = slots_look(&copies->slots, number);
 		if (!copies->items[number].is_inherited || view.state != SLOT_CLAIMED || view.pid != worker)
@@ -170,7 +171,7 @@ static void judge_inherited(struct service *service, pid_t worker, uint64_t now_
 /* It may be anywhere in the list, where an acceptor before us had other connections in the queue. */
 static bool is_in_hands_of(const struct service *service, uint32_t place, pid_t worker)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	const struct copy *copy = copies_find(service, place);
 	if (!copy)
 		return false;
@@ -189,9 +190,9 @@ static void judge_for_certain(struct service *service, uint32_t place, pid_t wor
 void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	uint32_t n_out = losses_n_out_of_queue(service);
-	uint32_t n_due_before = service->copies->n_due;
+	uint32_t n_due_before = service->traffic->copies->n_due;
 	/* Those that have left the queue head the list. */
-	for (uint32_t place = service->account.first_waiting; place;) {
+	for (uint32_t place = service->traffic->account.first_waiting; place;) {
 		uint32_t behind = entry_at(service, place)->behind;
 		if (n_out || is_in_hands_of(service, place, worker))
 			judge_for_certain(service, place, worker, now_ns);
@@ -199,16 +200,16 @@ void redelivery_worker_gone(struct service *service, pid_t worker, uint64_t now_
 		place = behind;
 	}
 	judge_inherited(service, worker, now_ns);
-	if (service->copies->n_due > n_due_before)
+	if (service->traffic->copies->n_due > n_due_before)
 		log_notice("%s: %u connections that worker %d had not touched when it died go to another",
-			service_name(service), service->copies->n_due - n_due_before, (int)worker);
+			service_name(service), service->traffic->copies->n_due - n_due_before, (int)worker);
 	delivery_retry(service, true, now_ns);
 }
 
 /* The process that has claimed it, if that is dead; 0: nobody has, or who has lives. */
 static pid_t dead_holder(struct service *service, uint32_t number)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	struct slot_view view = slots_look(&copies->slots, number);
 	bool is_dead = copies->items[number].is_orphaned || pid_is_gone(view.pid);
 	return view.state == SLOT_CLAIMED && is_dead ? view.pid : 0;
@@ -217,7 +218,7 @@ static pid_t dead_holder(struct service *service, uint32_t number)
 /* Nobody comes with it any more, and no copy has come. */
 static void lose_orphans(struct service *service, uint64_t now_ns)
 {
-	const struct copies *copies = service->copies;
+	const struct copies *copies = service->traffic->copies;
 	for (uint32_t number = 1; copies->n_inherited && number < copies->n_known; number++) {
 		pid_t worker = copies->items[number].is_inherited ? dead_holder(service, number) : 0;
 		if (worker)
@@ -228,10 +229,11 @@ static void lose_orphans(struct service *service, uint64_t now_ns)
 void redelivery_take_over(struct service *service, uint64_t now_ns)
 {
 	uint32_t n_out = losses_n_out_of_queue(service);
-	for (uint32_t place = service->account.first_waiting; place;) {
+	for (uint32_t place = service->traffic->account.first_waiting; place;) {
 		uint32_t behind = entry_at(service, place)->behind;
 		const struct copy *copy = copies_find(service, place);
-		pid_t worker = copy ? dead_holder(service, copies_number(service->copies, copy)) : 0;
+		uint32_t number = copy ? copies_number(service->traffic->copies, copy) : 0;
+		pid_t worker = copy ? dead_holder(service, number) : 0;
 		if (worker)
 			judge_for_certain(service, place, worker, now_ns);
 		else if (n_out && copy && copy->fd >= 0)
@@ -269,9 +271,9 @@ static void release(struct service *service, uint32_t place, const struct slot_v
 
 void redelivery_look(struct service *service, uint64_t now_ns)
 {
-	struct copies *copies = service->copies;
+	struct copies *copies = service->traffic->copies;
 	uint32_t n_out = losses_n_out_of_queue(service);
-	for (uint32_t place = service->account.first_waiting; copies->n_kept && place;) {
+	for (uint32_t place = service->traffic->account.first_waiting; copies->n_kept && place;) {
 		uint32_t behind = entry_at(service, place)->behind;
 		struct copy *copy = copies_find(service, place);
 		if (copy && copy->fd >= 0) {

@@ -25,7 +25,7 @@ enum { REDELIVERY_DEATHS_MAX = 3 };
 void redelivery_take_over(struct service *service, uint64_t now_ns);
 
 /*
- * To be called at service->copies_ns: what was stuck at two looks is set free. When acceptors and workers die
+ * To be called at traffic->copies_ns: what was stuck at two looks is set free. When acceptors and workers die
  * together, what the queue holds is not known to the last, and a connection may have left it with somebody
  * who is dead while it seems to wait.
  */

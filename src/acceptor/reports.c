@@ -8,9 +8,11 @@
 #include "acceptor/delivery.h"
 #include "acceptor/following.h"
 #include "acceptor/losses.h"
-#include "acceptor/scoring.h"
+#include "acceptor/vacancies.h"
+#include "acceptor/unknowns.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/core_file.h"
 #include "wire/report.h"
 
 /* Messages read in one turn of the loop from one queue. */
@@ -24,8 +26,7 @@ void reports_drop(struct service *service, uint32_t place, uint64_t now_ns)
 	if (admission_end(&service->admission, ledger_at(ledger, place)->source, now_ns))
 		service->may_release = true;
 	copies_drop(service, place);
-	ledger_remove(ledger, &service->account, place);
-	scoring_publish_live(service, 0);
+	ledger_remove(ledger, &service->traffic->account, place);
 }
 
 static void note_failure(struct service *service, enum score_failure kind,
@@ -40,17 +41,22 @@ static void note_failure(struct service *service, enum score_failure kind,
 	score_set(score->failure_duration_us, duration_us);
 }
 
+/* A command that we have ended has not failed, unless it crashed on its way. */
+static bool is_our_doing(const struct ledger_entry *entry, int32_t status)
+{
+	return entry->severance || (entry->is_excused && !core_is_expected(status));
+}
+
 void reports_end(
 	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns)
 {
 	struct score *score = service->score;
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
-	score_add(score->served, 1);
-	scoring_publish_live(service, 1);
+	if (!entry->is_counted)
+		score_add(score->served, 1);
 	if (entry->severance && entry->severance != SEVERANCE_ORDER)
 		score_add(score->lapsed, 1);
-	/* A command that we have ended has not failed. */
-	if (entry->pid && ending->status && !entry->severance) {
+	if (entry->pid && ending->status && !is_our_doing(entry, ending->status)) {
 		score_add(score->failed, 1);
 		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
 			ending->duration_us, now_ns);
@@ -66,18 +72,29 @@ void reports_end(
 static void exec_failed(struct service *service, uint32_t place, int32_t error, uint64_t now_ns)
 {
 	struct ledger_entry *entry = ledger_at(&service->acceptor->ledger, place);
-	score_add(service->score->lost, 1);
+	if (!entry->is_counted)
+		score_add(service->score->lost, 1);
 	score_add(service->score->exec_failed, 1);
 	note_failure(service, SCORE_FAILURE_EXEC, entry, error, 0, now_ns);
 	service_log_episode(service, EPISODE_EXEC_FAILED, entry, error, now_ns);
 	reports_drop(service, place, now_ns);
 }
 
+void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns)
+{
+	struct ledger *ledger = &service->acceptor->ledger;
+	reports_drain(service, REPORTS_AT_ONCE, now_ns);
+	uint32_t place = service->traffic->account.oldest;
+	for (; place; place = ledger_at(ledger, place)->newer)
+		if (ledger_at(ledger, place)->worker == worker)
+			ledger_at(ledger, place)->is_excused = true;
+}
+
 uint32_t reports_adopt(struct service *service, const struct report *report, uint64_t now_ns)
 {
 	struct admission *admission = &service->admission;
 	struct ledger *ledger = &service->acceptor->ledger;
-	if (!service->adoptable)
+	if (!traffic_take(service) || !service->traffic->adoptable)
 		return LEDGER_NOWHERE;
 	struct ledger_entry like = {
 		.id = report->connection,
@@ -87,16 +104,16 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 		.service = service->number,
 		.source = admission_source(admission, &report->peer, now_ns),
 	};
+	bool is_known = unknowns_identify(service, false);
+	like.is_counted = !is_known;
 	uint32_t place = following_add(service, &like, now_ns);
 	if (!place)
 		return LEDGER_NOWHERE;
-	service->adoptable--;
+	service->traffic->adoptable--;
 	admission_adopt(admission, like.source);
-	ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
-	if (admission->unknown) {
-		admission_set_unknown(admission, admission->unknown - 1);
-		service_await_unknown(service, now_ns);
-	}
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_TAKEN);
+	if (is_known)
+		unknowns_await(service, now_ns);
 	return place;
 }
 
@@ -117,10 +134,10 @@ static void set_taken(struct service *service, uint32_t place, int worker, bool 
 	struct ledger_entry *entry = ledger_at(ledger, place);
 	bool is_first = !entry->worker;
 	entry->worker = worker;
-	if (service->settings->told.max_uses && is_first && uses_count(&service->uses, worker, service->settings->told.max_uses))
+	if (service->settings->told.max_uses && is_first && uses_count(&service->traffic->uses, worker, service->settings->told.max_uses))
 		tell_worn(service, worker);
 	if (entry->state == LEDGER_WAITING)
-		ledger_set_state(ledger, &service->account, place, LEDGER_TAKEN);
+		ledger_set_state(ledger, &service->traffic->account, place, LEDGER_TAKEN);
 	copies_reported(service, place, !is_over);
 }
 
@@ -128,7 +145,7 @@ void reports_found_started(struct service *service, uint32_t place, pid_t pid)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
 	copies_drop(service, place);
-	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_STARTED);
 	ledger_set_pid(ledger, place, pid);
 	service_log_start(service, ledger_at(ledger, place));
 }
@@ -142,7 +159,7 @@ static void set_started(
 	set_taken(service, place, worker, false);
 	if (is_known)
 		return;
-	ledger_set_state(ledger, &service->account, place, LEDGER_STARTED);
+	ledger_set_state(ledger, &service->traffic->account, place, LEDGER_STARTED);
 	ledger_set_pid(ledger, place, report->pid);
 	/* One that is told again was logged by the acceptor before us. */
 	if (!report->duration_us)
@@ -177,7 +194,9 @@ static bool apply(struct service *service, const struct report *report, int work
 	struct ledger *ledger = &service->acceptor->ledger;
 	if (report->kind < REPORT_TAKEN || report->pid < 0)
 		return false;
-	/* Free slots decide nothing here, and later kinds are none of our business. */
+	if (report->kind == REPORT_SLOTS && report->status >= 0)
+		vacancies_note(service, worker, report->status, now_ns);
+	/* Later kinds are none of our business. */
 	if (report->kind > REPORT_EXEC_FAILED)
 		return true;
 	uint32_t place = ledger_find(ledger, service->number, report->connection);
@@ -226,13 +245,13 @@ static bool is_hung_up(int queue)
 /* A supervisor that ends closes queue and control channel at once, and then there is no news. */
 static void become_deaf(struct service *service, uint64_t now_ns)
 {
-	ev_io_stop(service->acceptor->loop, &service->queue_io);
-	service->deaf_ns = now_ns + deaf_patience_ns;
+	ev_io_stop(service->acceptor->loop, &service->traffic->queue_io);
+	service->traffic->deaf_ns = now_ns + deaf_patience_ns;
 }
 
 void reports_say_deaf(struct service *service)
 {
-	service->deaf_ns = NEVER_NS;
+	service->traffic->deaf_ns = NEVER_NS;
 	log_error("%s: the other end of the queue is closed: its connections can no longer be "
 		  "followed; restart the service",
 		service_name(service));
@@ -243,10 +262,10 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 	for (int i = 0; i < n_messages_max && service_has_queue(service); i++) {
 		struct report reports[REPORTS_PER_MESSAGE];
 		int worker = 0;
-		int n = report_receive(service->queue_io.fd, reports, &worker);
+		int n = report_receive(service->traffic->queue_io.fd, reports, &worker);
 		if (n == -EAGAIN)
 			return true;
-		if (n < 0 && (n != -EPIPE || is_hung_up(service->queue_io.fd))) {
+		if (n < 0 && (n != -EPIPE || is_hung_up(service->traffic->queue_io.fd))) {
 			become_deaf(service, now_ns);
 			return true;
 		}

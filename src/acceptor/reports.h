@@ -20,7 +20,7 @@ bool reports_drain(struct service *service, int n_messages_max, uint64_t now_ns)
 
 void reports_on_readable(struct ev_loop *loop, ev_io *io, int revents);
 
-/* To be called at service->deaf_ns. */
+/* To be called at traffic->deaf_ns. */
 void reports_say_deaf(struct service *service);
 
 /*
@@ -32,6 +32,9 @@ uint32_t reports_adopt(struct service *service, const struct report *report, uin
 /* A connection has been served: counted, logged, gone from the ledger. */
 void reports_end(
 	struct service *service, uint32_t place, const struct ending *ending, uint64_t now_ns);
+
+/* This worker is told to end: how the commands end that it has now is no fault of theirs. */
+void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns);
 
 /* A process serves it, whose worker died before it could say so. */
 void reports_found_started(struct service *service, uint32_t place, pid_t pid);

@@ -10,7 +10,7 @@ static const uint64_t look_again_ns = 1000000000;
 /* The one that has waited longest, of n at the end of the list; the others have left the queue. */
 static uint32_t first_of_last(const struct service *service, uint32_t n)
 {
-	const struct ledger_account *account = &service->account;
+	const struct ledger_account *account = &service->traffic->account;
 	struct ledger *ledger = &service->acceptor->ledger;
 	if (n == account->n_waiting)
 		return account->first_waiting;
@@ -23,7 +23,7 @@ static uint32_t first_of_last(const struct service *service, uint32_t n)
 /* The oldest of all, and the first of those that wait in the queue. */
 static void publish_oldest(struct service *service, uint32_t n_inherited, uint32_t n_waiting)
 {
-	const struct ledger_account *account = &service->account;
+	const struct ledger_account *account = &service->traffic->account;
 	struct ledger *ledger = &service->acceptor->ledger;
 	struct score *score = service->score;
 	uint64_t oldest_ns = 0, oldest_waiting_ns = 0;
@@ -58,19 +58,16 @@ static void publish_limits(struct service *service)
 /* Workers that say nothing: the kernel tells how many connections they have taken, if it is asked. */
 static uint32_t count_waiting(struct service *service, uint64_t now_ns)
 {
-	uint32_t n = service->account.n_waiting;
-	service->look_ns = NEVER_NS;
+	uint32_t n = service->traffic->account.n_waiting;
+	if (service_is_at_rest(service))
+		return n;
+	service->traffic->look_ns = NEVER_NS;
 	if (!n || service->has_reports || !service->may_be_silent)
 		return n;
 	n -= losses_n_out_of_queue(service);
 	if (n)
-		service->look_ns = now_ns + look_again_ns;
+		service->traffic->look_ns = now_ns + look_again_ns;
 	return n;
-}
-
-void scoring_publish_live(struct service *service, uint32_t n_ended)
-{
-	score_set(service->score->live, service->account.n + service->admission.unknown - n_ended);
 }
 
 void scoring_publish(struct service *service, uint64_t now_ns)
@@ -80,8 +77,8 @@ void scoring_publish(struct service *service, uint64_t now_ns)
 	publish_limits(service);
 	uint32_t n_unknown = service->admission.unknown;
 	uint32_t n_inherited = n_unknown ? losses_n_inherited(service) : 0;
-	scoring_publish_live(service, 0);
+	score_set(score->live, service->traffic->account.n + n_unknown + service->traffic->n_missing);
 	score_set(score->waiting, n_waiting + n_inherited);
-	score_set(score->held, service->account.n_held);
+	score_set(score->held, service->traffic->account.n_held + service->traffic->n_missing);
 	publish_oldest(service, n_inherited, n_waiting);
 }

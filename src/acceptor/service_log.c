@@ -116,17 +116,17 @@ void service_log_end(
 
 void service_log_refused_rest(struct service *service, uint64_t now_ns)
 {
-	if (!service->n_refused_lines || now_ns - service->refused_ns < second_ns)
+	if (!service->traffic->n_refused_lines || now_ns - service->traffic->refused_ns < second_ns)
 		return;
-	if (service->n_refused_silent)
+	if (service->traffic->n_refused_silent)
 		log_info("%s: REFUSED %u more within that second", service_name(service),
-			service->n_refused_silent);
-	service->n_refused_lines = service->n_refused_silent = 0;
+			service->traffic->n_refused_silent);
+	service->traffic->n_refused_lines = service->traffic->n_refused_silent = 0;
 }
 
 uint64_t service_log_refused_ns(const struct service *service)
 {
-	return service->n_refused_silent ? service->refused_ns + second_ns : NEVER_NS;
+	return service->traffic->n_refused_silent ? service->traffic->refused_ns + second_ns : NEVER_NS;
 }
 
 void service_log_refused(struct service *service, const struct ledger_entry *entry,
@@ -136,13 +136,13 @@ void service_log_refused(struct service *service, const struct ledger_entry *ent
 	if (!(service->settings->told.log_events & LOG_EVENT_REFUSE))
 		return;
 	service_log_refused_rest(service, now_ns);
-	if (!service->n_refused_lines)
-		service->refused_ns = now_ns;
-	if (service->n_refused_lines >= REFUSED_LINES_A_SECOND) {
-		service->n_refused_silent++;
+	if (!service->traffic->n_refused_lines)
+		service->traffic->refused_ns = now_ns;
+	if (service->traffic->n_refused_lines >= REFUSED_LINES_A_SECOND) {
+		service->traffic->n_refused_silent++;
 		return;
 	}
-	service->n_refused_lines++;
+	service->traffic->n_refused_lines++;
 	log_info("%s: REFUSED %s reason=%s", service_name(service), format_ends(ends, service, entry),
 		reason);
 }
@@ -229,7 +229,7 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 		log_warning(
 			"%s: %u connection%s for max_per_source or rate_per_source: accepting "
 			"pauses; raise those, lower overflow_wait, or set overflow = \"refuse\"",
-			name, service->account.n_held, service->account.n_held == 1 ? " waits" : "s wait");
+			name, service->traffic->account.n_held, service->traffic->account.n_held == 1 ? " waits" : "s wait");
 		break;
 	case EPISODE_MAX_PER_SOURCE:
 		snprintf(limit, sizeof limit, "max_per_source=%u", limits->max_per_source);
@@ -261,7 +261,7 @@ static void log_beginning(struct service *service, enum episode_kind kind,
 void service_log_episode(struct service *service, enum episode_kind kind,
 	const struct ledger_entry *entry, int error, uint64_t now_ns)
 {
-	if (episode_happened(&service->episodes, kind, now_ns))
+	if (episode_happened(&service->traffic->episodes, kind, now_ns))
 		log_beginning(service, kind, entry, error);
 }
 
@@ -311,7 +311,7 @@ void service_log_ended_episodes(struct service *service, uint64_t now_ns)
 {
 	enum episode_kind kind;
 	struct episode episode;
-	while (episodes_end_one(&service->episodes, now_ns, &kind, &episode))
+	while (episodes_end_one(&service->traffic->episodes, now_ns, &kind, &episode))
 		log_ended(service, kind, &episode);
 }
 
@@ -324,9 +324,9 @@ void service_log_fullness(struct service *service, uint64_t now_ns)
 	if (service->is_near_full || !max || live * 10 < max * 8 || live >= max)
 		return;
 	service->is_near_full = true;
-	if (now_ns < service->warn_full_ns)
+	if (now_ns < service->traffic->warn_full_ns)
 		return;
-	service->warn_full_ns = now_ns + near_full_quiet_ns;
+	service->traffic->warn_full_ns = now_ns + near_full_quiet_ns;
 	log_warning("%s: %u of max_connections=%u are in use; beyond that %s",
 		service_name(service), service->admission.live, service->admission.limits->max_connections,
 		overflow_text(service, "accepting pauses"));

@@ -10,44 +10,44 @@ void toll_begin(struct service *service, struct control_toll *toll, pid_t worker
 		.service = service->number,
 		.pid = worker,
 	};
-	service->toll = toll;
-	if (service->orphans.worker == worker)
-		toll->n_held = service->orphans.n;
+	service->traffic->toll = toll;
+	if (service->traffic->orphans.worker == worker)
+		toll->n_held = service->traffic->orphans.n;
 }
 
 void toll_orphan(struct service *service, pid_t worker)
 {
-	if (service->orphans.worker != worker)
-		service->orphans.n = 0;
-	service->orphans.worker = worker;
-	service->orphans.n++;
+	if (service->traffic->orphans.worker != worker)
+		service->traffic->orphans.n = 0;
+	service->traffic->orphans.worker = worker;
+	service->traffic->orphans.n++;
 }
 
 void toll_end(struct service *service)
 {
-	const struct control_toll *toll = service->toll;
-	service->toll = NULL;
-	if (service->has_reports || service->copies->are_claimed)
+	const struct control_toll *toll = service->traffic->toll;
+	service->traffic->toll = NULL;
+	if (service->has_reports || service->traffic->copies->are_claimed)
 		acceptor_tell_supervisor(service->acceptor, toll, sizeof *toll);
 }
 
 void toll_lives_on(struct service *service)
 {
-	if (service->toll)
-		service->toll->n_held++;
+	if (service->traffic->toll)
+		service->traffic->toll->n_held++;
 }
 
 void toll_lost(struct service *service)
 {
-	if (service->toll) {
-		service->toll->n_held++;
-		service->toll->n_lost++;
+	if (service->traffic->toll) {
+		service->traffic->toll->n_held++;
+		service->traffic->toll->n_lost++;
 	}
 }
 
 void toll_given_up(struct service *service, const struct ledger_entry *entry)
 {
-	struct control_toll *toll = service->toll;
+	struct control_toll *toll = service->traffic->toll;
 	if (toll && toll->n_given_up++ < CONTROL_CLIENTS)
 		toll->given_up[toll->n_given_up - 1] =
 			(struct control_client){ .connection = entry->id, .peer = entry->peer };
@@ -55,8 +55,8 @@ void toll_given_up(struct service *service, const struct ledger_entry *entry)
 
 void toll_redelivered(struct service *service)
 {
-	if (service->toll) {
-		service->toll->n_held++;
-		service->toll->n_redelivered++;
+	if (service->traffic->toll) {
+		service->traffic->toll->n_held++;
+		service->traffic->toll->n_redelivered++;
 	}
 }

@@ -44,6 +44,7 @@ void traces_begin(struct traces *traces, int fd, const struct trace *like)
 	trace->slot = like->slot;
 	trace->n_acceptors = like->n_acceptors;
 	trace->n_workers = like->n_workers;
+	trace->is_uncounted = like->is_uncounted;
 	if (atomic_load_explicit(&traces->n, memory_order_relaxed) <= (uint32_t)fd)
 		atomic_store_explicit(&traces->n, (uint32_t)fd + 1, memory_order_relaxed);
 	atomic_store_explicit(&trace->state, like->state, memory_order_release);

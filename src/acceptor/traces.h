@@ -27,7 +27,7 @@ struct trace {
 	_Atomic uint8_t state; /* enum estate_state */
 	uint8_t n_acceptors;
 	uint8_t n_workers;
-	uint8_t zero;
+	uint8_t is_uncounted; /* not among those that were accepted, on the scoreboard */
 };
 _Static_assert(sizeof(struct trace) == 32, "a hundred descriptors and the head fit a page");
 
@@ -76,6 +76,14 @@ static inline void traces_set_workers(struct traces *traces, int fd, uint8_t n)
 	struct trace *trace = traces_at(traces, fd);
 	if (trace)
 		trace->n_workers = n;
+}
+
+/* It is among those that were accepted, on the scoreboard. */
+static inline void traces_set_counted(struct traces *traces, int fd)
+{
+	struct trace *trace = traces_at(traces, fd);
+	if (trace)
+		trace->is_uncounted = false;
 }
 
 /* It is about to be handed off; slot 0: nobody would notice if that happened twice. */

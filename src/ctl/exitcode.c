@@ -33,7 +33,9 @@ static bool lacks_acceptor(const json_t *daemon)
 int exitcode_of_status(const json_t *parameters, bool is_named)
 {
 	const json_t *services = json_object_get(parameters, "services");
-	int code = lacks_acceptor(json_object_get(parameters, "daemon")) ? CTL_DEGRADED : CTL_OK;
+	const json_t *daemon = json_object_get(parameters, "daemon");
+	bool is_ill = lacks_acceptor(daemon) || reply_text(daemon, "log_trouble");
+	int code = is_ill ? CTL_DEGRADED : CTL_OK;
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		const json_t *service = json_array_get(services, i);
 		if (reply_flag(service, "wanted") && !reply_flag(service, "healthy"))

@@ -136,6 +136,8 @@ static void print_daemon(FILE *out, const json_t *daemon)
 		fprintf(out, "fdsup_uptime_seconds %.3f\n", (double)uptime_ms / 1000);
 	print_head(out, "fdsup_reload_failed", "gauge", NULL, "1 if the last reload was refused");
 	fprintf(out, "fdsup_reload_failed %d\n", reply_text(daemon, "reload_error") != NULL);
+	print_head(out, "fdsup_log_failed", "gauge", NULL, "1 if the log cannot be written");
+	fprintf(out, "fdsup_log_failed %d\n", reply_text(daemon, "log_trouble") != NULL);
 	print_acceptors(out, json_object_get(daemon, "acceptors"));
 }
 

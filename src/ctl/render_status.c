@@ -109,6 +109,9 @@ static void print_alarms(FILE *out, const json_t *daemon, const struct look *loo
 			"succeeds",
 			text);
 	}
+	const char *log_trouble = reply_text(daemon, "log_trouble");
+	if (log_trouble)
+		look_print_line(out, look, TONE_BAD, "%s", log_trouble);
 	for (size_t i = 0; i < json_array_size(acceptors); i++)
 		if (!json_is_integer(json_object_get(json_array_get(acceptors, i), "pid")))
 			look_print_line(out, look, TONE_BAD,

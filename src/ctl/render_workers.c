@@ -13,10 +13,23 @@ static const struct table_column columns[] = {
 	{ "COMMAND", 3, .is_elastic = true, .field = "command", .format = reply_print_text },
 };
 
+/* What it says of itself: by STATUS=, and by the reports of fdsup-protocol(7). */
+static void print_notes(FILE *out, const json_t *row, const struct look *look)
+{
+	const char *status = reply_text(row, "status");
+	json_int_t slots;
+	if (status)
+		look_print_line(out, look, TONE_PLAIN, "    it says: %s", status);
+	if (reply_integer(row, "slots", &slots))
+		look_print_line(out, look, TONE_PLAIN,
+			"    it could serve %" JSON_INTEGER_FORMAT " more", slots);
+}
+
 static const char *const states[] = { "STARTING", "READY", "DRAINING", "STOPPING", NULL };
 
 const struct table table_workers = {
 	.columns = columns,
 	.states = states,
+	.notes = print_notes,
 	.n_columns = sizeof columns / sizeof *columns,
 };

@@ -64,7 +64,8 @@ static void say_sockets(struct explanation *explanation, const struct explanatio
 	}
 	say(explanation, "fdsup (pid %d) has bound %s.", about->supervisor_pid, about->addresses);
 	if (about->acceptance == ACCEPTED_BY_PROGRAM)
-		say(explanation, "Its program has the sockets and accepts by itself.");
+		say(explanation, "Its program has the sockets and %s by itself.",
+			about->has_datagrams ? "receives" : "accepts");
 	else if (about->acceptor_pid)
 		say_acceptor(explanation, about);
 }
@@ -79,14 +80,17 @@ static void say_workers(struct explanation *explanation, const struct explanatio
 			facts->workers_max, about->noun, facts->workers_max == 1 ? "" : "s",
 			facts->n_working == 1 ? "s" : "", facts->command, user);
 	else if (about->is_on_demand && facts->state == STATE_ON_DEMAND)
-		say(explanation, "No %s runs: the first connection starts %s as %s.", about->noun,
-			facts->command, user);
+		say(explanation, "No %s runs: the first %s starts %s as %s.", about->noun,
+			about->has_datagrams ? "datagram" : "connection", facts->command, user);
 	else
 		say(explanation, "No %s runs.", about->noun);
 	if (n_ending)
 		say(explanation, "%u more finish%s what %s, or %s being ended.", n_ending,
 			n_ending == 1 ? "es" : "", n_ending == 1 ? "it has" : "they have",
 			n_ending == 1 ? "is" : "are");
+	if (about->telling_worker)
+		say(explanation, "%c%s %d says: %s.", about->noun[0] - 'a' + 'A', about->noun + 1,
+			about->telling_worker, about->told);
 }
 
 /* "max_connections is reached": it stays as it is written in the file. */
@@ -133,15 +137,15 @@ static void say_connections(struct explanation *explanation, const struct explan
 	if (about->acceptance != ACCEPTED_BY_ACCEPTOR)
 		return;
 	if (facts->max_connections)
-		say(explanation, "%u of %u connections are in use (max_connections).", facts->live,
-			facts->max_connections);
+		say(explanation, "%u of %u connections are in use (max_connections).",
+			health_n_admitted(facts), facts->max_connections);
 	if (facts->waiting)
 		say(explanation, "%u of them wait%s for a worker, the oldest for %s.", facts->waiting,
 			facts->waiting == 1 ? "s" : "",
 			text_format_duration(age, facts->oldest_waiting_ms));
 	say_awaited(explanation, about);
 	if (facts->held)
-		say(explanation, "%u of them %s held back by a limit of %s source.", facts->held,
+		say(explanation, "%u more %s held back by a limit of %s source.", facts->held,
 			facts->held == 1 ? "is" : "are", facts->held == 1 ? "its" : "their");
 	if (about->accepted)
 		say(explanation, "%" PRIu64 " %s accepted so far, %" PRIu64 " served, %" PRIu64 " lost.",

@@ -28,6 +28,9 @@ struct explanation_facts {
 	const char *noun;             /* "worker" or "daemon" */
 	const char *user;             /* NULL: whoever started fdsup */
 	bool is_on_demand;
+	bool has_datagrams;           /* its sockets are of UDP */
+	int telling_worker;           /* one that says how it is; 0: none does */
+	const char *told;             /* by it */
 	uint64_t accepted, served, refused, lost;
 	const char *refused_rule;     /* NULL: not known */
 	uint64_t refused_age_ms;

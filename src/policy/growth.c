@@ -22,9 +22,16 @@ uint32_t growth_surplus(
 		growth->mark_ms = now_ms;
 	if (now_ms - growth->mark_ms < GROWTH_MARK_MS)
 		return 0;
-	uint32_t surplus = growth->least_idle;
-	growth->mark_ms = 0;
-	if (n <= n_min)
-		return 0;
-	return surplus < n - n_min ? surplus : n - n_min;
+	uint32_t spare = n > n_min ? n - n_min : 0;
+	uint32_t surplus = growth->least_idle < spare ? growth->least_idle : spare;
+	/* The next minute begins now, and not with the next look, which may be a minute away. */
+	growth->mark_ms = now_ms;
+	growth->least_idle = idle - surplus;
+	return surplus;
+}
+
+uint64_t growth_mark_left_ms(const struct growth *growth, uint64_t now_ms)
+{
+	uint64_t end_ms = growth->mark_ms + GROWTH_MARK_MS;
+	return growth->mark_ms && end_ms > now_ms ? end_ms - now_ms : 0;
 }

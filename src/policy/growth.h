@@ -39,6 +39,9 @@ enum growth_verdict {
 uint32_t growth_surplus(
 	struct growth *growth, uint32_t n, uint32_t n_min, uint32_t busy, uint64_t now_ms);
 
+/* Until there may be an answer, if nobody looks before. */
+uint64_t growth_mark_left_ms(const struct growth *growth, uint64_t now_ms);
+
 /* One look: `depth` connections wait, n of at most n_max workers live. */
 enum growth_verdict growth_look(struct growth *growth, uint32_t depth, uint32_t n, uint32_t n_max);
 

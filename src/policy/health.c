@@ -106,6 +106,14 @@ static void say_hint(struct health *health, const char *hint)
 		say(health, "%s", hint);
 }
 
+/* It was started for what waits at its sockets, which starts the next one. */
+static bool left_it_lying(const struct health_facts *facts)
+{
+	const struct health_death *death = &facts->death;
+	return facts->is_started_by_sockets && death->status != HEALTH_STATUS_UNKNOWN &&
+	       WIFEXITED(death->status) && WEXITSTATUS(death->status) == 0;
+}
+
 static void say_death(struct health *health, const struct health_facts *facts)
 {
 	const struct health_death *death = &facts->death;
@@ -130,6 +138,9 @@ static void say_death(struct health *health, const struct health_facts *facts)
 	if (death->n_left_behind)
 		say(health, "it went into the background: it must stay in the foreground, find its option "
 			    "for that");
+	if (left_it_lying(facts))
+		say(health, "it left what waits at its socket: it must accept the connection, or receive the "
+			    "datagram, before it ends");
 	if (!death->was_out_of_memory && !death->n_left_behind)
 		say_hint(health, health_sandbox_hint(facts->sandbox, death->status, death->age_ms,
 					 death->was_ready, death->killing));
@@ -208,13 +219,13 @@ static void say_places(struct health *health, const struct health_facts *facts)
 	char server[24] = "";
 	if (facts->oldest_pid)
 		snprintf(server, sizeof server, " (pid %d)", facts->oldest_pid);
-	say(health, "%u of %u connections are in use, the oldest for %s%s", facts->live,
+	say(health, "%u of %u connections are in use, the oldest for %s%s", health_n_admitted(facts),
 		facts->max_connections, text_format_duration(age, facts->oldest_ms), server);
 }
 
 static bool is_full(const struct health_facts *facts)
 {
-	return facts->max_connections && facts->live >= facts->max_connections;
+	return facts->max_connections && health_n_admitted(facts) >= facts->max_connections;
 }
 
 static bool is_overloaded(const struct health_facts *facts)
@@ -284,9 +295,14 @@ static bool is_near(uint32_t used, uint32_t limit)
 
 static void say_near_limits(struct health *health, const struct health_facts *facts)
 {
-	if (is_near(facts->live, facts->max_connections))
+	uint32_t n_admitted = health_n_admitted(facts);
+	if (is_near(n_admitted, facts->max_connections))
 		say(health, "%u of %u connections are in use: raise max_connections before new clients %s",
-			facts->live, facts->max_connections, facts->refuses ? "are refused" : "must wait");
+			n_admitted, facts->max_connections, facts->refuses ? "are refused" : "must wait");
+	if (facts->held)
+		say(health, "%u connection%s held back by max_per_source or rate_per_source: raise it if that is "
+			    "no abuse",
+			facts->held, facts->held == 1 ? " is" : "s are");
 	if (is_near(facts->waiting, facts->queue_limit))
 		say(health, "%u of %u places in the queue are taken: the workers do not keep up; raise "
 			    "workers.max, or queue for longer bursts",
@@ -313,16 +329,28 @@ static void say_draining(struct health *health, const struct health_facts *facts
 
 static void say_what_helps_the_stuck(struct health *health, const struct health_facts *facts)
 {
-	if (facts->workers_max && facts->n_working >= facts->workers_max)
+	if (facts->worker_socket)
+		say(health, "start the worker that listens on %s, or see what it does", facts->worker_socket);
+	else if (facts->workers_max && facts->n_working >= facts->workers_max)
 		say(health, "%u of %u workers run, and none takes it: raise workers.max, or see what they do",
 			facts->n_working, facts->workers_max);
 	else
 		say(health, "one more worker is started while connections wait");
 }
 
+/* So long a client may wait for a worker. */
+enum { STUCK_MS = 2000 };
+
 static bool has_been_stuck(const struct health_facts *facts)
 {
-	return facts->waiting && facts->oldest_waiting_ms > 2000;
+	return facts->waiting && facts->oldest_waiting_ms > STUCK_MS;
+}
+
+/* At least. */
+static void note_illness(struct health *health, uint64_t ms)
+{
+	if (ms > health->ill_ms)
+		health->ill_ms = ms;
 }
 
 static bool say_reload_failure(struct health *health, const struct health_facts *facts)
@@ -353,8 +381,13 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 	}
 	if (say_reload_failure(health, facts))
 		is_ill = true;
-	if (say_failing_commands(health, facts) || say_exhausted(health, facts))
+	if (say_failing_commands(health, facts)) {
+		note_illness(health, facts->failure_age_ms);
 		is_ill = true;
+	} else if (say_exhausted(health, facts)) {
+		note_illness(health, pause_reason(facts->paused) ? facts->paused_ms : 0);
+		is_ill = true;
+	}
 	if (!is_ill && has_been_stuck(facts)) {
 		char age[TEXT_DURATION_SIZE];
 		say(health, "%u connection%s for a worker, the oldest for %s", facts->waiting,
@@ -364,6 +397,7 @@ static void judge_running(const struct health_facts *facts, struct health *healt
 		if (!facts->runs_commands)
 			say_last_words(health, facts);
 		say_what_helps_the_stuck(health, facts);
+		note_illness(health, facts->oldest_waiting_ms - STUCK_MS);
 		is_ill = true;
 	}
 	if (!is_ill && facts->state == STATE_PAUSED)

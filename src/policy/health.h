@@ -48,6 +48,8 @@ struct health_facts {
 	bool is_queue_missing; /* clients wait for it, and it cannot be made */
 	bool runs_commands;        /* a command for each connection, which has a status of its own */
 	const char *command;       /* argv[0], for sentences */
+	const char *worker_socket; /* where a worker of somebody else listens; NULL: they are ours */
+	bool is_started_by_sockets; /* by what waits there, which its program takes by itself */
 	enum sandbox sandbox;
 	bool is_closed;            /* by hours */
 	uint64_t opens_in_ms;      /* 0: not known, or never */
@@ -64,7 +66,7 @@ struct health_facts {
 	int failure_pid;
 	uint64_t failure_age_ms;
 	uint64_t failure_duration_ms;
-	uint32_t live;
+	uint32_t live;             /* of those, max_connections is about all but the held ones */
 	uint32_t max_connections;
 	uint32_t queue_limit;
 	uint32_t n_working;
@@ -88,12 +90,19 @@ enum { HEALTH_LINES = 6, HEALTH_LINE_SIZE = 256 };
 struct health {
 	enum service_state state; /* as shown: DEGRADED where the table of states cannot know it */
 	bool is_healthy;
+	uint64_t ill_ms; /* for so long it is not, as far as that is known; only of running ones */
 	size_t n_lines;
 	char lines[HEALTH_LINES][HEALTH_LINE_SIZE];
 };
 
 /* So many commands that ended badly, one after the other, make a service that is not well. */
 enum { HEALTH_FAILURES = 3 };
+
+/* Connections that count for max_connections. */
+static inline uint32_t health_n_admitted(const struct health_facts *facts)
+{
+	return facts->live > facts->held ? facts->live - facts->held : 0;
+}
 
 /* The key by which every new client is refused at the moment; NULL: none does so. */
 const char *health_refusing_key(const struct health_facts *facts);

@@ -76,6 +76,15 @@ static void on_worn(struct acceptor *acceptor, uint32_t slot, pid_t pid)
 			worker_on_worn(worker);
 }
 
+/* What it forked may say it, too, and is none of the workers. */
+static void on_slots(struct acceptor *acceptor, const struct control_process *message)
+{
+	struct service *service = find_service(acceptor, message->service);
+	for (struct worker *worker = service ? service->workers : NULL; worker; worker = worker->next)
+		if (worker->pid == message->pid && message->status >= 0)
+			worker_on_slots(worker, (uint32_t)message->status);
+}
+
 static void on_toll(struct acceptor *acceptor, const struct control_toll *toll)
 {
 	const struct service *service = find_service(acceptor, toll->service);
@@ -134,6 +143,8 @@ static void on_message(struct acceptor *acceptor, const union control_message *m
 		connections_on_listed(acceptor, message->number.number, fd);
 	else if (message->kind == CONTROL_WORKER_WORN)
 		on_worn(acceptor, message->process.service, message->process.pid);
+	else if (message->kind == CONTROL_WORKER_SLOTS)
+		on_slots(acceptor, &message->process);
 	else if (message->kind == CONTROL_TOLL)
 		on_toll(acceptor, &message->toll);
 	else if (message->kind == CONTROL_COMMAND_DIED)

@@ -28,6 +28,7 @@
 #include "supervisor/service/readiness.h"
 #include "supervisor/service/sequence.h"
 #include "supervisor/service/service.h"
+#include "supervisor/service/standing_watch.h"
 #include "supervisor/severing.h"
 #include "supervisor/start_steps.h"
 #include "supervisor/succession/keeper.h"
@@ -105,6 +106,7 @@ int start_loop(struct supervisor *supervisor)
 		return -ENOMEM;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a log file may be at the limit for files: that is an error, no end */
 	children_init(&supervisor->children, supervisor->loop);
 	supervisor->children.on_orphan = on_orphan;
 	supervisor->children.context = supervisor;
@@ -112,6 +114,7 @@ int start_loop(struct supervisor *supervisor)
 	watch_signal(supervisor, &supervisor->on_int, SIGINT, on_stop_signal);
 	watch_signal(supervisor, &supervisor->on_hup, SIGHUP, on_hup);
 	memory_watch_init(supervisor);
+	standing_watch_init(supervisor);
 	late_init(supervisor);
 	sequence_init(supervisor);
 	ev_prepare_init(&supervisor->departed, on_prepare);
@@ -361,6 +364,7 @@ static void stop_watchers(struct supervisor *supervisor)
 	ev_signal_stop(supervisor->loop, &supervisor->on_hup);
 	ev_prepare_stop(supervisor->loop, &supervisor->departed);
 	memory_watch_stop(supervisor);
+	standing_watch_stop(supervisor);
 	late_stop(supervisor);
 	sequence_fini(supervisor);
 	zone_stop(supervisor);

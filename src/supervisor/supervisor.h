@@ -91,6 +91,8 @@ struct supervisor {
 	bool is_ending_acceptors;   /* all services are stopped; only the acceptors are left */
 	bool has_departed;          /* a leaving service is stopped and can be freed */
 	ev_timer memory;            /* the next look at the workers of services with max_rss */
+	ev_timer standing;          /* the next look at how services stand, while somebody follows */
+	bool is_standing_new;       /* that is the first one: how they stand then is no news */
 	ev_timer late;              /* the next look for addresses that are not there yet */
 	ev_io late_news;            /* the kernel announces some; -1: nobody waits for any */
 	ev_timer sequence;          /* the end of somebody's patience with the services before it */

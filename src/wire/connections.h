@@ -41,8 +41,10 @@ struct connection_row {
 	uint8_t state;            /* TCP_ESTABLISHED and so on: netinet/tcp.h */
 	uint8_t flags;            /* CONNECTION_* */
 	uint8_t zero;
+	uint32_t inode;           /* as /proc/PID/fd has it; 0: unknown */
+	uint32_t zeros;
 };
-_Static_assert(sizeof(struct connection_row) == 112, "no gaps");
+_Static_assert(sizeof(struct connection_row) == 120, "no gaps");
 
 /*
  * Maps such a file read-only: 0 with *ret_rows and *ret_n, -EINVAL if it is none or could still

@@ -24,8 +24,10 @@ unsigned control_size(uint32_t kind)
 	case CONTROL_LISTENER_CLOSE:
 		return sizeof(struct control_listener);
 	case CONTROL_WORKER_GONE:
+	case CONTROL_WORKER_ENDING:
 	case CONTROL_CHILD_ENDED:
 	case CONTROL_WORKER_WORN:
+	case CONTROL_WORKER_SLOTS:
 		return sizeof(struct control_process);
 	case CONTROL_TOLL:
 		return sizeof(struct control_toll);

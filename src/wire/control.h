@@ -48,6 +48,8 @@ enum control_kind {
 	                           none: nothing was */
 	CONTROL_SEVERED,        /* struct control_connection: it is being ended by order, `reason` says
 	                           by whose; 0: it could not be, and goes on */
+	CONTROL_WORKER_ENDING,  /* struct control_process: service, pid of a worker that is told to end, and
+	                           to end the commands that it has: how they end is no fault of theirs */
 	/* acceptor to supervisor */
 	CONTROL_READY,          /* struct control_ready; the first message */
 	CONTROL_SYNCED,         /* struct control_number: all that was sent before is in force */
@@ -56,6 +58,8 @@ enum control_kind {
 	CONTROL_LISTED,         /* struct control_number; one descriptor: the live connections, as
 	                           wire/connections.h has them, or none: that failed */
 	CONTROL_WORKER_WORN,    /* struct control_process: service, pid of a worker with max_uses uses */
+	CONTROL_WORKER_SLOTS,   /* struct control_process: service, pid of a process that says how many more
+	                           connections it could serve, and in status how many */
 	CONTROL_TOLL,           /* struct control_toll: what CONTROL_WORKER_GONE has cost, said once for
 	                           each, unless the workers of the service tell nothing */
 	CONTROL_COMMAND_DIED,   /* struct control_command: a command that did not end with status 0; of
@@ -139,9 +143,9 @@ struct control_listener {
 
 struct control_process {
 	uint32_t kind;
-	uint32_t service;         /* of CONTROL_WORKER_GONE and CONTROL_WORKER_WORN */
+	uint32_t service;         /* of CONTROL_WORKER_* */
 	int32_t pid;
-	int32_t status;           /* as waitpid(2) gives it */
+	int32_t status;           /* as waitpid(2) gives it; or see the kind */
 	uint64_t cpu_us;
 	uint64_t max_rss_kib;
 };

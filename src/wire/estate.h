@@ -43,7 +43,8 @@ struct estate_message {
 	uint8_t state;          /* enum estate_state */
 	uint8_t n_acceptors;    /* that died while they looked at it */
 	uint8_t n_workers;      /* that died with it */
-	uint8_t zero[7];
+	uint8_t is_uncounted;   /* it is not among those that were accepted, on the scoreboard */
+	uint8_t zero[6];
 };
 
 /* A row may have another service by the time that somebody reads. */

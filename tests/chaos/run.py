@@ -325,6 +325,14 @@ def named_as_lost(site, since_line):
     return found
 
 
+def imbalances(site):
+    """Whoever was accepted has been served, refused or lost, and that once: all have ended."""
+    return ["%s: accepted %d, but served %d + refused %d + lost %d" % (
+                s["name"], s["accepted"], s["served"], s["refused"], s["lost"])
+            for s in site.fdsup.status()["services"]
+            if s["accepted"] != s["served"] + s["refused"] + s["lost"]]
+
+
 def sum_up(site, kind, clients, done, seconds, named):
     counts = sum((c.counts for c in clients), collections.Counter())
     excused = [f for c in clients for f in c.failed
@@ -374,7 +382,7 @@ def run_kind(site, kind, options, chance):
         problems.append("%s: not everybody could connect" % kind)
     if min(c.counts["served"] for c in clients) == 0 or not all(done.values()):
         problems.append("%s: nothing happened" % kind)
-    problems += ["%s: %s" % (kind, text) for text in expect_belongings(site, kind, before)]
+    problems += ["%s: %s" % (kind, text) for text in imbalances(site) + expect_belongings(site, kind, before)]
     for name, kib in memory_before.items():
         now = memory_kib(resident(site)[name])
         print("  memory of %s: %d KiB before, %d KiB after" % (name, kib, now))

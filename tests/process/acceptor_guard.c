@@ -375,6 +375,11 @@ static bool has_handed_off(void)
 	return has_in_queue() && rig_score(&rig, 1, waiting) == 1;
 }
 
+static bool has_no_live(void)
+{
+	return rig_score(&rig, 1, live) == 0;
+}
+
 /* One that is killed at its n-th stop from here on. False: it was done before. */
 static bool kill_at_stop(int n, bool (*is_done)(void))
 {
@@ -404,6 +409,7 @@ Test(acceptor_guard, killed_at_any_point_between_client_and_queue)
 		rig_start_again(&rig);
 		expect_served_once(client);
 		cr_expect_eq(rig_score(&rig, 1, served), 1, "stop %d", n);
+		cr_expect_eq(rig_score(&rig, 1, accepted), 1, "stop %d", n);
 		close(client);
 		begin_anew();
 		cr_assert_lt(n, 1000);
@@ -424,6 +430,34 @@ Test(acceptor_guard, killed_at_any_point_while_a_worker_has_died)
 		is_under_way = kill_at_stop(n, has_handed_off);
 		rig_start_again(&rig);
 		expect_served_once(client);
+		cr_expect_eq(rig_score(&rig, 1, served), 1, "stop %d", n);
+		close(client);
+		begin_anew();
+		cr_assert_lt(n, 1000);
+	}
+}
+
+/* What is published of live connections may be older than the totals. */
+Test(acceptor_guard, killed_at_any_point_while_it_hears_of_an_end)
+{
+	bool is_under_way = true;
+	for (int n = 1; is_under_way; n++) {
+		struct handoff record;
+		struct slot_claim claimed;
+		int client = connect_with_request(serve());
+		int connection = take_ours(&record, &claimed);
+		cr_assert(slot_begin(&claimed, COMMAND));
+		rig_report(&rig, 1, &record, REPORT_STARTED, COMMAND, 0);
+		rig_wait_score(&rig, 1, oldest_pid, COMMAND);
+		close(connection);
+		take_hold();
+		rig_report(&rig, 1, &record, REPORT_ENDED, COMMAND, 0);
+		is_under_way = kill_at_stop(n, has_no_live);
+		rig_start_again(&rig);
+		/* If nobody has heard of it, nobody tells again. */
+		rig_wait_score(&rig, 1, live, 0u);
+		cr_expect_eq(rig_score(&rig, 1, served), 1, "stop %d", n);
+		cr_expect_eq(rig_score(&rig, 1, lost), 0, "stop %d", n);
 		close(client);
 		begin_anew();
 		cr_assert_lt(n, 1000);
@@ -453,6 +487,8 @@ Test(acceptor_guard, killed_at_any_point_while_it_takes_over)
 		int connection = take_ours(&record, &claimed);
 		serve_to_the_end(one, connection, &record, &claimed);
 		expect_served_once(two);
+		cr_expect_eq(rig_score(&rig, 1, accepted), 2, "stop %d", n);
+		cr_expect_eq(rig_score(&rig, 1, served), 2, "stop %d", n);
 		close(one);
 		close(two);
 		begin_anew();

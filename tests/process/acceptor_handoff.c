@@ -237,8 +237,7 @@ Test(acceptor_handoff, ignores_reports_that_make_no_sense)
 {
 	struct handoff record, other;
 	struct control_service second = rig_settings(2);
-	uint16_t port = serve();
-	rig_serve(&rig, &second);
+	uint16_t port = serve(), own_port = rig_serve(&rig, &second);
 	int client = rig_connect(port, NULL);
 	close(rig_take(&rig, 1, &record));
 	int queue = rig.services[1].queue[1];
@@ -249,7 +248,13 @@ Test(acceptor_handoff, ignores_reports_that_make_no_sense)
 	/* A worker of another service cannot touch it. */
 	other = record;
 	rig_report(&rig, 2, &other, REPORT_ENDED, 4712, 0);
+	int own_client = rig_connect(own_port, NULL);
+	close(rig_take(&rig, 2, &other));
+	rig_report(&rig, 2, &other, REPORT_ENDED, 4712, 0);
 	rig_wait_score(&rig, 2, served, 1u);
+	rig_wait_score(&rig, 2, live, 0u);
+	cr_expect_eq(rig_score(&rig, 2, served), 1, "nobody had been accepted for the other report");
+	close(own_client);
 	cr_expect_eq(rig_score(&rig, 1, live), 1);
 	rig_report(&rig, 1, &record, REPORT_ENDED, 4712, 0);
 	rig_wait_score(&rig, 1, served, 1u);

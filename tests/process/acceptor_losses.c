@@ -185,7 +185,7 @@ Test(acceptor_losses, of_many_commands_that_end_badly_a_few_are_told_and_the_oth
 	struct handoff record;
 	uint16_t port = serve();
 	for (int i = 0; i < N; i++)
-		run_command(port, 5000 + i, W_EXITCODE(1, 0), &record);
+		run_command(port, RIG_NOBODY + i, W_EXITCODE(1, 0), &record);
 	rig_wait_score(&rig, 1, failed, (unsigned)N);
 	do {
 		rig_sync(&rig);

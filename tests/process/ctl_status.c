@@ -202,6 +202,15 @@ Test(ctl_status, tells_what_concerns_the_whole_daemon_first)
 	cr_expect_eq(run->code, 150);
 }
 
+Test(ctl_status, a_log_that_cannot_be_written_is_told_and_is_no_good_end)
+{
+	start_daemon(STATUS(ACCEPTORS ",'log_trouble':'the log cannot be written to /var: full'", POP3));
+	struct run *run = run_ctl("status");
+	cr_expect(begins_with(run->out, "the log cannot be written to /var: full\n"), "%s", run->out);
+	cr_expect_eq(run->code, 150);
+	cr_expect_eq(run_ctl("check")->code, 150);
+}
+
 Test(ctl_status, verbose_adds_daemon_and_acceptors)
 {
 	start_daemon(STATUS(ACCEPTORS, POP3));

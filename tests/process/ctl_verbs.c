@@ -39,7 +39,7 @@ Test(ctl_verbs, listeners_begin_with_the_columns_of_netstat)
 	"--on'},"                                                                                  \
 	"{'service':'a','pid':12,'state':'STOPPING','generation':10,'user':"                       \
 	"'root',"                                                                                  \
-	"'uptime_ms':1,'command':'x'}]}}}"
+	"'uptime_ms':1,'command':'x','status':'the last one, with ten more to be told goodbye','slots':0}]}}}"
 
 Test(ctl_verbs, workers_are_listed_and_the_command_gives_way_first)
 {
@@ -50,6 +50,8 @@ Test(ctl_verbs, workers_are_listed_and_the_command_gives_way_first)
 			  " PID  SERVICE  STATE     GEN  USER  UPTIME  COMMAND\n"
 			  "4711  web      READY       2  www   61s     /usr/sbin/web --with"),
 		"%s", run->out);
+	cr_expect(strstr(run->out, "x\n    it says: the last one, with ten more to be told goodbye\n"
+				   "    it could serve 0 more\n"), "%s", run->out);
 	char *out = strip_colour(run_ctl_wide(80, "workers")->out);
 	cr_expect(strstr(out, "GEN  USER  UPTIME  COMMAND") && strstr(out, "…"), "%s", out);
 	for (unsigned width = 40; width <= 200; width++)

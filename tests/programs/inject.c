@@ -37,6 +37,7 @@ static const struct call {
 	{ "fork", SYS_fork },
 #endif
 	{ "execve", SYS_execve },
+	{ "socket", SYS_socket },
 	{ "setgroups", SYS_setgroups },
 	{ "setresgid", SYS_setresgid },
 	{ "setresuid", SYS_setresuid },

@@ -109,6 +109,10 @@ class Admission(Test):
         waiting = [self.connect_from("127.0.0.1", port) for _ in range(3)]
         service = fdsup.wait_status("cat", lambda s: s["queue"]["used"] == 3, "three held")
         self.assertEqual(service["accepted"], 5)
+        self.assertIn("3 connections are held back by max_per_source or rate_per_source: raise it if that is no abuse",
+                      service["explanation"])
+        self.assertIn("2 of 256 connections are in use (max_connections). 3 more are held back",
+                      " ".join(fdsup.order("explain", "cat").split()))
         other = self.serving(port, 2, source="127.0.0.2")
         for s in served:
             self.hang_up(s)

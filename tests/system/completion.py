@@ -57,7 +57,8 @@ class Completion(Test):
     @unittest.skipUnless(shutil.which("fish"), "fish is not installed")
     def test_fish(self):
         def fish(line):
-            script = "source %s/fish/fdsupctl.fish; complete -C '%s'" % (COMPLETION, line)
+            # found by the name of the program, as it will be where it is installed
+            script = "set fish_complete_path %s/fish; complete -C '%s'" % (COMPLETION, line)
             return {text.split("\t")[0] for text in self.run_shell("fish", "--no-config", "-c", script) if text}
         self.assertLessEqual({"status", "start"}, fish("fdsupctl sta"))
         self.assertEqual(fish("fdsupctl stop "), {"mail", "web"})

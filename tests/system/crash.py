@@ -124,6 +124,52 @@ class Crash(EveryType, Test):
         fdsup.start()
         fdsup.wait_state("cat", "ON-DEMAND")
 
+    def many(self):
+        """More than the keeper is told of in one turn; the first has a worker."""
+        ports = [free_port() for _ in range(100)]
+        return ports, "".join(self.cat(port, "workers = { min = 1; max = 1; };" if i == 0 else "", "s%03d" % i)
+                              for i, port in enumerate(ports))
+
+    def test_what_many_services_have_is_told_to_the_keeper_over_some_turns(self):
+        ports, configuration = self.many()
+        fdsup = self.fdsup(configuration)
+        self.assertEqual(self.talk(ports[-1], b"x"), b"x")
+        for _ in range(20):
+            fdsup.status()  # each answer is a turn
+        pids = fdsup.worker_pids("s000")
+        self.kill(fdsup)
+        s = self.connect(ports[50])
+        s.sendall(b"hello")
+        fdsup.start()
+        self.assertEqual(s.recv(5), b"hello")
+        self.assertEqual(fdsup.worker_pids("s000"), pids)
+        self.assertEqual(len(fdsup.status()["services"]), 100)
+        self.assertEqual(fdsup.status("s099")["accepted"], 1)
+        fdsup.wait_log("has taken over what fdsup .* had when it died: 100 services")
+
+    def test_what_changes_while_the_keeper_is_told_of_many_is_told_as_well(self):
+        """Killed at once, it is taken over or started anew, and a reload that comes at once counts."""
+        ports, configuration = self.many()
+        fdsup = self.unstarted(configuration)
+        for _ in range(5):
+            fdsup.start()
+            fdsup.process.send_signal(signal.SIGKILL)
+            fdsup.wait()
+        fdsup.start()
+        self.assertEqual(self.talk(ports[0], b"x"), b"x")
+        keeper = self.keeper(fdsup)
+        fdsup.write("".join(self.cat(port, name="s%03d" % i) for i, port in enumerate(ports) if i >= 10))
+        os.kill(keeper, signal.SIGKILL)  # the next one has nothing yet
+        fdsup.order("reload")
+        fdsup.order("restart", "s042")
+        wait_until("another keeper", lambda: self.keeper(fdsup) not in (None, keeper))
+        for _ in range(20):
+            fdsup.status()
+        self.kill(fdsup)
+        fdsup.start()
+        self.assertEqual(len(fdsup.status()["services"]), 90)
+        self.assertEqual(self.talk(ports[99], b"x"), b"x")
+
     def test_status_says_that_services_go_on_and_what_to_do(self):
         port = free_port()
         fdsup = self.fdsup(self.cat(port))

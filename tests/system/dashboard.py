@@ -18,6 +18,7 @@ SERVICES = '''
   identity = { port = %d; command = [ "/bin/cat" ]; description = "who <b>is</b> it"; };
   broken = { type = "daemon"; command = [ "/bin/sh", "-c", "echo '<img src=x> no key' >&2; exit 3" ];
              restart_delay = "1h"; restart_delay_max = "1h"; };
+  calm = { command = [ "/bin/sleep", "1000" ]; };
 '''
 
 
@@ -61,7 +62,7 @@ class Dashboard(Test):
         browser = self.browser()
         browser.set_size(*size, **keywords)
         browser.open("http://127.0.0.1:%d/" % self.port)
-        browser.wait_for("document.querySelectorAll('main details').length === 4")
+        browser.wait_for("document.querySelectorAll('main details').length === 5")
         browser.wait_for("document.querySelector('main details.bad')")
         return browser
 
@@ -83,7 +84,7 @@ class Dashboard(Test):
         self.assertTrue(head.startswith("HTTP/1.1 200 "), head)
         data = json.loads(body)
         self.assertEqual({s["name"] for s in data["status"]["services"]},
-                         {"echo", "identity", "broken", "dashboard"})
+                         {"echo", "identity", "broken", "calm", "dashboard"})
         self.assertIn("dashboard", {w["service"] for w in data["workers"]["workers"]})
         head, body = self.request("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertIn("default-src 'none'", head)
@@ -107,7 +108,11 @@ class Dashboard(Test):
         why = browser.evaluate("document.querySelector('main details .why').innerText")
         self.assertRegex(why, r"exited 3(?s:.*)<img src=x> no key")
         self.assertEqual(browser.evaluate("document.querySelectorAll('main img, main b').length"), 0)
-        self.assertRegex(browser.evaluate("document.getElementById('headline').textContent"), "1 of 4 needs you: broken")
+        self.assertRegex(browser.evaluate("document.getElementById('headline').textContent"), "1 of 5 needs you: broken")
+        # all of its workers run: that is no limit that is reached
+        self.assertEqual(browser.evaluate("[...document.querySelectorAll('main details')].find("
+                                          "d => d.querySelector('.name').textContent === 'calm')"
+                                          ".querySelector('.bar').className"), "bar")
         browser.evaluate("document.querySelectorAll('main details')[1].querySelector('summary').click()")
         browser.wait_for("document.querySelector('main details[open] .more dl')")
         browser.evaluate("const f = document.getElementById('filter'); f.value = 'identity';"
@@ -130,7 +135,7 @@ class Dashboard(Test):
             "getComputedStyle(document.body).backgroundColor"))[:3])
         self.assertLess(max(red, green, blue), 60)
         browser.evaluate("document.querySelectorAll('main details summary').forEach(s => s.click())")
-        browser.wait_for("document.querySelectorAll('main details[open] .more dl').length >= 4")
+        browser.wait_for("document.querySelectorAll('main details[open] .more dl').length >= 5")
         self.assertLessEqual(browser.evaluate("document.documentElement.scrollWidth"), 360)
         self.save(browser, "phone")
         browser.set_size(360, 740, is_phone=True, scheme="light")

@@ -81,6 +81,8 @@ class External(Test):
             told = "\n".join(service["explanation"])
             self.assertIn("1 connection waits for a worker", told)
             self.assertIn("cannot connect to the worker on %s" % name, told)
+            self.assertIn("start the worker that listens on %s" % name, told)
+            self.assertNotIn("workers.max", told)
             worker = self.worker(name)
             client.settimeout(30)
             self.assertEqual(client.recv(100), b"%d early" % worker.pid)

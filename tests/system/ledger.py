@@ -1,5 +1,6 @@
 """The ledger from the kernel: counters and lines are the truth, whoever serves and however it ends."""
 import collections
+import errno
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import socket
 import struct
 import threading
 
-from support import LONG, TAKER, Test, free_port, main, wait_until
+from support import BIN, LONG, TAKER, Test, free_port, main, reap_orphans, wait_until
 
 # How many connections the test against the truth makes.
 CONNECTIONS = int(os.environ.get("FDSUP_LEDGER_CONNECTIONS", 2000))
@@ -310,8 +311,6 @@ class Ledger(Test):
             rows = {row["service"]: row for row in self.connections(fdsup)}
             stages = {name: row["stage"] for name, row in rows.items()}
             return rows if stages == {"cat": "started", "echo": "taken", "w": "taken", "path": "started"} else None
-        # a silent worker is known to be one a second after its first connection
-        self.assertEqual(self.talk(ports["w"], b"s"), b"bye")
         rows = wait_until("all are served", listed)
         for name, s in clients.items():
             self.assertEqual(rows[name]["peer"], "127.0.0.1:%d" % s.getsockname()[1])
@@ -322,7 +321,9 @@ class Ledger(Test):
             self.assertGreaterEqual(rows[name]["age_ms"] + 10, rows[name]["idle_ms"])
         self.assertEqual((rows["cat"]["bytes_in"], rows["cat"]["bytes_out"]), (5, 5))
         self.assertIn(rows["echo"]["worker"], fdsup.worker_pids("echo"))
-        self.assertIsNone(rows["w"]["worker"])
+        # it has said nothing: its descriptors tell
+        self.assertIn(rows["w"]["worker"], fdsup.worker_pids("w"))
+        self.assertEqual(rows["w"]["pid"], rows["w"]["worker"])
         self.assertEqual(rows["path"]["state"], "CONNECTED")
         self.assertEqual([rows["path"][k] for k in ("recv_q", "rtt_us", "bytes_in")], [None] * 3)
         # what is chosen
@@ -339,6 +340,37 @@ class Ledger(Test):
         # what is not read shows
         clients["w"].sendall(b"x")
         self.assertEqual(fdsup.order("connections", "-o", "service", "w").split(), ["Service", "w"])
+
+    def test_what_a_silent_worker_has_is_found_at_once_and_what_it_has_forked_as_well(self):
+        forks = r'''
+import os, signal
+queue = socket.socket(fileno=3)
+for _ in range(2):
+    if os.fork() == 0:
+        _, taken = take(queue)
+        os.write(taken, b"%d\n" % os.getpid())
+        signal.pause()
+signal.pause()
+'''
+        path, other = "/tmp/fdsup-ledger-forks-%d" % os.getpid(), free_port()
+        with open(path, "w") as f:
+            f.write(TAKER + forks)
+        self.addCleanup(os.unlink, path)
+        fdsup, port = self.silent('workers = { min = 2; max = 2; };', others='''
+            f = { address = "127.0.0.1"; port = %d; type = "worker"; workers = { max = 1; };
+                command = [ "/usr/bin/env", "python3", "-B", "%s" ]; };''' % (other, path))
+        pids = {}
+        for at in [port] * 6 + [other] * 2:
+            s = self.connect(at)
+            s.sendall(b"w")
+            pids["127.0.0.1:%d" % s.getsockname()[1]] = int(s.recv(100))
+        # no connection has ended yet, from which it could be known that its workers report nothing
+        rows = self.connections(fdsup)
+        self.assertEqual({row["peer"]: row["pid"] for row in rows}, pids)
+        self.assertEqual({row["stage"] for row in rows}, {"taken"})
+        self.assertEqual([row["worker"] for row in rows if row["service"] == "f"], 2 * fdsup.worker_pids("f"))
+        worker = fdsup.worker_pids("w")[0]
+        self.assertEqual({row["pid"] for row in self.connections(fdsup, "--worker", str(worker))} or {worker}, {worker})
 
     def test_listeners_show_what_was_dropped_and_what_waits(self):
         port = free_port()
@@ -386,6 +418,28 @@ class Ledger(Test):
         fdsup, _ = self.silent()
         wait_until("it is ready", lambda: "ledger: kernel\n" in fdsup.order("-v", "status"))
         self.assertEqual(fdsup.status()["daemon"]["acceptors"][0]["ledger"], "kernel")
+
+    def test_what_the_kernel_lacks_is_said_and_is_unknown(self):
+        port = free_port()
+        fdsup = self.unstarted('cat = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % port)
+        errors = os.path.join(fdsup.directory, "errors")
+        with open(errors, "w") as f:
+            f.write("socket %d %d\n" % (errno.EPROTONOSUPPORT, socket.AF_NETLINK))
+        fdsup.prefix = [os.path.join(BIN, "inject"), errors, "socket"]
+        fdsup.start()
+        said = "ledger: reports; missing: the kernel's answers about connections (modules inet_diag and tcp_diag)\n"
+        wait_until("it is ready", lambda: said in fdsup.order("-v", "status"))
+        with self.connect(port) as s:
+            s.sendall(b"hello")
+            self.assertEqual(s.recv(5), b"hello")
+            row, = self.connections(fdsup)
+            self.assertEqual([row[k] for k in ("state", "recv_q", "rtt_us", "idle_ms", "bytes_in", "bytes_out")],
+                             [None] * 6)
+            self.assertEqual(row["stage"], "started")
+            self.assertRegex(fdsup.order("connections"), r"\ntcp +- +- +127\.0\.0\.1:%d +\S+ +- +cat " % port)
+        fdsup.wait_status("cat", lambda s: s["served"] == 1 and s["connections"]["used"] == 0, "its end")
+        fdsup.stop()
+        reap_orphans()  # who answered for the kernel ends after the last that it answered for
 
     def test_without_the_kernel_reports_are_all(self):
         port = free_port()

@@ -113,6 +113,8 @@ while select.select([s], [], [], .3)[0]:
             s.sendto(b"x", ("127.0.0.1", port))
             service = fdsup.wait_status("s", lambda s: s["deaths"] >= 3, "three starts")
         self.assertEqual(service["healthy"], False)
+        self.assertIn("it left what waits at its socket: it must accept the connection, or receive the datagram,"
+                      " before it ends", service["explanation"])
         # 200, 400, 800 ms and so on: the next one is far away by now
         self.assertGreater(service["next_try_ms"] or 1000, 200)
 

@@ -258,6 +258,46 @@ class Log(Test):
         os.makedirs(folder)
         fdsup.order("reload")
 
+    def test_status_says_that_the_log_cannot_be_written(self):
+        port = free_port()
+        fdsup = self.unstarted(self.cat(port))
+        fdsup.write(self.cat(port), 'log = { to = "/dev/full"; };')
+        fdsup.start()
+        for arguments in (["status"], ["status", "-v"]):
+            code, output, _ = fdsup.ctl(*arguments)
+            self.assertEqual(code, 150)
+            self.assertRegex(output, r"(?m)^the log cannot be written to /dev/full: No space left on device; "
+                                     r"\d+ lines? (is|are) lost so far; make room there")
+        self.assertEqual(fdsup.ctl("check")[0], 150)
+        self.assertIn("\nfdsup_log_failed 1\n", fdsup.order("metrics"))
+        path = os.path.join(fdsup.directory, "log")
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % path)
+        fdsup.order("reload")
+        self.assertNotIn("the log cannot be written", fdsup.order("status"))
+        self.assertIsNone(fdsup.status()["daemon"]["log_trouble"])
+        self.assertEqual(fdsup.ctl("check")[0], 0)
+        self.assertRegex(self.read(path), r"\d+ log lines were lost before this one")
+
+    def test_a_log_file_at_the_limit_for_files_ends_nothing(self):
+        port = free_port()
+        fdsup = self.unstarted(self.cat(port))
+        path = os.path.join(fdsup.directory, "log")
+        fdsup.write(self.cat(port), 'log = { to = "%s"; };' % path)
+        fdsup.prefix = ["prlimit", "--fsize=%d:" % (1 << 23)]
+        with open(path, "w") as f:
+            f.truncate((1 << 23) - 1)
+            f.seek(0, os.SEEK_END)
+            f.write("\n")
+        fdsup.start()
+        self.assertEqual(self.talk(port, b"x"), b"x")
+        code, output, _ = fdsup.ctl("status")
+        self.assertEqual(code, 150)
+        self.assertRegex(output, "(?m)^the log cannot be written to .*: File too large; .*ulimit -f")
+        os.rename(path, path + ".1")
+        fdsup.order("reload")
+        self.assertEqual(fdsup.ctl("check")[0], 0)
+        self.assertIn("lost before this one", self.read(path))
+
     def test_a_log_file_that_others_have_a_hand_in_is_refused(self):
         fdsup = self.unstarted()
         mine, linked = (os.path.join(fdsup.directory, name) for name in ("mine", "linked"))
@@ -409,7 +449,8 @@ class Log(Test):
         os.close(writer)
         os.close(reader)
         try:
-            wait_until("it answers", lambda: fdsup.ctl("status")[0] == 0)
+            wait_until("it answers", lambda: "the log cannot be written to standard error: Broken pipe"
+                       in fdsup.ctl("status")[1])
             for _ in range(5):
                 self.assertEqual(self.talk(port, b"x"), b"x")
         finally:

@@ -155,6 +155,36 @@ class Reloading(Test):
         self.change(fdsup, self.cat("a", port, 'workers = { min = 3; max = 4; }; umask = "077";'))
         wait_until("three workers", lambda: ready(2) == 3)
 
+    def test_workers_beyond_a_lowered_maximum_finish_what_they_have(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat("a", port, "workers = { min = 3; max = 3; };"))
+        fdsup.wait_state("a", "UP")
+        clients = [self.connect(port) for _ in range(9)]
+        for client in clients:
+            self.say(client)
+        pids = set(fdsup.worker_pids("a"))
+        self.change(fdsup, self.cat("a", port, "workers = { min = 1; max = 1; };"))
+        fdsup.wait_log("a: 2 workers more than workers.max = 1: no new connections for them")
+        self.assertEqual(fdsup.status("a")["workers"], {"used": 1, "limit": 1})
+        working = [w["pid"] for w in fdsup.workers("a") if w["state"] == "READY"]
+        self.assertEqual(len(working), 1)
+        self.assertIn(working[0], pids)
+        for client in clients:
+            self.say(client)
+            client.close()
+        wait_until("the others are gone", lambda: fdsup.worker_pids("a") == working)
+        status = fdsup.wait_status("a", lambda s: s["served"] == 9, "all")
+        self.assertEqual((status["lost"], status["failed"], status["deaths"]), (0, 0, 0))
+        self.assertEqual(status["state"], "UP")
+
+    def test_a_lowered_maximum_holds_after_a_change_of_workers_too(self):
+        port = free_port()
+        fdsup = self.fdsup(self.cat("a", port, "workers = { min = 3; max = 3; };"))
+        fdsup.wait_state("a", "UP")
+        self.change(fdsup, self.cat("a", port, 'workers = { min = 1; max = 1; }; umask = "077";'))
+        wait_until("one worker", lambda: [w["generation"] for w in fdsup.workers("a")] == [2])
+        self.assertEqual(self.talk(port, b"x"), b"x")
+
     def test_limits_change_without_new_workers(self):
         port = free_port()
         fdsup = self.fdsup(self.cat("a", port, "max_connections = 1;"))

@@ -1,4 +1,5 @@
 """Stopping ends everything, in order and in time; what was stopped can be started again."""
+import json
 import os
 import resource
 import signal
@@ -252,6 +253,26 @@ class Stopping(Test):
         fdsup.wait_log("a: END .* signal=TERM", 3)
         self.assertEqual(fdsup.status("a")["connections"]["used"], 0)
         self.assertEqual(fdsup.workers("a"), [])
+
+    def test_commands_that_are_ended_by_an_order_or_a_reload_have_not_failed(self):
+        port = free_port()
+        # as one that says by its status that it was interrupted
+        text = self.sh("a", port, "trap 'exit 1' TERM; echo ready; while :; do read line; done", "drain_timeout = %s;")
+        fdsup = self.fdsup(text % '"1h"')
+        for end in (lambda: fdsup.order("restart", "a"), lambda: fdsup.order("stop", "a"),
+                    lambda: fdsup.write(text.replace("echo ready", "echo other; echo ready") % '"100ms"')
+                    or fdsup.order("reload")):
+            connections = [self.ready(port) for _ in range(3)]
+            ended = fdsup.count_log("a: END")
+            end()
+            for s in connections:
+                self.read_all(s)
+            fdsup.wait_log("a: END .* status=1", ended + 3)
+            fdsup.order("start", "a")
+            service = fdsup.wait_status("a", lambda s: s["connections"]["used"] == 0, "none")
+            self.assertEqual((service["healthy"], service["failed"], service["explanation"]), (True, 0, []))
+            self.assertEqual(fdsup.ctl("check", "a")[0], 0)
+        self.assertEqual(json.loads(fdsup.order("--json", "deaths"))["deaths"], [])
 
     def test_stop_answers_when_it_has_happened(self):
         port = free_port()

@@ -6,8 +6,9 @@ import select
 import socket
 import subprocess
 import threading
+import time
 
-from support import BIN, IS_SANITIZED, LONG, Test, free_port, main, needs_root, as_nobody, wait_until
+from support import BIN, IS_SANITIZED, LONG, TAKER, Test, free_port, main, needs_root, as_nobody, wait_until
 from varlink_client import Client
 
 
@@ -98,6 +99,44 @@ class Streams(Test):
         fdsup.order("reload")
         self.assertTrue(events.wait_for(lambda text: "reloaded:" in text, "of the reload"))
         self.assertEqual(events.end()[0], -15)
+
+    def test_clients_that_wait_are_an_event_and_so_is_their_end(self):
+        """Its only worker takes nobody until it is told to: no worker comes or goes with that."""
+        port = free_port()
+        fdsup = self.unstarted()
+        go = os.path.join(fdsup.directory, "go")
+        script = os.path.join(fdsup.directory, "worker.py")
+        with open(script, "w") as f:
+            f.write(TAKER + """
+import os, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+s = socket.socket(fileno=3)
+while True:
+    with socket.socket(fileno=take(s)[1]) as c:
+        c.sendall(b"x")
+""")
+        fdsup.write('w = { address = "127.0.0.1"; port = %d; type = "worker"; command = "python3 -B %s %s";'
+                    ' workers = { min = 1; max = 1; }; };' % (port, script, go))
+        fdsup.start()
+        # it is so for longer than clients will have to wait
+        fdsup.wait_status("w", lambda s: s["state"] == "UP" and s["since_ms"] > 3000, "age")
+        events = self.follow(fdsup, "events")
+        self.event(events, event="begin")
+        begin = time.monotonic()
+        client = self.connect(port)
+        self.event(events, event="state", service="w", was="UP", state="DEGRADED")
+        waited = time.monotonic() - begin
+        status = fdsup.status("w")
+        self.assertEqual(status["state"], "DEGRADED")
+        self.assertLessEqual(status["since_ms"], (time.monotonic() - begin - 1.9) * 1000)
+        self.assertGreaterEqual(waited, 1.9)
+        with open(go, "w"):
+            pass
+        self.assertEqual(client.recv(1), b"x")
+        self.event(events, event="state", service="w", was="DEGRADED", state="UP")
+        status = fdsup.wait_state("w", "UP")
+        self.assertLess(status["since_ms"], (time.monotonic() - begin - waited) * 1000)
 
     def test_events_of_one_service_are_of_that_one_alone(self):
         fdsup = self.fdsup(self.cat("a", free_port()) + self.cat("b", free_port()))

@@ -59,6 +59,12 @@ class Udp(Test):
             self.assert_nothing_more(s)
         self.assertEqual(fdsup.status("echo")["state"], "UP")
 
+    def test_explain_speaks_of_datagrams(self):
+        fdsup, _ = self.echo()
+        text = " ".join(fdsup.order("explain", "e").split())
+        self.assertIn("Its program has the sockets and receives by itself.", text)
+        self.assertIn("the first datagram starts", text)
+
     def test_it_is_shown(self):
         fdsup, port = self.echo()
         self.ask(port)

@@ -1,4 +1,5 @@
 """Unix sockets to listen on: who connects is known, who may is said, and no file is left or taken."""
+import json
 import os
 import pwd
 import socket
@@ -105,6 +106,24 @@ class Unix(Test):
             self.assertEqual((family, uid, gid, pid), (socket.AF_UNIX, os.geteuid(), os.getegid(), os.getpid()))
             self.assertEqual(int.from_bytes(record[48:50], "little"), socket.AF_UNIX)
             self.assertNotEqual(record[8:16], bytes(8))
+
+    def test_listeners_show_who_waits_in_the_kernel(self):
+        name = "@fdsup-test-%d" % os.getpid()
+        fdsup, path = self.started('e = { address = [ "unix:PATH", "unix:%s" ]; backlog = 7; command = "/bin/cat"; };'
+                                   % name)
+        try:
+            socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4).close()  # NETLINK_SOCK_DIAG
+        except OSError:
+            self.skipTest("no sock_diag")
+        fdsup.order("pause", "e")
+        for address in [path] * 3 + ["\0" + name[1:]]:
+            s = socket.socket(socket.AF_UNIX)
+            self.sockets.append(s)
+            s.connect(address)
+        rows = {row["local"]: (row["accept_queue"], row["backlog"]) for row in fdsup.listeners("e")}
+        self.assertEqual(rows, {path: (3, 7), name: (1, 7)})
+        fdsup.order("resume", "e")
+        wait_until("they are accepted", lambda: all(row["accept_queue"] == 0 for row in fdsup.listeners("e")))
 
     def test_unix_and_ip_addresses_stand_together(self):
         port = free_port()
@@ -391,6 +410,39 @@ class Unix(Test):
         os.kill(first, 9)
         wait_until("another acceptor", lambda: fdsup.acceptor_pid() != first)
         self.assertEqual(self.ask(path, b"x"), b"x")
+
+    def silent_worker(self, keeps):
+        """It says nothing of what it takes, and closes each after a byte, or keeps it."""
+        fdsup = self.unix()
+        script = os.path.join(fdsup.directory, "worker.py")
+        with open(script, "w") as f:
+            f.write(TAKER + "s = socket.socket(fileno=3)\nkept = []\nwhile True:\n"
+                    "    c = socket.socket(fileno=take(s)[1])\n    c.sendall(b'x')\n"
+                    "    kept.append(c) if %r else c.close()\n" % keeps)
+        fdsup.write('w = { address = "unix:%s"; type = "worker"; command = "python3 %s"; };'
+                    % (self.place(fdsup), script))
+        fdsup.start()
+        return fdsup, self.place(fdsup)
+
+    def test_whom_silent_workers_served_is_counted_though_acceptors_died(self):
+        """The kernel tells nothing of their ends: what has left the queue was served."""
+        fdsup, path = self.silent_worker(keeps=False)
+        for _ in range(4):
+            for _ in range(10):
+                self.assertEqual(self.ask(path), b"x")
+            acceptor = fdsup.acceptor_pid()
+            os.kill(acceptor, 9)
+            wait_until("another acceptor", lambda: fdsup.acceptor_pid() != acceptor)
+        self.assertEqual(self.ask(path), b"x")
+        status = fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0, "their ends")
+        self.assertEqual((status["accepted"], status["served"], status["lost"], status["refused"]), (41, 41, 0, 0))
+
+    def test_what_a_silent_worker_has_taken_is_not_listed_as_queued(self):
+        fdsup, path = self.silent_worker(keeps=True)
+        client = self.open(path)
+        self.assertEqual(client.recv(1), b"x")
+        _, output, _ = fdsup.ctl("--json", "connections", "w")
+        self.assertEqual([c["stage"] for c in json.loads(output)["connections"]], ["taken"])
 
 
 if __name__ == "__main__":

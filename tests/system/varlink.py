@@ -44,6 +44,12 @@ class Varlink(Test):
                 error = client.receive().get("error")
             self.assertNotIn(error, ("org.varlink.service.MethodNotFound", None), method)
 
+    def test_the_manual_names_them_all(self):
+        with open(os.path.join(SOURCE, "man", "fdsupctl.8")) as f:
+            text = f.read()
+        named = re.search(r"(?s)The methods are\n(.*?);\n", text)[1]
+        self.assertEqual(set(re.findall(r"\.Ql (\w+)", named)), set(self.described(self.fdsup(self.cat("a")))))
+
     @unittest.skipUnless(shutil.which("go") and os.path.isdir(GO_LIBRARY),
                          "golang-go and golang-github-varlink-go-dev are not installed")
     def test_a_client_that_is_not_ours(self):

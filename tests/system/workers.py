@@ -49,7 +49,32 @@ class Workers(Test):
         self.assertEqual(fdsup.workers("w")[0]["state"], "STARTING")
         open(os.path.join(fdsup.directory, "worker.py.go"), "w").close()
         fdsup.wait_state("w", "UP")
+        pid = fdsup.workers("w")[0]["pid"]
         self.assertEqual(fdsup.workers("w")[0]["status"], "serving")
+        self.assertIn("\n    it says: serving\n", fdsup.order("workers"))
+        self.assertNotIn("serving", fdsup.order("workers", "-o", "pid"))
+        self.assertIn("Worker %d says: serving." % pid, " ".join(fdsup.order("explain", "w").split()))
+        self.assertTrue(self.talk(port))
+
+    def test_the_free_slots_that_it_reports_are_shown_the_last_word_of_many(self):
+        # as fdsup_slots() does; as often as a hostile one would, and one that makes no sense at the end
+        said = ("import struct\n"
+                "def slots(n):\n"
+                "    report = struct.pack('=BBHiQQQQiIQQ24s24s', 5, 1, 112, 0, 0, 0, 0, 0, n, 0, 0, 0, bytes(24), bytes(24))\n"
+                "    while True:\n"
+                "        try:\n"
+                "            queue.send(report, socket.MSG_DONTWAIT)\n"
+                "            return\n"
+                "        except BlockingIOError:\n"
+                "            time.sleep(.001)\n"
+                "for n in [*range(5000), 250, -7]:\n"
+                "    slots(n)\n")
+        fdsup, port = self.worker('ready = "notify"; workers = { min = 2; max = 2; };', said)
+        wait_until("both are known", lambda: [w["slots"] for w in fdsup.workers("w")] == [250, 250])
+        self.assertEqual(fdsup.order("workers").count("    it could serve 250 more\n"), 2)
+        os.kill(fdsup.workers("w")[0]["pid"], signal.SIGKILL)
+        fdsup.wait_status("w", lambda s: s["deaths"] == 1 and s["state"] == "UP", "a successor")
+        wait_until("so is its successor", lambda: [w["slots"] for w in fdsup.workers("w")] == [250, 250])
         self.assertTrue(self.talk(port))
 
     def test_one_that_is_never_ready_is_ended_and_told(self):

@@ -21,7 +21,9 @@ static struct {
 	bool is_started; /* until then, errors are said on standard error as well */
 	bool is_stderr;
 	char *path;
-	unsigned long n_dropped; /* that a daemon did not take */
+	unsigned long n_dropped; /* that a daemon did not take, */
+	int error; /* and why */
+	log_sink *sink;
 	journal_knows *knows; /* NULL: no services yet */
 } output = { .fd = -1 };
 
@@ -106,10 +108,12 @@ static void to_daemon(const struct daemon *daemon, int level, const char *line, 
 		return;
 	if ((output.fd < 0 || errno != EAGAIN) && send_again(daemon, level, line, length))
 		return;
-	if (output.fd < 0 && daemon->has_stderr)
+	if (output.fd < 0 && daemon->has_stderr) {
 		to_stderr(level, line, length);
-	else
-		output.n_dropped++;
+		return;
+	}
+	output.error = errno;
+	output.n_dropped++;
 }
 
 static const struct daemon syslog_daemon = { .path = "/dev/log", .send = send_syslog };
@@ -191,7 +195,8 @@ int log_output_open(const struct config *config)
 	}
 	log_set_level(config->log_level);
 	output.is_stderr = config->log_target == LOG_TO_STDERR && !is_journal;
-	log_set_sink(is_journal ? to_journal : sinks[config->log_target]);
+	output.sink = is_journal ? to_journal : sinks[config->log_target];
+	log_set_sink(output.sink);
 	return 0;
 }
 
@@ -205,6 +210,65 @@ int log_output_reopen(void)
 	fd_close(&output.fd);
 	output.fd = fd;
 	return 0;
+}
+
+/* ---- what is wrong with it ------------------------------------------------------------------- */
+
+enum { TROUBLE_SIZE = 512 };
+
+static const char *remedy(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+		return "make room there";
+	case EFBIG:
+		return "it has reached the limit for files: rotate it, or raise that (ulimit -f, LimitFSIZE)";
+	case EROFS:
+	case EIO:
+		return "mend the file system, or have log.to name another place, then fdsupctl reload";
+	}
+	return "mend that, or have log.to name another place, then fdsupctl reload";
+}
+
+static const char *say_trouble(const char *target, unsigned long n, int error, const char *what_helps)
+{
+	static char text[TROUBLE_SIZE];
+	snprintf(text, sizeof text, "the log cannot be written to %s: %s; %lu line%s lost so far; %s", target,
+		error == EAGAIN ? "it is not read" : strerror(error), n, n == 1 ? " is" : "s are",
+		what_helps);
+	return text;
+}
+
+static const char *trouble_of_daemon(const struct daemon *daemon)
+{
+	if (output.n_dropped && output.fd < 0)
+		output.fd = connect_daemon(daemon->path);
+	if (output.n_dropped)
+		say_dropped(daemon);
+	return output.n_dropped ? say_trouble(daemon->path, output.n_dropped, output.error,
+					  "see whether the daemon that reads it runs")
+				: NULL;
+}
+
+const char *log_output_trouble(void)
+{
+	int error;
+	bool is_file = output.sink == to_file;
+	if (output.sink == to_syslog)
+		return trouble_of_daemon(&syslog_daemon);
+	if (output.sink == to_journal)
+		return trouble_of_daemon(&journal_daemon);
+	unsigned long n = stamped_retry(is_file ? output.fd : STDERR_FILENO, &error);
+	if (!n)
+		return NULL;
+	if (is_file)
+		return say_trouble(output.path, n, error, remedy(error));
+	bool is_unread = error == EAGAIN || error == EPIPE || error == EIO;
+	return say_trouble("standard error", n, error,
+		is_unread ? "see what has become of whoever read it, or have log.to name a file, then "
+			    "fdsupctl reload"
+			  : remedy(error));
 }
 
 bool log_output_is_stderr(void)
@@ -227,5 +291,6 @@ void log_output_close(void)
 	fd_close(&output.fd);
 	free(output.path);
 	output.path = NULL;
+	output.sink = to_stderr;
 	log_set_sink(to_stderr);
 }

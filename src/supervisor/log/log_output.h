@@ -24,6 +24,12 @@ const char *log_output_explain(int error);
 /* A file: opens it anew (it was rotated). Others: nothing. 0 or -errno, the old one in force. */
 int log_output_reopen(void);
 
+/*
+ * What is wrong with the target now, and what to do, for people; NULL: it takes lines. What it did not
+ * take has been counted, and that is tried once more.
+ */
+const char *log_output_trouble(void);
+
 /* Whether it goes to standard error as such, which is not so where that is systemd's journal. */
 bool log_output_is_stderr(void);
 

@@ -25,6 +25,7 @@ static struct {
 	unsigned n_lines;
 	size_t used;
 	unsigned long n_dropped;
+	int error; /* why; else 0 */
 	char bytes[GATHERED_SIZE];
 } stamped;
 
@@ -77,6 +78,7 @@ static size_t put(int fd)
 	do
 		written = writev(fd, parts, 3);
 	while (written < 0 && errno == EINTR);
+	stamped.error = written < 0 ? errno : (size_t)written < stamped.is_cut + n_note + stamped.used ? ENOSPC : 0;
 	if (written <= 0)
 		return 0;
 	size_t n_before = parts[0].iov_len + n_note;
@@ -94,7 +96,10 @@ static size_t put(int fd)
 /* A full disk may take a part of a line: that one is lost, and does not spoil its successor. */
 static void write_gathered(void)
 {
-	size_t taken = has_room(stamped.fd) ? put(stamped.fd) : 0;
+	bool may_write = has_room(stamped.fd);
+	if (!may_write)
+		stamped.error = EAGAIN;
+	size_t taken = may_write ? put(stamped.fd) : 0;
 	const char *line = stamped.bytes, *end;
 	while (taken && (end = memchr(line, '\n', taken))) {
 		taken -= (size_t)(end + 1 - line);
@@ -126,6 +131,17 @@ void stamped_line(int fd, int level, const char *line, size_t length)
 	stamped.n_lines++;
 	if (!stamped.is_gathering)
 		flush();
+}
+
+unsigned long stamped_retry(int fd, int *ret_error)
+{
+	flush();
+	if (stamped.n_dropped) {
+		stamped.fd = fd;
+		write_gathered();
+	}
+	*ret_error = stamped.error;
+	return stamped.n_dropped;
 }
 
 void stamped_gather(void)

@@ -14,6 +14,12 @@
 void stamped_line(int fd, int level, const char *line, size_t length);
 
 /*
+ * Lines that were dropped, if the target still does not take the count of them: why not is an errno, EAGAIN
+ * if standard error is not read. 0: it has taken it, or there were none.
+ */
+unsigned long stamped_retry(int fd, int *ret_error);
+
+/*
  * Between the two, lines are gathered and written a few dozen at once: the writing is most of what it
  * costs to log a busy service. Nothing is kept any more after stamped_flush.
  */

@@ -141,6 +141,7 @@ struct service_config *service_reconfigure(struct service *service, struct servi
 			service_roll(service);
 		else
 			fill_up(service);
+		pool_keep_to_max(service);
 		if (config->supervision->max_rss)
 			memory_watch_start(service->supervisor);
 	} else if (opened && service->is_awaiting) {

@@ -179,6 +179,7 @@ void pool_end_renewal(struct worker *successor)
 	worker_drain(old);
 	old->service->n_working--;
 	pool_roll(old->service);
+	pool_keep_to_max(old->service);
 }
 
 void pool_forget_renewal(struct service *service, struct worker *gone)
@@ -283,6 +284,38 @@ void pool_roll(struct service *service)
 		pool_renew(service, old, pool_outdated);
 		old->renew_why = pool_outdated;
 	}
+}
+
+/* One that is about to change places is counted, and drained, by whoever sees to that. */
+static bool is_superfluous(const struct worker *worker)
+{
+	return worker_is_working(worker) && !worker->replaces && !successor_of(worker) &&
+	       !roll_is_trial(worker);
+}
+
+static struct worker *find_superfluous(struct service *service)
+{
+	struct worker *found = NULL;
+	for (struct worker *worker = service->workers; worker; worker = worker->next)
+		if (is_superfluous(worker) && (!found || (is_old(worker) && !is_old(found))))
+			found = worker;
+	return found;
+}
+
+void pool_keep_to_max(struct service *service)
+{
+	uint32_t max = service->config->supervision->workers_max, n_drained = 0;
+	uint32_t n = service->n_working - n_on_their_way(service);
+	struct worker *worker;
+	for (; n > max && (worker = find_superfluous(service)); n--, n_drained++) {
+		worker_drain(worker);
+		service->n_working--;
+	}
+	if (n_drained)
+		log_info("%s: %u worker%s more than workers.max = %u: no new connections for %s, those %s "
+			 "are finished",
+			service->config->name, n_drained, n_drained == 1 ? "" : "s", max,
+			n_drained == 1 ? "it" : "them", n_drained == 1 ? "it has" : "they have");
 }
 
 void pool_drain_workers(struct service *service)

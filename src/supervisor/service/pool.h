@@ -47,6 +47,12 @@ void pool_end_renewal(struct worker *successor);
 /* A worker is gone, which may have been a successor, have been waiting for one, or be a daemon's turn. */
 void pool_forget_renewal(struct service *service, struct worker *gone);
 
+/*
+ * Workers beyond workers.max, which has been lowered, take no more connections and finish those that they
+ * have: those of an older generation first, then the newest.
+ */
+void pool_keep_to_max(struct service *service);
+
 /* Tells the workers to take no more connections and to finish those they have. */
 void pool_drain_workers(struct service *service);
 

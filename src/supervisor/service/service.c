@@ -39,6 +39,7 @@ struct service *service_make(struct supervisor *supervisor, struct service_confi
 	service->queue[0] = service->queue[1] = service->slots_fd = -1;
 	service->state = STATE_STOPPED;
 	service->state_since_ms = clock_now_ms();
+	standing_change(&service->standing, service->state, service->state_since_ms);
 	service->generation = 1;
 	pool_init(service);
 	return service;
@@ -266,7 +267,8 @@ void service_raise(struct service *service, enum service_event event)
 		service->state_since_ms = clock_now_ms();
 		log_debug("%s: %s -> %s", service->config->name, service_state_name(before),
 			service_state_name(step.next));
-		events_on_state(service, before);
+		events_on_state(service, (enum service_state)service->standing.told, step.next);
+		standing_change(&service->standing, step.next, service->state_since_ms);
 	}
 	/* Whatever was planned before the event is planned anew by it, or not at all. */
 	if (step.actions || step.next != before)

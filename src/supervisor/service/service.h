@@ -16,6 +16,7 @@
 #include "policy/growth.h"
 #include "policy/health.h"
 #include "policy/service_state.h"
+#include "policy/standing.h"
 #include "supervisor/listeners/listeners.h"
 #include "supervisor/service/worker.h"
 
@@ -65,6 +66,7 @@ struct service {
 	enum service_state state;
 	unsigned generation;
 	uint64_t state_since_ms;
+	struct standing standing;      /* as it is shown */
 	uint64_t start_ms;             /* when it was last told to start */
 	uint64_t terminate_ms;         /* since when it is being ended; 0: it is not */
 	bool is_wanted;                /* by the configuration or an administrator */

@@ -98,6 +98,10 @@ struct health_facts service_facts(const struct service *service)
 		.in_state_ms = now_ms - service->state_since_ms,
 		.runs_commands = service->config->type == SERVICE_EXEC,
 		.command = command_line_name(service->config),
+		.worker_socket = service->config->type == SERVICE_EXTERNAL
+					 ? service->config->worker_socket : NULL,
+		.is_started_by_sockets = service_gets_listeners(service->config) &&
+					 service->config->supervision->workers_min == 0,
 		.sandbox = service->config->surroundings->sandbox,
 		.max_connections = service->config->admission->max_connections,
 		.queue_limit = service->config->supervision->queue,

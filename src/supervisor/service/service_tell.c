@@ -141,6 +141,17 @@ void service_tell_number(struct service *service, uint32_t kind)
 		acceptor_tell(service->acceptor, &message, -1);
 }
 
+void service_tell_ending(struct service *service, pid_t worker)
+{
+	struct control_process message = {
+		.kind = CONTROL_WORKER_ENDING,
+		.service = service->slot,
+		.pid = worker,
+	};
+	if (service->acceptor)
+		acceptor_tell(service->acceptor, &message, -1);
+}
+
 /* At an abstract name the kernel's word on who it is decides alone: unix(7). */
 static struct control_listener describe_listener(
 	const struct service *service, const struct listener *listener, uint32_t kind)

@@ -25,6 +25,9 @@ uint32_t service_tell_load_centi(double load);
 /* A message that has nothing but the service's row. Nothing is done for one without an acceptor. */
 void service_tell_number(struct service *service, uint32_t kind);
 
+/* A worker that runs commands is about to be told to end them. */
+void service_tell_ending(struct service *service, pid_t worker);
+
 /* CONTROL_LISTENER with its descriptor, or CONTROL_LISTENER_CLOSE. */
 void service_tell_listener(
 	struct service *service, const struct listener *listener, uint32_t kind);

@@ -167,7 +167,9 @@ static void end_rest(struct service *service)
 	await_arrival(service);
 	if (service->config->type == SERVICE_WORKER &&
 		service->n_working > service->config->supervision->workers_min)
-		pool_set_timer(service, GROWTH_MARK_MS, false);
+		pool_set_timer(service,
+			growth_mark_left_ms(&service_history(service)->growth, clock_now_ms()) + GROWTH_LOOK_MS,
+			false); /* a little later: the loop's clock is behind */
 }
 
 void watch_look(struct service *service)

@@ -17,6 +17,7 @@
 #include "supervisor/service/pool.h"
 #include "supervisor/service/ready_pipe.h"
 #include "supervisor/service/service.h"
+#include "supervisor/service/service_tell.h"
 #include "supervisor/service/worker_spawn.h"
 #include "supervisor/succession/keeper.h"
 #include "supervisor/supervisor.h"
@@ -240,6 +241,13 @@ void worker_on_status(struct worker *worker, const char *text)
 	worker->status = *escaped ? strdup(escaped) : NULL;
 }
 
+void worker_on_slots(struct worker *worker, uint32_t n)
+{
+	worker->has_slots = true;
+	worker->n_slots = n;
+	keeper_touch(worker->service);
+}
+
 void worker_on_watchdog(struct worker *worker)
 {
 	struct ev_loop *loop = worker->service->supervisor->loop;
@@ -283,6 +291,8 @@ void worker_stop(struct worker *worker)
 	close_ready_pipe(worker);
 	worker->state = WORKER_STOPPING;
 	keeper_touch(worker->service);
+	if (config->type == SERVICE_EXEC)
+		service_tell_ending(worker->service, worker->pid);
 	if (is_ours(worker)) {
 		kill(worker->pid, SIGTERM);
 	} else {

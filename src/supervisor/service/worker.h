@@ -43,6 +43,8 @@ struct worker {
 	uint64_t due_ms;       /* restoring: when the timer is due, 0: never; */
 	bool has_watchdog;     /* whether the watchdog was active; */
 	int replaces_pid;      /* and the pid of `replaces` */
+	bool has_slots;        /* it has said how many more connections it could serve: */
+	uint32_t n_slots;
 	char *status;          /* STATUS= as it last told, escaped; owned; NULL: nothing */
 };
 
@@ -70,6 +72,7 @@ void worker_drain(struct worker *worker);
 /* What it told through NOTIFY_SOCKET or its pipe. `text` is as it came. */
 void worker_on_ready(struct worker *worker);
 void worker_on_status(struct worker *worker, const char *text);
+void worker_on_slots(struct worker *worker, uint32_t n);
 void worker_on_watchdog(struct worker *worker);
 
 /* It has had as many connections as max_uses says. */

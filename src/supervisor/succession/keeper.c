@@ -72,7 +72,9 @@ static void hang_up(struct keeper *keeper)
 		ev_timer_stop(loop, &keeper->retry);
 		ev_timer_stop(loop, &keeper->patience);
 		ev_timer_stop(loop, &keeper->deaths);
+		ev_idle_stop(loop, &keeper->filling);
 	}
+	keeper->is_filling = false;
 	channel_fini(&keeper->channel);
 }
 
@@ -129,6 +131,7 @@ static int start_process(struct keeper *keeper)
 	keeper->program = helpers_identity(keeper->supervisor->keeper_path);
 	keeper->n_syncs = keeper->n_synced = 0;
 	keeper->is_told_off = false;
+	keeper->is_empty = true;
 	watch(keeper);
 	keeper_touch_all(keeper->supervisor);
 	return 0;
@@ -190,6 +193,7 @@ struct keeper *keeper_make(struct supervisor *supervisor)
 	ev_init(&keeper->retry, on_retry);
 	ev_init(&keeper->patience, keeper_on_patience);
 	ev_init(&keeper->deaths, keeper_on_deaths);
+	ev_idle_init(&keeper->filling, keeper_on_filling);
 	keeper->readable.data = keeper->writable.data = keeper;
 	keeper->retry.data = keeper->patience.data = keeper->deaths.data = keeper;
 	return keeper;

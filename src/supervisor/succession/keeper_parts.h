@@ -26,12 +26,16 @@ struct keeper {
 	ev_timer retry;    /* until the next is started */
 	ev_timer patience; /* active while it owes us something */
 	ev_timer deaths;   /* active for a while after it was told of deaths */
+	ev_idle filling;   /* active while more can be told at once to one that has nothing yet */
 	uint64_t started_ms;
 	uint64_t program;  /* the file that it executes: helpers_identity */
 	uint32_t n_syncs;
 	uint32_t n_synced;
 	bool is_told_off; /* it has not answered in time: it is not waited for until it does */
 	bool is_touched;  /* everything */
+	bool is_empty;    /* it has nothing yet: it is told piece by piece */
+	bool is_filling;  /* between BEGIN and COMMIT of that; services before n_told were told */
+	size_t n_told;
 	bool is_behind;   /* something could not be told to it */
 	uint64_t *editions; /* of configurations that it has; owned */
 	size_t n_editions;
@@ -47,6 +51,7 @@ void keeper_name_socket(const struct supervisor *supervisor, struct sockaddr_un 
 bool keeper_is_there(const struct keeper *keeper);
 void keeper_on_readable(struct ev_loop *loop, ev_io *watcher, int events);
 void keeper_on_writable(struct ev_loop *loop, ev_io *watcher, int events);
+void keeper_on_filling(struct ev_loop *loop, ev_idle *idle, int events);
 void keeper_on_patience(struct ev_loop *loop, ev_timer *timer, int events);
 
 /* Takes the JSON and the descriptors' list, not the descriptors. */

@@ -25,6 +25,9 @@
 
 enum { SETTLE_MS = 250 };
 
+/* Services told in one turn of the loop: a tenth of a millisecond, for clients wait meanwhile. */
+enum { FILLED_A_TURN = 8 };
+
 static const double patience_s = 5;
 
 bool keeper_is_there(const struct keeper *keeper)
@@ -200,22 +203,42 @@ static void put_configs(struct keeper *keeper)
 	state_free(&state);
 }
 
-static void put_all(struct keeper *keeper)
+/* ---- everything ------------------------------------------------------------------------------ */
+
+static void begin_all(struct keeper *keeper)
 {
 	struct supervisor *supervisor = keeper->supervisor;
 	struct state_fds fds = { .is_brief = true };
-	keeper->is_touched = keeper->is_behind = false;
+	keeper->is_touched = keeper->is_behind = keeper->is_empty = false;
+	keeper->is_filling = true;
+	keeper->n_told = 0;
 	tell(keeper, KEEPING_BEGIN, 0, NULL);
 	json_t *own = saved_supervisor(supervisor, &fds);
 	keeper_put(keeper, "fdsup", own, &fds);
 	put_configs(keeper);
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		put_acceptor(keeper, supervisor->acceptors[i]);
-	for (size_t i = 0; i < supervisor->n_services; i++)
-		put_service(keeper, supervisor->services[i]);
+}
+
+/* What is put between BEGIN and COMMIT, in whatever order and how often, counts from COMMIT on. */
+static void fill(struct keeper *keeper, size_t n_most)
+{
+	const struct supervisor *supervisor = keeper->supervisor;
+	for (; n_most && keeper->n_told < supervisor->n_services; n_most--)
+		put_service(keeper, supervisor->services[keeper->n_told++]);
+	if (keeper->n_told < supervisor->n_services)
+		return;
 	keeper_put_deaths(keeper);
 	tell(keeper, KEEPING_COMMIT, 0, NULL);
+	keeper->is_filling = false;
 }
+
+void keeper_on_filling(struct ev_loop *loop, ev_idle *idle, int events)
+{
+	(void)loop, (void)idle, (void)events; /* the loop does not wait: that is all */
+}
+
+/* ---- what has changed ------------------------------------------------------------------------ */
 
 void keeper_touch(struct service *service)
 {
@@ -241,6 +264,8 @@ void keeper_forget(const struct service *service)
 	struct keeper *keeper = service->supervisor->keeper;
 	char key[STATE_KEY_SIZE];
 	service->supervisor->has_touched = true;
+	if (keeper && keeper->is_filling)
+		keeper->is_behind = true; /* those behind it move up: they are counted anew */
 	if (keeper_is_there(keeper))
 		tell(keeper, KEEPING_DROP, 0, saved_service_key(key, service));
 }
@@ -255,35 +280,64 @@ void keeper_tell_now(struct service *service)
 		put_service(keeper, service);
 }
 
-static void send_touched(struct keeper *keeper)
+static void put_touched(struct keeper *keeper)
 {
 	struct supervisor *supervisor = keeper->supervisor;
-	if (!supervisor->has_touched)
-		return;
-	supervisor->has_touched = false;
-	bool is_all = keeper->is_touched || keeper->is_behind || lacks_configs(keeper) ||
-		      has_old_configs(keeper);
-	if (is_all)
-		put_all(keeper);
+	size_t n = keeper->is_filling ? keeper->n_told : supervisor->n_services;
 	for (size_t i = 0; i < supervisor->n_acceptors; i++)
 		if (supervisor->acceptors[i]->is_touched)
 			put_acceptor(keeper, supervisor->acceptors[i]);
-	for (size_t i = 0; i < supervisor->n_services; i++)
+	for (size_t i = 0; i < n; i++)
 		if (supervisor->services[i]->is_touched)
 			put_service(keeper, supervisor->services[i]);
 	supervisor->has_touched = keeper->is_behind;
+}
+
+/* True if all that there is had to be told, and was: at once, or over some turns unless `is_urgent`. */
+static bool put_all_if_needed(struct keeper *keeper, bool is_urgent)
+{
+	bool is_needed = keeper->is_touched || keeper->is_behind || lacks_configs(keeper) ||
+			 has_old_configs(keeper);
+	bool is_piecemeal = !is_urgent && (keeper->is_empty || (keeper->is_filling && !is_needed));
+	if (is_needed)
+		begin_all(keeper);
+	if (!keeper->is_filling)
+		return false;
+	/* It reads while we serve: what it has not read yet would lie in our memory. */
+	if (!is_piecemeal)
+		fill(keeper, SIZE_MAX);
+	else if (!channel_has_backlog(&keeper->channel))
+		fill(keeper, FILLED_A_TURN);
+	return !keeper->is_filling;
+}
+
+static void send_touched(struct keeper *keeper, bool is_urgent)
+{
+	struct supervisor *supervisor = keeper->supervisor;
+	if (!supervisor->has_touched && !keeper->is_filling)
+		return;
+	bool is_all = put_all_if_needed(keeper, is_urgent);
+	put_touched(keeper);
+	bool has_backlog = channel_has_backlog(&keeper->channel);
+	if (keeper->is_filling && !has_backlog)
+		ev_idle_start(supervisor->loop, &keeper->filling);
+	else
+		ev_idle_stop(supervisor->loop, &keeper->filling);
 	/* A start, or what a reload changes, is over, and has freed much, this among it. */
-	if (is_all && !channel_has_backlog(&keeper->channel))
+	if (is_all && !has_backlog)
 		heap_give_back();
 }
 
 void keeper_flush(struct supervisor *supervisor)
 {
-	if (!keeper_is_there(supervisor->keeper))
+	struct keeper *keeper = supervisor->keeper;
+	if (!keeper_is_there(keeper))
 		return;
-	send_touched(supervisor->keeper);
-	keeper_tell_deaths(supervisor->keeper);
-	if (!supervisor->keeper->is_behind)
+	send_touched(keeper, false);
+	if (keeper->is_filling)
+		return;
+	keeper_tell_deaths(keeper);
+	if (!keeper->is_behind)
 		keeper_end_doubt(supervisor);
 }
 
@@ -327,7 +381,7 @@ void keeper_settle(struct supervisor *supervisor)
 		return;
 	/* From here on the acceptor has what the keeper has no more, until it is told. */
 	keeper_doubt(supervisor);
-	send_touched(keeper);
+	send_touched(keeper, true);
 	uint64_t end_ms = clock_now_ms() + SETTLE_MS;
 	tell(keeper, KEEPING_SYNC, ++keeper->n_syncs, NULL);
 	while (keeper->n_synced != keeper->n_syncs) {

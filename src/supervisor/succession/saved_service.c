@@ -421,5 +421,7 @@ json_t *saved_service(const struct service *service, struct state_fds *fds)
 int saved_restore_service(
 	struct service *service, struct state_record *record, char error[STATE_ERROR_SIZE])
 {
-	return state_restore_rows(rows, N_ROWS, service, record->json, &record->fds, error);
+	int r = state_restore_rows(rows, N_ROWS, service, record->json, &record->fds, error);
+	standing_change(&service->standing, service->state, service->state_since_ms);
+	return r;
 }

@@ -131,6 +131,8 @@ static const struct state_row rows[] = {
 	STATE_FIELD(STATE_UNSIGNED, struct worker, ready_ms),
 	STATE_FIELD(STATE_UNSIGNED, struct worker, taken_before),
 	STATE_FIELD(STATE_TEXT, struct worker, status),
+	STATE_FIELD(STATE_BOOL, struct worker, has_slots),
+	STATE_FIELD(STATE_UNSIGNED, struct worker, n_slots),
 	STATE_FIELD(STATE_BOOL, struct worker, is_placeless),
 	STATE_PAIR("state", save_state, restore_state),
 	STATE_PAIR("due_ms", save_due, restore_due),

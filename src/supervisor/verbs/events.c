@@ -71,12 +71,12 @@ void events_follow(struct supervisor *supervisor)
 	capture_set_follower(supervisor ? on_program_line : NULL);
 }
 
-void events_on_state(const struct service *service, enum service_state before)
+void events_on_state(const struct service *service, enum service_state before, enum service_state now)
 {
 	const char *name = service->config->name;
 	if (!streams_want(service->supervisor, STREAM_EVENTS, name))
 		return;
-	const char *state = service_state_name(service->state), *was = service_state_name(before);
+	const char *state = service_state_name(now), *was = service_state_name(before);
 	json_t *object = event("state", name, json_sprintf("%s -> %s", was, state));
 	if (object) {
 		json_object_set_new(object, "state", json_string(state));

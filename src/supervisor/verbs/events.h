@@ -18,7 +18,7 @@ struct worker;
 void events_follow(struct supervisor *supervisor);
 
 /* The service has changed its state. */
-void events_on_state(const struct service *service, enum service_state before);
+void events_on_state(const struct service *service, enum service_state was, enum service_state now);
 
 /* "started", "ready", "exited 3 after 2s". */
 void events_on_worker(const struct worker *worker, const char *what);

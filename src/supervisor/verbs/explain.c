@@ -49,6 +49,16 @@ static int only_worker(const struct service *service)
 	return is_only && worker->state == WORKER_READY ? worker->pid : 0;
 }
 
+/* The one that was started last: of several it is the news. */
+static const struct worker *telling_worker(const struct service *service)
+{
+	const struct worker *found = NULL;
+	for (const struct worker *worker = service->workers; worker; worker = worker->next)
+		if (worker->status && (!found || worker->started_ms > found->started_ms))
+			found = worker;
+	return found;
+}
+
 static void explain(const struct service *service, const char *addresses, struct health *health,
 	struct explanation *ret)
 {
@@ -68,8 +78,14 @@ static void explain(const struct service *service, const char *addresses, struct
 		.only_worker = only_worker(service),
 		.noun = worker_noun(service),
 		.user = worker_account(service) ? worker_account(service)->user : NULL,
+		.has_datagrams = service->config->sockets->protocol == PROTOCOL_UDP,
 		.is_on_demand = service->config->supervision->workers_min == 0,
 	};
+	const struct worker *telling = telling_worker(service);
+	if (telling) {
+		facts.telling_worker = telling->pid;
+		facts.told = telling->status;
+	}
 	if (service->acceptor)
 		add_score(service, &facts);
 	if (service->history && service->history->last_death.at_ms)

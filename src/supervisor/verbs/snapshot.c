@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/unix_queue.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/log/capture.h"
+#include "supervisor/log/log_output.h"
 #include "supervisor/service/command_line.h"
 #include "supervisor/service/service.h"
+#include "supervisor/service/standing_watch.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/named.h"
 #include "supervisor/verbs/snapshot_limits.h"
@@ -73,11 +76,12 @@ static json_t *acceptors(const struct supervisor *supervisor)
 
 static json_t *describe_daemon(const struct supervisor *supervisor)
 {
-	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:o, s:b, s:o, s:i}", "version", FDSUP_VERSION, "pid",
+	return json_pack("{s:s, s:i, s:I, s:s, s:I, s:o, s:s?, s:o, s:b, s:o, s:i}", "version", FDSUP_VERSION, "pid",
 		(int)getpid(), "uptime_ms", (json_int_t)(clock_now_ms() - supervisor->started_ms),
 		"config_file", supervisor->config_path, "loaded_at",
 		(json_int_t)supervisor->loaded_wall_ms, "reload_error",
-		string_or_null(supervisor->reload_error), "acceptors", acceptors(supervisor),
+		string_or_null(supervisor->reload_error), "log_trouble", log_output_trouble(), "acceptors",
+		acceptors(supervisor),
 		"stopping", supervisor->is_stopping, "taken_over_at",
 		supervisor->taken_over_wall_ms ? json_integer((json_int_t)supervisor->taken_over_wall_ms)
 					       : json_null(),
@@ -155,18 +159,18 @@ static void add_score(const struct service *service, json_t *object, uint64_t no
 	add_count(object, "uncovered", score_get(score->uncovered));
 }
 
-static json_t *describe_service(const struct service *service)
+static json_t *describe_service(struct service *service)
 {
 	const struct service_config *config = service->config;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t now_ms = now_ns / 1000000;
 	struct health health;
-	service_judge(service, &health);
+	standing_watch_judge(service, &health);
 	json_t *object = json_pack("{s:s, s:o, s:s, s:s, s:b, s:b, s:I, s:o, s:o, s:o, s:o}",
 		"name", config->name, "description", string_or_null(config->description), "type",
 		service_type_name(config->type), "state", service_state_name(health.state),
 		"healthy", health.is_healthy, "wanted", service->is_wanted, "since_ms",
-		(json_int_t)(now_ms - service->state_since_ms), "listen", listen_texts(service),
+		(json_int_t)(now_ms - service->standing.since_ms), "listen", listen_texts(service),
 		"workers", used(service->n_working, config->supervision->workers_max),
 		"explanation", snapshot_lines(&health), "last_words", last_words(service));
 	if (!object)
@@ -238,7 +242,8 @@ void snapshot_add_listeners(const struct service *service, json_t *array)
 		unsigned waiting, backlog, drops;
 		/* A Unix socket has the number as well, and never counts. */
 		bool has_drops = !listener->where.path && listener_drops(listener->fd, &drops) == 0;
-		bool is_known = listener_queue(listener->fd, &waiting, &backlog) == 0;
+		bool is_known = (listener->where.path ? unix_queue(listener->fd, &waiting, &backlog)
+						      : listener_queue(listener->fd, &waiting, &backlog)) == 0;
 		listen_address_format(address, &listener->where);
 		json_t *object =
 			json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:i}", "service", service->config->name,
@@ -263,10 +268,11 @@ void snapshot_add_workers(const struct service *service, json_t *array)
 	uint64_t now_ms = clock_now_ms();
 	for (const struct worker *worker = service->workers; worker; worker = worker->next)
 		json_array_append_new(array,
-			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?}", "service", config->name, "pid",
+			json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:s, s:s?, s:o}", "service", config->name, "pid",
 				worker->pid, "state", worker_state_name(worker->state), "generation",
 				worker->generation, "user", account->user ? account->user : "-",
 				"uptime_ms", (json_int_t)(now_ms - worker->started_ms), "command",
 				worker->command ? worker->command : command_line_name(config), "status",
-				worker->status));
+				worker->status, "slots",
+				worker->has_slots ? json_integer(worker->n_slots) : json_null()));
 }

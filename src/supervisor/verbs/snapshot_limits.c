@@ -79,7 +79,8 @@ json_t *snapshot_limits(const struct service *service, uint64_t now_ns)
 	int depth = service->queue[1] >= 0 ? handoff_queue_depth(service->queue[1]) : 0;
 	add_hours(array, service);
 	add_load(array, config->admission->max_load);
-	add_number(array, "max_connections", score_get(score->live),
+	uint32_t live = score_get(score->live), held = score_get(score->held);
+	add_number(array, "max_connections", live > held ? live - held : 0,
 		config->admission->max_connections);
 	add_number(array, "max_per_source", score_get(score->most_per_source),
 		config->admission->max_per_source);

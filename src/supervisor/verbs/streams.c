@@ -5,6 +5,7 @@
 
 #include "admin/server.h"
 #include "base/clock.h"
+#include "supervisor/service/standing_watch.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/named.h"
 
@@ -80,6 +81,8 @@ void streams_add(
 	ev_timer_init(&stream->look, on_look, LOOK_S, LOOK_S);
 	stream->look.data = stream;
 	admin_call_on_gone(call, on_gone, stream);
+	if (kind == STREAM_EVENTS)
+		standing_watch_begin(supervisor);
 }
 
 static bool wants(const struct stream *stream, enum stream_kind kind, const char *service)

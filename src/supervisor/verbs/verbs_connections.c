@@ -14,6 +14,7 @@
 #include "config/networks.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/connections.h"
+#include "supervisor/holders.h"
 #include "supervisor/service/service.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/named.h"
@@ -28,6 +29,8 @@ struct listing {
 	bool has_source;
 	struct network source;
 	struct connections *connections; /* NULL: they are being asked for */
+	struct holders *holders;         /* of those that nobody has reported; or NULL */
+	bool is_looking;                 /* for them */
 	size_t part, row;                /* to go on at */
 	struct json_text text; /* of the answer that is being made */
 	ev_timer timer;
@@ -55,7 +58,7 @@ static const char *state_name(const struct connection_row *row)
 	return row->state < sizeof names / sizeof *names ? names[row->state] : NULL;
 }
 
-static const char *stage_name(const struct connection_row *row)
+static const char *stage_name(uint8_t stage)
 {
 	static const char *const names[CONNECTION_STAGES] = {
 		[CONNECTION_HELD] = "held",
@@ -63,7 +66,7 @@ static const char *stage_name(const struct connection_row *row)
 		[CONNECTION_TAKEN] = "taken",
 		[CONNECTION_STARTED] = "started",
 	};
-	return row->stage < CONNECTION_STAGES ? names[row->stage] : NULL;
+	return stage < CONNECTION_STAGES ? names[stage] : NULL;
 }
 
 static const char *protocol_of(const struct connection_row *row)
@@ -88,6 +91,20 @@ static void add_number(struct json_text *text, const char *name, bool is_known, 
 		json_text_null(text);
 }
 
+/* What a worker has without a word, as far as it was found. */
+static struct connection_row completed(const struct listing *listing, const struct connection_row *row)
+{
+	struct connection_row whole = *row;
+	struct holder holder;
+	if (!holders_of(listing->holders, listing->part, row, &holder))
+		return whole;
+	whole.worker = holder.worker;
+	whole.pid = row->pid ? row->pid : holder.pid;
+	if (row->stage == CONNECTION_QUEUED)
+		whole.stage = CONNECTION_TAKEN;
+	return whole;
+}
+
 static void add_row(struct json_text *text, const struct service *service,
 	const struct connection_row *row, uint64_t now_ns)
 {
@@ -106,7 +123,7 @@ static void add_row(struct json_text *text, const struct service *service,
 	add_text(text, "local", local);
 	add_text(text, "peer", peer);
 	add_text(text, "state", state_name(row));
-	add_text(text, "stage", stage_name(row));
+	add_text(text, "stage", stage_name(row->stage));
 	add_number(text, "pid", row->pid > 0, (uint64_t)row->pid);
 	add_number(text, "worker", row->worker > 0, (uint64_t)row->worker);
 	add_number(text, "age_ms", true, age_ms);
@@ -156,8 +173,10 @@ static bool add_some(struct listing *listing)
 		const struct connection_row *row = &part->rows[listing->row];
 		const struct service *service =
 			row->service < SCOREBOARD_SLOTS ? map[row->service] : NULL;
-		if (service && is_wanted(listing, service, row))
-			add_row(&listing->text, service, row, now_ns);
+		if (!service || !is_wanted(listing, service, row))
+			continue;
+		struct connection_row whole = completed(listing, row);
+		add_row(&listing->text, service, &whole, now_ns);
 	}
 	if (listing->row >= part->n) {
 		listing->part++;
@@ -171,6 +190,7 @@ static void destroy(struct listing *listing)
 	ev_timer_stop(listing->supervisor->loop, &listing->timer);
 	connections_forget(listing->supervisor, listing);
 	connections_release(listing->connections);
+	holders_free(listing->holders);
 	json_decref(listing->names);
 	json_text_fini(&listing->text);
 	free(listing);
@@ -223,8 +243,21 @@ static void take_turn(struct listing *listing)
 
 static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 {
-	(void)loop, (void)events;
-	take_turn(timer->data);
+	(void)events;
+	struct listing *listing = timer->data;
+	if (listing->is_looking && holders_step(listing->holders)) {
+		ev_timer_set(timer, 0, 0);
+		ev_timer_start(loop, timer);
+		return;
+	}
+	listing->is_looking = false;
+	take_turn(listing);
+}
+
+static bool is_listed(const void *context, const struct service *service)
+{
+	const struct listing *listing = context;
+	return is_asked_for(listing->names, service->config->name);
 }
 
 static void on_sent(void *data)
@@ -247,8 +280,12 @@ static void on_ready(void *context, struct connections *connections)
 	struct listing *listing = context;
 	listing->connections = connections;
 	if (connections) {
+		listing->holders =
+			holders_begin(listing->supervisor, connections, is_listed, listing);
+		listing->is_looking = listing->holders != NULL;
 		begin_text(listing);
-		take_turn(listing);
+		ev_timer_set(&listing->timer, 0, 0);
+		ev_timer_start(listing->supervisor->loop, &listing->timer);
 		return;
 	}
 	struct admin_call *call = listing->call;

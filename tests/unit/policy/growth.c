@@ -34,6 +34,24 @@ Test(shrinking, takes_what_was_idle_at_every_look_of_a_minute)
 	cr_expect_eq(growth_surplus(&growth, 3, 1, 0, 121001), 2);
 }
 
+Test(shrinking, is_over_a_minute_after_the_minute_in_which_they_were_needed)
+{
+	/* looked at only when its time has come, as a pool without clients is */
+	struct growth growth = { 0 };
+	uint64_t now_ms = 1000;
+	cr_expect_eq(growth_mark_left_ms(&growth, now_ms), 0);
+	cr_expect_eq(growth_surplus(&growth, 4, 1, 4, now_ms), 0);
+	now_ms = 16000;
+	cr_expect_eq(growth_surplus(&growth, 4, 1, 0, now_ms), 0);
+	cr_expect_eq(growth_mark_left_ms(&growth, now_ms), 45000);
+	now_ms += growth_mark_left_ms(&growth, now_ms);
+	cr_expect_eq(growth_surplus(&growth, 4, 1, 0, now_ms), 0);
+	cr_expect_eq(growth_mark_left_ms(&growth, now_ms), GROWTH_MARK_MS);
+	now_ms += growth_mark_left_ms(&growth, now_ms);
+	cr_expect_eq(growth_surplus(&growth, 4, 1, 0, now_ms), 3);
+	cr_expect_eq(now_ms, 121000);
+}
+
 Test(shrinking, keeps_the_least_number_and_whoever_is_busy)
 {
 	struct growth growth = { 0 };

@@ -54,6 +54,28 @@ Test(health, a_worker_that_was_killed_by_a_limit_names_the_key)
 	cr_expect_str_eq(health_format_end(text, 3 << 8, 40, KILLED_BY_OTHERS), "exited 3 after 40ms");
 }
 
+Test(health, who_is_held_for_a_limit_of_his_source_takes_no_place_and_is_told_of)
+{
+	struct health_facts facts = {
+		.state = STATE_UP,
+		.is_wanted = true,
+		.live = 7,
+		.held = 3,
+		.max_connections = 5,
+		.refuses = true,
+	};
+	struct health health = judge(&facts);
+	cr_expect(health.is_healthy);
+	cr_assert_eq(health.n_lines, 2);
+	cr_expect_str_eq(
+		health.lines[0], "4 of 5 connections are in use: raise max_connections before new clients are refused");
+	cr_expect(strstr(health.lines[1], "3 connections are held back by max_per_source or rate_per_source"));
+	facts.live = 8;
+	health = judge(&facts);
+	cr_expect_not(health.is_healthy);
+	cr_expect(strstr(health.lines[1], "5 of 5 connections are in use"), "%s", health.lines[1]);
+}
+
 Test(health, a_death_that_a_sandbox_may_be_the_cause_of_names_the_keys_that_widen_it)
 {
 	struct health_facts facts = {
@@ -328,4 +350,18 @@ Test(status, names_signals)
 	cr_expect_str_eq(health_format_status(text, SIGKILL), "killed by SIGKILL");
 	cr_expect_str_eq(health_format_status(text, SIGSEGV | 0x80), "killed by SIGSEGV (core dumped)");
 	cr_expect_str_eq(health_format_status(text, 0), "exited 0");
+}
+
+Test(health, of_one_that_runs_it_is_known_since_when_it_is_ill)
+{
+	struct health_facts waiting = { .state = STATE_UP, .waiting = 1, .oldest_waiting_ms = 7000, .command = "x" };
+	cr_expect_eq(judge(&waiting).ill_ms, 5000, "two seconds are no illness");
+	struct health_facts full = { .state = STATE_UP, .paused = SCORE_PAUSED_FULL, .paused_ms = 300, .live = 1,
+		.max_connections = 1 };
+	cr_expect_eq(judge(&full).ill_ms, 300);
+	struct health_facts failing = { .state = STATE_UP, .failure_kind = SCORE_FAILURE_STATUS,
+		.failures_in_row = HEALTH_FAILURES, .failure_age_ms = 40, .runs_commands = true, .command = "x" };
+	cr_expect_eq(judge(&failing).ill_ms, 40);
+	struct health_facts well = { .state = STATE_UP };
+	cr_expect_eq(judge(&well).ill_ms, 0);
 }
