@@ -125,7 +125,7 @@ static void say_death(struct health *health, const struct health_facts *facts)
 		snprintf(times, sizeof times, ", %u%s time", death->times, ordinal_suffix(death->times));
 	if (!death->was_spawned) {
 		say(health, "%s cannot be started: %s: %s%s%s", facts->command, death->stage,
-			strerror(death->status), times, next);
+			death->error ? death->error : strerror(death->status), times, next);
 		if (death->status == EACCES || death->status == EPERM)
 			say_hint(health, sandbox_hint(facts->sandbox));
 		return;

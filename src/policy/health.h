@@ -28,6 +28,7 @@ const char *health_killing_text(enum health_killing killing);
 struct health_death {
 	bool is_known;
 	bool was_spawned;     /* false: it could not even be started */
+	const char *error;    /* then: why, for people */
 	bool was_ready;
 	const char *program;  /* "worker" or "daemon" */
 	const char *stage;    /* of a start that failed: "exec", "setgroups", ... */

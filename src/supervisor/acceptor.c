@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "base/text.h"
 #include "policy/health.h"
 #include "process/orphans.h"
@@ -114,7 +115,7 @@ void acceptor_replace(struct acceptor *acceptor)
 	uint64_t delay_ms = judge_death(acceptor, 0, false);
 	char delay[TEXT_DURATION_SIZE];
 	log_error("cannot start the acceptor %s: %s; clients wait in the kernel, next try in %s",
-		acceptor->supervisor->acceptor_path, strerror(-r),
+		acceptor->supervisor->acceptor_path, shortage_explain(-r),
 		text_format_duration(delay, delay_ms));
 	plan_retry(acceptor, delay_ms);
 }

@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "config/pack.h"
 #include "supervisor/background.h"
 #include "supervisor/helpers.h"
@@ -65,7 +66,7 @@ static struct config *load_to_run(const char *path)
 	struct config *config = NULL;
 	int r = loading_wait(path, on_loaded, &config);
 	if (r < 0)
-		fprintf(stderr, "fdsup: cannot load %s: %s\n", path, strerror(-r));
+		fprintf(stderr, "fdsup: cannot load %s: %s\n", path, shortage_explain(-r));
 	return config;
 }
 

@@ -13,6 +13,7 @@
 #include "admin/server.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "process/cgroup.h"
 #include "process/environment.h"
 #include "supervisor/acceptor.h"
@@ -152,8 +153,9 @@ static int create_acceptors(struct supervisor *supervisor)
 	for (uint32_t i = 0; i < n; i++) {
 		struct acceptor *acceptor = acceptor_create(supervisor, i);
 		if (!acceptor) {
-			log_error("cannot prepare the acceptor: %s", strerror(errno));
-			return -errno;
+			int error = errno;
+			log_error("cannot prepare the acceptor: %s", shortage_explain(error));
+			return -error;
 		}
 		supervisor->acceptors[supervisor->n_acceptors++] = acceptor;
 	}

@@ -150,3 +150,16 @@ enum limit_kind limits_raise(const struct resource_limit limits[LIMIT_KINDS])
 	}
 	return LIMIT_KINDS;
 }
+
+const char *limits_of_memory(
+	const struct resource_limit limits[LIMIT_KINDS], unsigned long long *ret_bytes)
+{
+	static const enum limit_kind wanted[] = { LIMIT_AS, LIMIT_DATA };
+	*ret_bytes = 0;
+	for (unsigned i = 0; limits && i < 2; i++)
+		if (limits[wanted[i]].is_given && limits[wanted[i]].soft != LIMIT_UNLIMITED) {
+			*ret_bytes = limits[wanted[i]].soft;
+			return wanted[i] == LIMIT_AS ? "limits.as" : "limits.data";
+		}
+	return "limits";
+}

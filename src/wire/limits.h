@@ -44,6 +44,13 @@ enum { LIMITS_TEXT_SIZE = 512 };
 char *limits_format(
 	char text[LIMITS_TEXT_SIZE], const struct resource_limit limits[LIMIT_KINDS]);
 
+/*
+ * The one by which a program may be refused memory at its start, that of the address space first;
+ * *ret_bytes 0: neither is given. Returns its key.
+ */
+const char *limits_of_memory(
+	const struct resource_limit limits[LIMIT_KINDS], unsigned long long *ret_bytes);
+
 /* The reverse; others stay as they are. 0 or -EINVAL. */
 int limits_parse(const char *text, struct resource_limit limits[LIMIT_KINDS]);
 

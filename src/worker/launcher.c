@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "base/text.h"
+#include "wire/limits.h"
 #include "worker/connection.h"
 
 int launcher_init(struct launcher *launcher, const struct spawn_plan *plan,
@@ -86,9 +88,19 @@ static void note_success(struct launcher *launcher)
 	launcher->n_failed = 0;
 }
 
-static const char *advice_for(int error)
+/* Its own limits are those of the command, unless that has some of its own. */
+static const char *advice_for_memory(const struct launcher *launcher)
+{
+	unsigned long long bytes = 0;
+	const char *name = launcher->plan.has_limits ? limits_of_memory(launcher->plan.limits, &bytes) : "";
+	return shortage_of_limit(name, bytes);
+}
+
+static const char *advice_for(const struct launcher *launcher, int error)
 {
 	switch (error) {
+	case ENOMEM:
+		return advice_for_memory(launcher);
 	case ENOENT:
 		return "the file, or the interpreter it names in its first line, does not exist";
 	case EACCES:
@@ -98,8 +110,6 @@ static const char *advice_for(int error)
 		return "no program for this machine, or a script without a #! line";
 	case EAGAIN:
 		return "the user may have no more processes: see ulimit -u";
-	case ENOMEM:
-		return "the machine is out of memory";
 	case E2BIG:
 		return "its arguments are too long, or its stack limit is too small";
 	case ETXTBSY:
@@ -116,7 +126,7 @@ static void hold(struct launcher *launcher, const struct handoff *record,
 	if (!launcher->last_error)
 		log_warning("%s cannot be started now: %s (%s): the connection is kept, and tried "
 			    "again until it can",
-			launcher->plan.path, strerror(-error), advice_for(-error));
+			launcher->plan.path, strerror(-error), advice_for(launcher, -error));
 	note_failure(launcher, error);
 	launcher->held_fd = connection;
 	launcher->held_record = *record;
@@ -136,7 +146,7 @@ static void fail(struct launcher *launcher, struct child *child, int error)
 	if (!launcher->last_error || launcher->n_failed == 0)
 		log_error("cannot execute %s: %s (%s): each connection tries again, and is closed "
 			  "until it can be executed",
-			launcher->plan.path, strerror(-error), advice_for(-error));
+			launcher->plan.path, strerror(-error), advice_for(launcher, -error));
 	note_failure(launcher, error);
 	launcher->n_failed++;
 	report_failure(launcher, child, error);

@@ -7,7 +7,8 @@ import subprocess
 import time
 import unittest
 
-from support import IS_ROOT, IS_SANITIZED, Test, as_nobody, children, count_descriptors, free_port, main, needs_root
+from support import (IS_ROOT, IS_SANITIZED, Test, as_nobody, children, count_descriptors, free_port, main, needs_root,
+                     run)
 
 SHORT_S = 1.5 # how long something is short: more than the second that an acceptor rests
 
@@ -146,6 +147,13 @@ class Exhaustion(Test):
         for name in ("fdsup-acceptor", "fdsup-builtin", "fdsup"):
             self.squeeze(fdsup, name, resource.RLIMIT_AS, address_space(self.process(fdsup, name)), 900,
                          self.ports[1:])
+
+    @unittest.skipIf(IS_SANITIZED, "sanitizers end a process that gets no memory")
+    def test_too_little_memory_from_the_start_names_the_limit(self):
+        fdsup = self.unstarted(self.SERVICES % (free_port(), "", free_port()))
+        code, _, error = run("fdsup", "-c", fdsup.path, prefix=["prlimit", "--as=%d" % (20 << 20)])
+        self.assertEqual(code, 1)
+        self.assertIn("Cannot allocate memory (RLIMIT_AS is 20.0M: raise it (ulimit -v, LimitAS))", error)
 
 
 if __name__ == "__main__":

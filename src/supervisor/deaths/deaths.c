@@ -19,6 +19,7 @@
 #include "supervisor/service/ending.h"
 #include "supervisor/service/leftovers.h"
 #include "supervisor/service/pool.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/events.h"
 
@@ -68,7 +69,7 @@ static void log_failed_start(struct service *service, const char *step, int erro
 {
 	char delay[TEXT_DURATION_SIZE];
 	log_error("%s: cannot start %s: %s: %s; next try in %s", service->config->name,
-		command_line_name(service->config), step, strerror(error),
+		command_line_name(service->config), step, worker_start_error(service, error),
 		text_format_duration(delay, next_try_ms(service)));
 }
 

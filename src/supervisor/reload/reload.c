@@ -8,6 +8,7 @@
 #include "admin/server.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/log/log_output.h"
 #include "supervisor/notify.h"
@@ -244,7 +245,7 @@ static void begin(struct supervisor *supervisor)
 		finish(reload, NULL,
 			json_pack("[o]", json_sprintf("cannot start the process that loads the file: %s; "
 						      "reload again when there is room",
-					       strerror(errno))));
+					       shortage_explain(errno))));
 }
 
 /* Even when the new configuration is refused. */

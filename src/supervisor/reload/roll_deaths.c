@@ -11,6 +11,7 @@
 #include "supervisor/deaths/death_record.h"
 #include "supervisor/log/capture.h"
 #include "supervisor/reload/roll_parts.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 
 static void describe_death(struct roll *roll, const struct worker *worker, int status)
@@ -89,7 +90,7 @@ bool roll_on_failed_start(struct service *service, const char *step, int error)
 	if (!roll || !roll->is_daemon)
 		return false;
 	snprintf(roll->reason, sizeof roll->reason, "the daemon cannot be started: %s: %s", step,
-		strerror(error));
+		worker_start_error(service, error));
 	if (is_last_try(roll))
 		death_record_failed_start(service, step, error, 0, true);
 	return on_daemon_failure(roll);

@@ -13,6 +13,7 @@
 #include "supervisor/reload/reload.h"
 #include "supervisor/reload/roll_parts.h"
 #include "supervisor/service/pool.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 
 /* A program that says nothing is ready when it has not died in its first moments. */
@@ -164,7 +165,7 @@ void roll_try_worker(struct roll *roll)
 	int r = start_worker(roll, &step);
 	if (r < 0) {
 		snprintf(roll->reason, sizeof roll->reason, "a worker cannot be started: %s: %s", step,
-			strerror(-r));
+			worker_start_error(roll->service, -r));
 		death_record_failed_start(roll->service, step, -r, roll_next_delay_ms(roll), true);
 		roll_on_failure(roll);
 		return;

@@ -9,6 +9,7 @@
 #include "supervisor/reload/roll.h"
 #include "supervisor/service/ending.h"
 #include "supervisor/service/watch.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 
 void pool_set_timer(struct service *service, uint64_t ms, bool is_retry)
@@ -158,7 +159,7 @@ void pool_renew(struct service *service, struct worker *old, const char *why)
 	if (r < 0) {
 		log_warning("%s: worker %d: %s, and no other can be started: %s: %s; it stays, tried "
 			    "again in a minute",
-			service->config->name, old->pid, why, step, strerror(-r));
+			service->config->name, old->pid, why, step, worker_start_error(service, -r));
 		postpone(old, why);
 		return;
 	}

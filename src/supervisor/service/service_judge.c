@@ -13,6 +13,7 @@
 #include "supervisor/service/command_line.h"
 #include "supervisor/service/sequence.h"
 #include "supervisor/service/service_tell.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 
 static uint64_t ms_since(uint64_t then_ns, uint64_t now_ns)
@@ -53,6 +54,7 @@ static void add_death(const struct service *service, struct health_facts *facts)
 	facts->death = (struct health_death){
 		.is_known = death->is_known,
 		.was_spawned = death->was_spawned,
+		.error = death->was_spawned ? NULL : worker_start_error(service, death->status),
 		.was_ready = death->was_ready,
 		.program = worker_noun(service),
 		.stage = death->step,

@@ -10,6 +10,7 @@
 #include "supervisor/deaths/deaths.h"
 #include "supervisor/reload/roll.h"
 #include "supervisor/service/pool.h"
+#include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
 
@@ -82,7 +83,7 @@ static bool grow(struct service *service)
 		history->grow_failed_ms = now_ms;
 		log_warning("%s: cannot start one more worker: %s: %s; those that run go on, tried again "
 			    "while connections wait",
-			service->config->name, step, strerror(-r));
+			service->config->name, step, worker_start_error(service, -r));
 	}
 	return r == 0;
 }

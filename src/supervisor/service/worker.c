@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "base/text.h"
 #include "policy/recycle.h"
 #include "supervisor/deaths/deaths.h"
@@ -22,6 +23,7 @@
 #include "supervisor/succession/keeper.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs/events.h"
+#include "wire/limits.h"
 
 enum { STATUS_SIZE = 256 };
 
@@ -306,6 +308,16 @@ void worker_stop(struct worker *worker)
 }
 
 /* fdsup-worker has a signal for it; other workers stop taking and finish when told to end. */
+const char *worker_start_error(const struct service *service, int error)
+{
+	unsigned long long bytes = 0;
+	const char *name = "";
+	/* fdsup-worker sets those of commands itself. */
+	if (service->config->limits && service->config->type != SERVICE_EXEC)
+		name = limits_of_memory(service->config->limits, &bytes);
+	return shortage_explain_limit(error, name, bytes);
+}
+
 void worker_drain(struct worker *worker)
 {
 	const struct service_config *config = worker->service->config;

@@ -66,6 +66,9 @@ void worker_free(struct worker *worker);
 /* Ends it: the stop signal, and KILL after the stop_timeout. Once more: KILL at once. */
 void worker_stop(struct worker *worker);
 
+/* Why none could be started, for people, until the next call. */
+const char *worker_start_error(const struct service *service, int error);
+
 /* Lets it finish what it has. A daemon cannot: it is stopped. */
 void worker_drain(struct worker *worker);
 

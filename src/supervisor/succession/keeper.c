@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "policy/health.h"
 #include "process/orphans.h"
 #include "process/spawn.h"
@@ -121,7 +122,7 @@ static int start_process(struct keeper *keeper)
 	fd_auto int theirs = ends[1];
 	pid_t pid = spawn_process(keeper->supervisor, theirs, &step);
 	if (pid < 0) {
-		log_error("keeper: %s: %s", step, strerror(-pid));
+		log_error("keeper: %s: %s", step, shortage_explain(-pid));
 		return pid;
 	}
 	keeper->child.pid = pid;

@@ -14,6 +14,7 @@
 #include "admin/server.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/shortage.h"
 #include "base/text.h"
 #include "policy/health.h"
 #include "process/spawn.h"
@@ -307,7 +308,7 @@ static void begin(struct upgrade *upgrade)
 	state_free(&state);
 	if (pid < 0) {
 		refuse(upgrade, "the self-test of %s cannot be started: %s: %s",
-			supervisor->program_path, step, strerror(-pid));
+			supervisor->program_path, step, shortage_explain(-pid));
 		return;
 	}
 	upgrade->child.pid = pid;
