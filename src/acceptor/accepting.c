@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,13 +21,22 @@ enum { ACCEPT_BATCH = 16 };
 
 struct listener {
 	struct listener *next; /* of the service */
-	struct service *service;
-	ev_io io; /* owns its descriptor */
+	ev_io io; /* owns its descriptor; its data is the service */
 	uint32_t id;
 	bool is_wildcard; /* then each connection has to be asked for its local address */
 	bool is_broken;
 	struct endpoint local;
 };
+
+static struct service *service_of(const struct listener *listener)
+{
+	return listener->io.data;
+}
+
+static struct listener *listener_of(ev_io *io)
+{
+	return (struct listener *)((char *)io - offsetof(struct listener, io));
+}
 
 static bool is_wildcard(const struct endpoint *end)
 {
@@ -66,7 +76,7 @@ static bool is_shortage(int error)
 /* True to go on with the next. */
 static bool accept_failed(struct listener *listener, int error)
 {
-	struct acceptor *acceptor = listener->service->acceptor;
+	struct acceptor *acceptor = service_of(listener)->acceptor;
 	if (error == EAGAIN)
 		return false;
 	if (is_passing(error))
@@ -78,7 +88,7 @@ static bool accept_failed(struct listener *listener, int error)
 	char text[ENDPOINT_TEXT_SIZE];
 	log_error("%s: listener %s: cannot accept: %s; this listener is left alone until it is "
 		  "replaced",
-		service_name(listener->service), endpoint_format_local(text, &listener->local),
+		service_name(service_of(listener)), endpoint_format_local(text, &listener->local),
 		strerror(error));
 	listener->is_broken = true;
 	ev_io_stop(acceptor->loop, &listener->io);
@@ -88,7 +98,7 @@ static bool accept_failed(struct listener *listener, int error)
 /* 0 or -errno. */
 static int accept_one(struct listener *listener, uint64_t now_ns)
 {
-	struct service *service = listener->service;
+	struct service *service = service_of(listener);
 	struct sockaddr_storage address;
 	socklen_t length = sizeof address;
 	int r = ledger_reserve(&service->acceptor->ledger);
@@ -124,21 +134,22 @@ static void on_acceptable(struct ev_loop *loop, ev_io *io, int revents)
 {
 	(void)loop;
 	(void)revents;
-	struct listener *listener = io->data;
+	struct listener *listener = listener_of(io);
+	struct service *service = service_of(listener);
+	struct acceptor *acceptor = service->acceptor;
 	/* Ends that are known but not read yet matter only to who may be kept out for them. */
-	if (!admission_has_room(&listener->service->admission, ACCEPT_BATCH))
-		following_catch_up(listener->service->acceptor);
+	if (!admission_has_room(&service->admission, ACCEPT_BATCH))
+		following_catch_up(acceptor);
 	uint64_t now_ns = clock_now_ns();
-	traces_take_for(listener->service->acceptor->guard.traces, listener->service->number,
-		listener->service->estate_name);
-	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(listener->service, now_ns); i++) {
+	traces_take_for(acceptor->guard.traces, service->number, service->estate_name);
+	for (int i = 0; i < ACCEPT_BATCH && service_may_accept(service, now_ns); i++) {
 		int r = accept_one(listener, now_ns);
 		if (r < 0 && !accept_failed(listener, -r))
 			break;
 		now_ns = clock_now_ns();
 	}
-	service_settle(listener->service, now_ns);
-	keep_pace(listener->service);
+	service_settle(service, now_ns);
+	keep_pace(service);
 }
 
 static struct listener **find(struct service *service, uint32_t id)
@@ -162,12 +173,11 @@ int accepting_add(struct service *service, uint32_t id, int fd_given)
 	struct listener *listener = calloc(1, sizeof *listener);
 	if (!listener)
 		return -ENOMEM;
-	listener->service = service;
 	listener->id = id;
 	listener->local = endpoint_of_own_end(fd);
 	listener->is_wildcard = is_wildcard(&listener->local);
 	ev_io_init(&listener->io, on_acceptable, fd_take(&fd), EV_READ);
-	listener->io.data = listener;
+	listener->io.data = service;
 	*link = listener;
 	if (!service->paused)
 		ev_io_start(service->acceptor->loop, &listener->io);
