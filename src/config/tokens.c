@@ -11,10 +11,10 @@ static struct token broken(struct scanner *scanner, unsigned line, const char *r
 	return (struct token){ TOKEN_BROKEN, scanner->at, 0, line };
 }
 
-static bool has(const struct scanner *scanner, const char *text)
+/* All that is not a blank is asked this. */
+static bool has(const struct scanner *scanner, const char pair[2])
 {
-	size_t length = strlen(text);
-	return (size_t)(scanner->end - scanner->at) >= length && !memcmp(scanner->at, text, length);
+	return scanner->end - scanner->at >= 2 && scanner->at[0] == pair[0] && scanner->at[1] == pair[1];
 }
 
 static void step(struct scanner *scanner)
@@ -51,11 +51,16 @@ static bool skip_block_comment(struct scanner *scanner)
 	return true;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\f';
+}
+
 /* Blanks and comments. false: a comment is not closed. */
 static bool skip_blanks(struct scanner *scanner)
 {
 	while (scanner->at < scanner->end) {
-		if (strchr(" \t\n\f", *scanner->at) && *scanner->at)
+		if (is_blank(*scanner->at))
 			step(scanner);
 		else if (*scanner->at == '\r' && !is_lone_return(scanner))
 			step(scanner);
