@@ -279,6 +279,7 @@ bool service_give_queue_back(struct service *service)
 	ev_io_stop(service->acceptor->loop, &service->traffic->queue_io);
 	fd_close(&service->traffic->queue_io.fd);
 	copies_close(service);
+	traffic_end_if_over(service, clock_now_ns());
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
 #include "base/fd.h"
+#include "base/heap.h"
 
 /*
  * How many connections a worker may tell us of that nobody has announced. A few are unavoidable: a
@@ -73,4 +74,26 @@ void traffic_end(struct service *service)
 	vacancies_fini(&traffic->vacancies);
 	free(traffic);
 	traffic_init(service);
+}
+
+/* What is left are counts of lines, and of what others may yet say that are all gone. */
+static bool is_over(const struct service *service, uint64_t now_ns)
+{
+	const struct traffic *traffic = service->traffic;
+	bool is_under_way = traffic->account.n || traffic->in_hand.fd >= 0 || service->first_held ||
+			    traffic->toll || traffic->n_missing || traffic->uses.n_items ||
+			    traffic->vacancies.due_ns != NEVER_NS;
+	bool is_waiting = traffic->ask_ns != NEVER_NS || traffic->suspects_ns != NEVER_NS ||
+			  traffic->deaf_ns != NEVER_NS || service->unknown_ns != NEVER_NS;
+	bool is_to_be_said = traffic->episodes.kinds || traffic->n_refused_silent ||
+			     traffic->casualties.n_untold || traffic->warn_full_ns > now_ns;
+	return !is_under_way && !is_waiting && !is_to_be_said && !service_has_queue(service);
+}
+
+void traffic_end_if_over(struct service *service, uint64_t now_ns)
+{
+	if (service_is_at_rest(service) || !is_over(service, now_ns))
+		return;
+	traffic_end(service);
+	heap_give_back();
 }

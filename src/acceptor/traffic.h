@@ -84,4 +84,7 @@ bool traffic_take(struct service *service);
 /* Whoever was under way is gone already; closes the queue. */
 void traffic_end(struct service *service);
 
+/* The same if nothing in it says anything that will be wanted: its queue is not, and was closed. */
+void traffic_end_if_over(struct service *service, uint64_t now_ns);
+
 #endif

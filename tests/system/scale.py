@@ -3,9 +3,10 @@ import os
 import resource
 import unittest
 
-from support import BIN, IS_SANITIZED, Test, free_port, main, wait_until
+from support import BIN, IS_SANITIZED, Test, count_descriptors, free_port, main, wait_until
 
 SERVICES = 1000
+USED = 200
 CONNECTIONS = 2000
 SPARE = 500
 DESCRIPTORS_PER_SERVICE = 4
@@ -62,8 +63,34 @@ class Scale(Test):
         self.assertLess(first, 2048)
         self.assertGreater(len(whole), 256 * 1024)
 
-    def anonymous_kib(self, fdsup):
-        with open("/proc/%d/smaps_rollup" % fdsup.pid) as f:
+    @needs_descriptors(USED * 8 + SPARE)
+    def test_services_that_were_used_give_back_what_they_needed(self):
+        fdsup = self.unstarted("")
+        ports = [free_port() for _ in range(USED)]
+        fdsup.write("\n".join('s%02d = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; idle_timeout = "1s"; };' %
+                              (i, port) for i, port in enumerate(ports)))
+        fdsup.start()
+        pids = fdsup.pid, fdsup.acceptor_pid()
+        n_descriptors = [count_descriptors(pid) for pid in pids]
+
+        def use(ports):
+            for port in ports:
+                self.assertEqual(self.talk(port, b"x"), b"x")
+            wait_until("all are at rest", lambda: all(
+                count_descriptors(pid) <= n for pid, n in zip(pids, n_descriptors)))
+            return [self.anonymous_kib(fdsup, pid) for pid in pids]
+
+        # A few before it is looked at: what the programs need for themselves is there then.
+        before = use(ports[:3])
+        after = use(ports)
+        if not IS_SANITIZED:
+            for n_before, n_after in zip(before, after):
+                self.assertLess(n_after - n_before, USED)  # KiB: less than one each; it was twice that
+        use(ports)
+        self.assertTrue(all(s["healthy"] and s["served"] >= 2 for s in fdsup.status()["services"]))
+
+    def anonymous_kib(self, fdsup, pid=None):
+        with open("/proc/%d/smaps_rollup" % (pid or fdsup.pid)) as f:
             return sum(int(line.split()[1]) for line in f if line.startswith("Anonymous:"))
 
     @needs_descriptors(CONNECTIONS + SPARE)

@@ -345,6 +345,11 @@ void capture_rest(struct capture *capture)
 	fd_close(&capture->read_fd);
 }
 
+bool capture_is_empty(const struct capture *capture)
+{
+	return capture->read_fd < 0 && !capture->kept.n && !capture->n_silent;
+}
+
 void capture_destroy(struct capture *capture)
 {
 	if (!capture)

@@ -10,6 +10,7 @@
 #define FDSUP_SUPERVISOR_CAPTURE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <ev.h>
 
@@ -43,6 +44,9 @@ int capture_write_end(const struct capture *capture);
  * write. What was kept stays. NULL: nothing is done.
  */
 void capture_rest(struct capture *capture);
+
+/* It rests, and has kept nothing: another that is made later is as good. */
+bool capture_is_empty(const struct capture *capture);
 
 /* Makes the pipe again if it was given back. 0 or -errno. */
 int capture_wake(struct capture *capture);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "process/cgroup.h"
 #include "process/environment.h"
@@ -172,6 +173,32 @@ static void rest(struct service *service)
 		service_tell_number(service, CONTROL_QUEUE_BACK);
 }
 
+/* Whether its next worker makes a difference to what the former ones have done. */
+static bool has_past(const struct history *history)
+{
+	return history->backoff.early_deaths || history->backoff.n_times || history->last_death.is_known ||
+	       history->n_oom_kills || history->grow_failed_ms || history->renew_after_ms;
+}
+
+/*
+ * What it needs again with the next client only. All of it, for little things that stay here and there
+ * keep what lies between them.
+ */
+static void give_memory_back(struct service *service)
+{
+	if (service->history && !has_past(service->history)) {
+		free(service->history);
+		service->history = NULL;
+	}
+	capture_rest(service->capture);
+	if (service->capture && capture_is_empty(service->capture)) {
+		capture_destroy(service->capture);
+		service->capture = NULL;
+	}
+	service_drop_environment(service);
+	heap_give_back();
+}
+
 void service_on_queue_closed(struct service *service)
 {
 	if (!service->is_open || service->queue[0] < 0)
@@ -184,7 +211,7 @@ void service_on_queue_closed(struct service *service)
 	}
 	watch_stop(service);
 	close_ends(service);
-	capture_rest(service->capture);
+	give_memory_back(service);
 	keeper_touch(service);
 }
 
