@@ -23,6 +23,7 @@
 #include "supervisor/log/capture.h"
 #include "supervisor/notices.h"
 #include "supervisor/pulse.h"
+#include "supervisor/reload/reload.h"
 #include "supervisor/service/service.h"
 #include "supervisor/succession/keeper.h"
 #include "supervisor/supervisor.h"
@@ -154,6 +155,7 @@ static void on_exit_of_acceptor(struct child *child, int status, const struct ru
 	ev_timer_stop(acceptor->supervisor->loop, &acceptor->retry);
 	acceptor->is_ready = false;
 	connections_on_acceptor_gone(acceptor);
+	reload_on_confirmation(acceptor->supervisor); /* one that is gone has nothing to confirm any more */
 	keeper_touch_acceptor(acceptor);
 	if (acceptor->is_stopping) {
 		supervisor_on_acceptor_gone(acceptor->supervisor, acceptor);

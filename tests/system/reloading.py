@@ -70,6 +70,23 @@ class Reloading(Test):
         self.assertIn("nonsense", error)
         self.assertIsNone(fdsup.status()["daemon"]["reload_error"])
 
+    def test_an_acceptor_that_dies_has_nothing_to_confirm(self):
+        """It was told of the change and is killed before it can say so."""
+        first, second = free_port(), free_port()
+        fdsup = self.fdsup(self.cat("a", first))
+        acceptor = fdsup.acceptor_pid()
+        os.kill(acceptor, signal.SIGSTOP)
+        fdsup.write(self.cat("a", first) + self.cat("b", second))
+        answers = []
+        reload = threading.Thread(target=lambda: answers.append(fdsup.ctl("reload")))
+        reload.start()
+        fdsup.wait_log("reloaded: ")
+        os.kill(acceptor, signal.SIGKILL)
+        reload.join()
+        self.assertEqual(answers[0][0], 0, answers[0][2])
+        self.assertEqual(self.talk(second, b"x"), b"x")
+        self.assertEqual(fdsup.count_log("does not confirm"), 0)
+
     # -- what changes
 
     def test_an_added_service_serves_and_a_removed_one_finishes(self):
