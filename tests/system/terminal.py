@@ -5,11 +5,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unicodedata
 import unittest
 
 from support import BIN, LONG, Test, free_port, main, reap_orphans, wait_until
+
+# A worker that says much of itself.
+TELLS = ("import os, socket, time; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto("
+         "b'READY=1\\\\nSTATUS=' + b'warming the cache ' * 20, os.environ['NOTIFY_SOCKET']); time.sleep(1000)")
 
 WIDTHS = (40, 41, 57, 80, 100, 132, 200)
 
@@ -92,18 +97,22 @@ class OnTerminals(Test):
         fdsup = self.unstarted()
         words = fdsup.script("words", r"printf '\303\244\346\274\242\345\255\227 \033[31mred %s\n' "
                                       + "x" * 200 + " >&2; exit 1\n")
-        self.port = free_port()
+        self.port, long_port = free_port(), free_port()
         fdsup.write(
             'echo = { address = "127.0.0.1"; port = %d; command = "/bin/cat"; };' % self.port
             + 'a-service-with-a-name-that-is-as-long-as-may-be = { address = [ "127.0.0.1", "::1" ]; port = %d;'
-              ' command = "/bin/cat"; };' % free_port()
+              ' command = "/bin/cat"; };' % long_port
+            + 'tells = { address = "127.0.0.1"; port = %d; type = "worker"; ready = "notify"; workers = { max = 1; };'
+              ' command = [ "%s", "-c", "%s" ]; };' % (free_port(), sys.executable, TELLS)
             + 'bad = { command = "%s"; restart_delay = "1h"; restart_delay_max = "1h"; };' % words
             + 'off = { command = "/bin/cat"; enabled = false; };')
         fdsup.start()
         fdsup.wait_state("bad", "BACKOFF")
-        s = self.connect(self.port)
-        s.sendall(b"x")
-        s.recv(1)
+        fdsup.wait_state("tells", "UP")
+        for host, port in (("127.0.0.1", self.port), ("::1", long_port)):
+            s = self.connect(port, host)
+            s.sendall(b"x")
+            s.recv(1)
         return fdsup
 
     def check_columns(self, lines, heads, width):
@@ -123,7 +132,7 @@ class OnTerminals(Test):
         ctl = "%s/fdsupctl -s %s " % (BIN, fdsup.socket_path)
         for width in WIDTHS:
             terminal = self.terminal(width)
-            for verb, heads in (("status", 2), ("workers", 2), ("listeners", 2), ("deaths", 2)):
+            for verb, heads in (("status", 2), ("workers", 2), ("listeners", 2), ("deaths", 2), ("connections", 2)):
                 lines = terminal.run(ctl + verb)
                 whole = fdsup.ctl(verb)[1]
                 self.assertEqual(len(lines), whole.count("\n"), (width, verb, lines, whole))
