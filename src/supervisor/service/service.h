@@ -48,6 +48,7 @@ struct history {
 	struct backoff backoff;
 	struct growth growth;
 	struct last_death last_death;
+	uint32_t n_surplus;      /* workers that are to end once it is known which are idle */
 	uint64_t n_oom_kills;    /* in its cgroup, as last seen */
 	uint64_t grow_failed_ms; /* when it was last said that there can be no more workers */
 	uint64_t renew_after_ms; /* no worker is replaced by another for its size before */

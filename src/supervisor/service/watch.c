@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "supervisor/acceptor.h"
 #include "supervisor/deaths/deaths.h"
-#include "supervisor/reload/roll.h"
 #include "supervisor/service/pool.h"
+#include "supervisor/service/surplus.h"
 #include "supervisor/service/worker.h"
 #include "supervisor/supervisor.h"
 #include "wire/handoff.h"
@@ -103,7 +103,7 @@ static uint32_t n_busy(const struct service *service)
 	return live > untaken ? (live - untaken + a_worker - 1) / a_worker : 0;
 }
 
-/* The newest go, which have the least to finish. Idle workers of exec services leave by themselves. */
+/* Idle workers of exec services leave by themselves. */
 static void shrink(struct service *service)
 {
 	if (service->config->type != SERVICE_WORKER)
@@ -111,14 +111,7 @@ static void shrink(struct service *service)
 	uint32_t surplus = growth_surplus(&service_history(service)->growth, service->n_working,
 		service->config->supervision->workers_min, n_busy(service), clock_now_ms());
 	if (surplus)
-		log_info("%s: %u of %u workers were idle for a minute; they are ended",
-			service->config->name, surplus, service->n_working);
-	for (struct worker *worker = service->workers; worker && surplus; worker = worker->next)
-		if (worker->state == WORKER_READY && !roll_is_trial(worker)) {
-			worker_drain(worker);
-			service->n_working--;
-			surplus--;
-		}
+		surplus_end(service, surplus);
 }
 
 /* When a worker last took something, as far as looks can tell; a new worker has its time as well. */
@@ -177,10 +170,8 @@ void watch_look(struct service *service)
 {
 	struct growth *growth = &service_history(service)->growth;
 	shrink(service);
-	if (service->n_working == 0) {
-		service_raise(service, EVENT_GONE_IDLE); /* workers.min is 0, and nobody needs one */
+	if (service->n_working == 0)
 		return;
-	}
 	if (growth->is_resting || watch_is_awaiting(service)) {
 		growth->is_resting = false;
 		end_rest(service);
@@ -223,6 +214,7 @@ void watch_start(struct service *service)
 void watch_stop(struct service *service)
 {
 	stop_awaiting(service);
+	surplus_forget(service);
 	pool_stop_timer(service, false);
 }
 

@@ -43,6 +43,7 @@ struct worker {
 	uint64_t due_ms;       /* restoring: when the timer is due, 0: never; */
 	bool has_watchdog;     /* whether the watchdog was active; */
 	int replaces_pid;      /* and the pid of `replaces` */
+	uint32_t n_counted;    /* its connections, in surplus.c */
 	bool has_slots;        /* it has said how many more connections it could serve: */
 	uint32_t n_slots;
 	char *status;          /* STATUS= as it last told, escaped; owned; NULL: nothing */
