@@ -2,18 +2,20 @@
 """Type worker beside programs that accept for themselves, and what its ledger and its log cost.
 
 Two long-lived workers answer a tiny request, a new connection each: as fdsup's workers, with everything
-that is the default, without END lines, and without the kernel's ledger (which leaves no END lines either, for
-these workers report nothing); and as a program that accepts for itself. Slices of load alternate between them in a new random order in every round, and ratios are taken
+that is the default, without END lines, with the kernel's notices at any rate, and without the kernel's ledger
+(which leaves no END lines either, for these workers report nothing); and as a program that accepts for
+itself. Slices of load alternate between them in a new random order in every round, and ratios are taken
 inside a round. Each server has its own network namespace, so that nobody pays for the notices that the
 kernel writes for another.
 
 The scheduler decides much here. Where each session has its share of the processors
 (kernel.sched_autogroup_enabled), the program that accepts for itself shares one with its clients, which
-fdsup's workers do not; beside other programs that says more than all else. So everything is put into one
-control group here that comes before the others, where there is version 1 of them ("cpu"); else nothing
-else should run.
+fdsup's workers do not; beside other programs that says more than all else. So nothing else should run. With
+--first everything is put into one control group that comes before all others, where there is version 1 of
+them ("cpu"): that shows the parts better, but it comes before the threads of the kernel as well, which then
+seem to cost nothing.
 
-  workers.py [--rounds N] [--seconds S] [--clients N,N]
+  workers.py [--first] [--rounds N] [--seconds S] [--clients N,N]
 
 Nothing here is a test: it prints figures and judges none. Needs root, cc, and FDSUP_BIN, the folder of the
 programs (a release build).
@@ -35,6 +37,7 @@ CGROUP = "/sys/fs/cgroup/cpu/fdsup-bench.%d" % os.getpid()
 VARIANTS = {
     "default": ("", ""),
     "no END lines": ("", 'log = [ "refuse" ]; '),
+    "notices always": ("max_notices = 0; ", ""),
     "no ledger": ('ledger = "reports"; ', ""),
 }
 CONFIGURATION = """runtime_dir = "%s/run"; log = { to = "stderr"; }; %s
@@ -155,11 +158,12 @@ def leave():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--first", action="store_true")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--clients", type=lambda text: [int(word) for word in text.split(",")], default=[16, 64])
     options = parser.parse_args()
-    comes_first = come_first()
+    comes_first = options.first and come_first()
     print("in a control group that comes first" if comes_first else "beside whatever else runs")
     servers = []
     try:
