@@ -42,9 +42,12 @@ static void note_failure(struct service *service, enum score_failure kind,
 }
 
 /* A command that we have ended has not failed, unless it crashed on its way. */
-static bool is_our_doing(const struct ledger_entry *entry, int32_t status)
+static bool is_our_doing(
+	const struct service *service, const struct ledger_entry *entry, int32_t status)
 {
-	return entry->severance || (entry->is_excused && !core_is_expected(status));
+	bool is_excused = entry->is_excused ||
+			  (entry->worker && entry->worker == service->traffic->worker_ending);
+	return entry->severance || (is_excused && !core_is_expected(status));
 }
 
 void reports_end(
@@ -56,7 +59,7 @@ void reports_end(
 		score_add(score->served, 1);
 	if (entry->severance && entry->severance != SEVERANCE_ORDER)
 		score_add(score->lapsed, 1);
-	if (entry->pid && ending->status && !is_our_doing(entry, ending->status)) {
+	if (entry->pid && ending->status && !is_our_doing(service, entry, ending->status)) {
 		score_add(score->failed, 1);
 		note_failure(service, SCORE_FAILURE_STATUS, entry, ending->status,
 			ending->duration_us, now_ns);
@@ -83,7 +86,12 @@ static void exec_failed(struct service *service, uint32_t place, int32_t error, 
 void reports_excuse(struct service *service, pid_t worker, uint64_t now_ns)
 {
 	struct ledger *ledger = &service->acceptor->ledger;
+	if (!service_has_queue(service))
+		return;
+	/* What it has reported meanwhile may be the end that it is excused for. */
+	service->traffic->worker_ending = worker;
 	reports_drain(service, REPORTS_AT_ONCE, now_ns);
+	service->traffic->worker_ending = 0;
 	uint32_t place = service->traffic->account.oldest;
 	for (; place; place = ledger_at(ledger, place)->newer)
 		if (ledger_at(ledger, place)->worker == worker)

@@ -54,6 +54,7 @@ struct traffic {
 	uint64_t ask_ns;      /* when to ask for a queue again; NEVER_NS: it was not asked for */
 	uint64_t suspects_ns; /* when connections that nobody reported are lost */
 	struct casualties casualties;
+	pid_t worker_ending; /* was told to end, and what it has said since is being read; 0: none */
 	struct { /* commands that outlived their worker and have ended, of the last such worker */
 		pid_t worker;
 		uint32_t n;
