@@ -176,6 +176,7 @@ uint32_t ledger_add(
 		.state = LEDGER_HELD,
 		.is_used = true,
 		.is_followed = like->is_followed,
+		.is_foreign = like->is_foreign,
 		.is_counted = like->is_counted,
 	};
 	chain(ledger, place);

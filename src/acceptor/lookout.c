@@ -16,6 +16,11 @@ enum { STEP_PLACES = 4096, STEP_LOOK_UPS = 4 * DIAG_LOOK_UPS_MAX };
 
 enum { FIRST_PERIOD_MS = 4, LAST_LIST = LOOKOUT_LISTS - 1 };
 
+/* While the kernel tells: whether there is anything to tell of, and how many others it tells of. */
+static const double LOOK_ROUND_S = 1;
+
+static const uint64_t idle_patience_ns = 1500000000;
+
 static struct lookout *lookout_of(struct following *following)
 {
 	return &following->lookout;
@@ -160,10 +165,9 @@ static void begin_asking(struct following *following)
 static void publish(const struct following *following)
 {
 	struct scoreboard_head *head = &following->acceptor->board->head;
-	bool is_told = following->lookout.is_told;
-	uint32_t parts = score_get(head->ledger_parts);
+	uint32_t parts = score_get(head->ledger_parts), asked = SCORE_LEDGER_ASKED;
 	score_set(head->ledger_parts,
-		is_told ? parts & ~(uint32_t)SCORE_LEDGER_ASKED : parts | SCORE_LEDGER_ASKED);
+		following->lookout.attention.is_asking ? parts | asked : parts & ~asked);
 }
 
 /* The notices stop when all are entered that were there before. */
@@ -173,7 +177,8 @@ static void go_on_entering(struct following *following, uint64_t now_ns)
 	if (!lookout->place || !enter_some(following, now_ns))
 		return;
 	lookout->place = 0;
-	lookout->is_told = !set_membership(following, false);
+	if (lookout->is_told)
+		lookout->is_told = !set_membership(following, false);
 	publish(following);
 }
 
@@ -183,9 +188,21 @@ static void be_told(struct following *following)
 	lookout->place = 0;
 	if (!lookout->is_told)
 		lookout->is_told = set_membership(following, true);
-	publish(following);
 	/* It has been possible before; if it should not be now, we go on asking. */
 	lookout->attention.is_asking = !lookout->is_told;
+	publish(following);
+}
+
+/* Who is still to get his END line waits for a notice at most a second. */
+static void rest_when_idle(struct following *following, uint64_t now_ns)
+{
+	struct lookout *lookout = lookout_of(following);
+	if (following->acceptor->ledger.n)
+		lookout->idle_ns = 0;
+	else if (!lookout->idle_ns)
+		lookout->idle_ns = now_ns;
+	else if (now_ns - lookout->idle_ns >= idle_patience_ns && lookout->is_told)
+		lookout->is_told = !set_membership(following, false);
 }
 
 static void set_timer(struct following *following, double after_s)
@@ -223,6 +240,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	struct lookout *lookout = lookout_of(following);
 	uint64_t now_ns = clock_now_ns();
 	bool has_more = true;
+	lookout->attention.n_others = openings_rate(&lookout->openings, now_ns);
 	judge(following, now_ns);
 	for (int i = 0; i < STEP_LOOK_UPS / DIAG_LOOK_UPS_MAX && has_more; i++)
 		has_more = ask_some(following, now_ns);
@@ -230,8 +248,13 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
 	following_settle(following, now_ns);
 	if (has_more || lookout->place)
 		set_timer(following, 0);
-	else if (lookout->attention.is_asking || has_any(lookout))
+	else if (has_any(lookout))
 		set_timer(following, FIRST_PERIOD_MS / 1000.0);
+	else if (lookout->attention.is_asking)
+		set_timer(following, ATTENTION_WINDOW_MS / 1000.0);
+	rest_when_idle(following, now_ns);
+	if (lookout->is_told && !ev_is_active(timer))
+		set_timer(following, LOOK_ROUND_S);
 }
 
 /* ---- what others see ------------------------------------------------------------------------- */
@@ -241,27 +264,34 @@ void lookout_add(struct following *following, const struct service *service, uin
 {
 	struct lookout *lookout = lookout_of(following);
 	bool is_near_limit = !admission_has_room(&service->admission, FOLLOWING_NEAR_LIMIT);
-	if (following->query_fd < 0)
-		return;
-	attention_note(&lookout->attention, is_near_limit);
-	judge(following, now_ns);
-	if (lookout->attention.is_asking)
+	if (following->query_fd >= 0) {
+		attention_note(&lookout->attention, is_near_limit);
+		judge(following, now_ns);
+	}
+	if (lookout->attention.is_asking) {
 		push(following, first_list_for(service), place, now_ns);
+	} else if (!lookout->is_told) {
+		be_told(following);
+		set_timer(following, LOOK_ROUND_S);
+	}
 }
 
 void lookout_init(struct following *following, uint32_t max_notices)
 {
 	struct lookout *lookout = lookout_of(following);
 	lookout->attention.max = max_notices;
-	lookout->is_told = true;
 	ev_init(&lookout->timer, on_timer);
 	lookout->timer.data = following;
+	openings_open(&lookout->openings);
+	/* The socket is given to us as one of the groups. */
+	lookout->is_told = !set_membership(following, false);
 }
 
 void lookout_close(struct following *following)
 {
 	struct lookout *lookout = lookout_of(following);
 	ev_timer_stop(following->acceptor->loop, &lookout->timer);
+	openings_close(&lookout->openings);
 	for (int number = 0; number < LOOKOUT_LISTS; number++)
 		due_ring_clear(&lookout->lists[number]);
 }

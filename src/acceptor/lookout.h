@@ -6,6 +6,9 @@
  * at most a second: a connection that is served at once costs one question, and one that lasts an hour
  * no more than one a second. As soon as the kernel tells again, each is asked for once more and then left
  * to its notice.
+ *
+ * Nor does it tell while there is nothing to tell of: a host that is busy with connections of others, or of
+ * services that accept by themselves, does not pay for notices that nobody wants.
  */
 #ifndef FDSUP_ACCEPTOR_LOOKOUT_H
 #define FDSUP_ACCEPTOR_LOOKOUT_H
@@ -15,6 +18,7 @@
 #include <stdint.h>
 
 #include "acceptor/duering.h"
+#include "acceptor/openings.h"
 #include "policy/attention.h"
 
 struct following;
@@ -28,7 +32,9 @@ struct lookout {
 	struct due_ring lists[LOOKOUT_LISTS];
 	ev_timer timer;
 	uint32_t place;    /* those that were there before are entered, and this is the next; 0: all are */
-	bool is_told;      /* the kernel tells */
+	bool is_told;      /* the kernel tells: we are of the groups that its notices go to */
+	uint64_t idle_ns;  /* since then there has been nothing that it could tell of; 0: there is */
+	struct openings openings;
 };
 
 /* `max_notices`: policy/attention.h. */

@@ -7,6 +7,11 @@ static bool reaches(uint32_t n, uint32_t per_second, uint64_t elapsed_ns)
 	return n * second_ns >= per_second * elapsed_ns;
 }
 
+static bool are_many(const struct attention *attention, uint32_t per_second, uint64_t elapsed_ns)
+{
+	return reaches(attention->n, per_second, elapsed_ns) || attention->n_others / 2 >= per_second;
+}
+
 static void begin_window(struct attention *attention, uint64_t now_ns)
 {
 	attention->window_ns = now_ns;
@@ -25,9 +30,9 @@ static bool turn(struct attention *attention, uint64_t now_ns)
 static bool judge_window(struct attention *attention, uint64_t elapsed_ns, uint64_t now_ns)
 {
 	if (!attention->is_asking)
-		return attention->max && reaches(attention->n, attention->max, elapsed_ns) &&
+		return attention->max && are_many(attention, attention->max, elapsed_ns) &&
 		       !attention->is_near_limit && now_ns >= attention->hold_ns;
-	if (reaches(attention->n, (attention->max + 1) / 2, elapsed_ns))
+	if (are_many(attention, (attention->max + 1) / 2, elapsed_ns))
 		attention->calm_ns = now_ns;
 	return now_ns - attention->calm_ns >= ATTENTION_CALM_MS * ms_ns;
 }

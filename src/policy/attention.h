@@ -23,14 +23,19 @@ enum {
 
 /* All zeros: the kernel tells, and nothing has been seen yet. */
 struct attention {
-	uint32_t max; /* connections a second, up to which it tells; from half as many on again; 0: always */
+	/*
+	 * Connections a second, up to which it tells; from half as many on again; 0: always. Of those that
+	 * others have, too, twice as many: over the loopback each has two ends.
+	 */
+	uint32_t max;
+	uint32_t n_others; /* a second, ours included; whoever has others says so here */
 	bool is_asking;
 	bool is_near_limit;
 	uint32_t n; /* connections in this window */
 	uint64_t window_ns, calm_ns, hold_ns;
 };
 
-/* A connection begins. `is_near_limit`: a few more, and its service or its source reaches a limit. */
+/* A connection of ours begins. `is_near_limit`: a few more, and its service or its source reaches a limit. */
 static inline void attention_note(struct attention *attention, bool is_near_limit)
 {
 	attention->n++;

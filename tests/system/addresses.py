@@ -2,17 +2,12 @@
 Socket options, and addresses that come and go: in a network namespace of this test alone, where it can
 be had; nothing here touches the network of the machine.
 """
-import ctypes
 import os
-import shutil
 import socket
 import subprocess
 import unittest
 
-from support import LONG, Test, count_descriptors, free_port, main, wait_until
-
-CLONE_NEWNET = 0x40000000
-
+from support import LONG, Test, count_descriptors, enter_own_network, free_port, main, wait_until
 
 def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True, timeout=LONG, stdin=subprocess.DEVNULL, capture_output=True)
@@ -20,12 +15,9 @@ def ip(*arguments):
 
 def has_own_network():
     """Moves this process and all that it starts into a namespace of its own."""
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        return False
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+    if not enter_own_network():
         return False
     try:
-        ip("link", "set", "lo", "up")
         # Two ends of a cable, instead of a module that a kernel may not have.
         ip("link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
         ip("link", "del", "probe0")

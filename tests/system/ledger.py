@@ -113,9 +113,6 @@ class Ledger(Test):
     def test_counters_equal_the_truth(self):
         self.check_truth("max_connections = 20;")
 
-    def test_counters_equal_the_truth_when_the_kernel_is_asked(self):
-        self.check_truth("max_connections = 0;", "max_notices = 1;")
-
     def check_truth(self, keys, top=""):
         ports = {name: free_port() for name in ("cat", "fails", "echo", "forward")}
         fdsup, ports["w"] = self.silent('deny = [ "127.0.0.2" ]; ' + keys, top, '''
@@ -220,47 +217,6 @@ class Ledger(Test):
         held[0].close()
         self.assertEqual(fourth.recv(100), b"bye")
         fdsup.wait_status("w", lambda s: s["served"] == 2 and s["connections"]["used"] == 2)
-
-    def test_what_lives_when_the_kernel_is_asked_for_is_asked_for_until_it_ends(self):
-        fdsup, port = self.silent(top="max_notices = 1;")
-        held = [self.connect(port) for _ in range(10)]
-        for s in held:
-            s.sendall(b"w")
-            self.assertTrue(s.recv(100))
-
-        def is_asked():
-            self.assertEqual(self.talk(port, b"s"), b"bye")
-            return fdsup.status()["daemon"]["acceptors"][0]["ledger_asked"]
-        wait_until("it is asked", is_asked)
-        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 10, "the ten that were there before")
-        for s in held[:4]:
-            s.close()
-        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 6, "those that live on")
-        # a second without anybody, and it tells again
-        wait_until("it tells", lambda: not fdsup.status()["daemon"]["acceptors"][0]["ledger_asked"])
-        self.assertEqual(fdsup.status("w")["connections"]["used"], 6)
-        for s in held[4:]:
-            s.close()
-        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0, "none")
-        service = fdsup.status("w")
-        self.assertEqual((service["served"], service["lost"]), (service["accepted"], 0))
-
-    def test_near_a_limit_the_kernel_tells_at_any_rate(self):
-        fdsup, port = self.silent("max_connections = 40;", "max_notices = 1;")
-
-        def is_asked():
-            self.assertEqual(self.talk(port, b"s"), b"bye")
-            return fdsup.status()["daemon"]["acceptors"][0]["ledger_asked"]
-        wait_until("it is asked", is_asked)
-        held = [self.connect(port) for _ in range(40)]
-        for s in held:
-            s.sendall(b"w")
-            self.assertTrue(s.recv(100))
-        self.assertFalse(fdsup.status()["daemon"]["acceptors"][0]["ledger_asked"])
-        late = self.connect(port)
-        late.sendall(b"s")
-        held[0].close()
-        self.assertEqual(late.recv(100), b"bye")
 
     def test_a_new_acceptor_knows_what_silent_workers_have(self):
         fdsup, port = self.silent("max_connections = 100;")

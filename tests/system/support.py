@@ -24,6 +24,7 @@ import unittest
 
 BIN = os.environ["FDSUP_BIN"]
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWNET = 0x40000000
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 # How many seconds an event may take. Generous: a machine under load must not fail a test. Nothing
@@ -190,6 +191,16 @@ def wait_until(what, condition, seconds=LONG):
         if time.monotonic() > end:
             raise AssertionError("never happened: " + what)
         time.sleep(0.01)
+
+
+def enter_own_network():
+    """Moves this process and all that it starts into a network namespace of its own. False: it cannot."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        return False
+    return subprocess.run(["ip", "link", "set", "lo", "up"], stdin=subprocess.DEVNULL,
+                          capture_output=True).returncode == 0
 
 
 class Fdsup:

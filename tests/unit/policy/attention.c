@@ -82,3 +82,17 @@ Test(attention, without_a_limit_it_always_tells)
 	attention.max = 0;
 	cr_expect_not(pass(100000, 1000, false));
 }
+
+Test(attention, of_others_twice_as_many_count)
+{
+	attention.n_others = 1999;
+	cr_expect_not(pass(1, 5000, false));
+	attention.n_others = 2000;
+	cr_expect(pass(1, 2000, false));
+	cr_expect(attention.is_asking);
+	attention.n_others = 1000;
+	cr_expect_not(pass(1, 5000, false));
+	attention.n_others = 999;
+	cr_expect(pass(1, 5000, false));
+	cr_expect_not(attention.is_asking);
+}
