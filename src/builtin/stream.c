@@ -32,7 +32,7 @@ void stream_end(struct stream *stream, int status)
 	};
 	ev_io_stop(taker->loop, &stream->io);
 	ev_timer_stop(taker->loop, &stream->deadline);
-	fd_close(&stream->fd);
+	parting_add(&taker->parting, &stream->fd);
 	taker_ended(taker, &stream->taken, &ending);
 	free(stream->kept);
 	free(stream);

@@ -24,19 +24,35 @@ enum how { CLOSE_ORDERLY, CLOSE_BY_RESET };
  * The kernel resets a connection that is closed with unread data. Where an orderly end is meant,
  * what has come is thrown away first.
  */
-static void close_socket(int *fd, enum how how)
+static void throw_unread_away(int fd)
 {
 	static char unread[PIPE_SIZE];
+	shutdown(fd, SHUT_WR);
+	(void)!recv(fd, unread, sizeof unread, MSG_TRUNC | MSG_DONTWAIT);
+}
+
+static void close_socket(int *fd, enum how how)
+{
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 	if (*fd < 0)
 		return;
 	if (how == CLOSE_BY_RESET) {
 		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	} else {
-		shutdown(*fd, SHUT_WR);
-		(void)!recv(*fd, unread, sizeof unread, MSG_TRUNC | MSG_DONTWAIT);
+		throw_unread_away(*fd);
 	}
 	fd_close(fd);
+}
+
+/* A reset is no more one after a shutdown: that is closed at once. */
+static void close_client(struct link *link, enum how how)
+{
+	if (how == CLOSE_ORDERLY) {
+		throw_unread_away(link->client);
+		parting_add(&link->redirect->taker.parting, &link->client);
+	} else {
+		close_socket(&link->client, how);
+	}
 }
 
 static void link_end(struct link *link, enum how how, int status)
@@ -57,7 +73,7 @@ static void link_end(struct link *link, enum how how, int status)
 	ev_timer_stop(loop, &link->deadline);
 	flow_fini(&link->in, &redirect->pipes);
 	flow_fini(&link->out, &redirect->pipes);
-	close_socket(&link->client, how);
+	close_client(link, how);
 	close_socket(&link->target, how);
 	taker_ended(&redirect->taker, &link->taken, &ending);
 	free(link);

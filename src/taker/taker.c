@@ -375,6 +375,7 @@ int taker_open(struct taker *taker, const struct taker_methods *methods,
 	if (!taker->loop)
 		return -ENOMEM;
 	outbox_init(&taker->outbox, settings->queue_fd);
+	parting_init(&taker->parting, taker->loop);
 	start_watchers(taker);
 	taker_touch(taker);
 	give_up_rights();
@@ -394,6 +395,7 @@ void taker_close(struct taker *taker)
 	slots_unmap(&taker->slots);
 	free(taker->memory);
 	free(taker->reserve);
+	parting_fini(&taker->parting);
 	ev_loop_destroy(taker->loop);
 	fd_close(&taker->settings.queue_fd);
 }

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "taker/outbox.h"
+#include "taker/parting.h"
 #include "wire/handoff.h"
 #include "wire/slots.h"
 
@@ -72,6 +73,7 @@ struct taker {
 	ev_timer idle;
 	ev_prepare before_wait;
 	struct outbox outbox;
+	struct parting parting; /* where the owner closes a connection */
 	struct slots slots;
 	struct slot_claim claim; /* on the connection that is just being taken */
 	pid_t pid;
@@ -110,7 +112,7 @@ void taker_took(struct taker *taker, struct taken *taken, const struct handoff *
 void taker_pass_on(struct taken *taken);
 void taker_regain(const struct taker *taker, struct taken *taken);
 
-/* The connection is closed; reports that, and forgets it. */
+/* The connection is closed, or parting has it; reports that, and forgets it. */
 void taker_ended(struct taker *taker, struct taken *taken, const struct ending *ending);
 
 /* There was something to do besides connections: idleness counts anew from now. */
