@@ -6,6 +6,7 @@
 #include "acceptor/accepting.h"
 #include "acceptor/acceptor.h"
 #include "acceptor/following.h"
+#include "acceptor/losses.h"
 #include "acceptor/reports.h"
 #include "acceptor/service.h"
 #include "acceptor/unknowns.h"
@@ -137,11 +138,19 @@ static void on_survey_end(void *context, int error)
 	ev_timer_start(following->acceptor->loop, &following->inventory);
 }
 
+/* What its client has reset is not found, and may yet be ours, or wait in the queue. */
+static bool may_be_with_us(const struct following *following, const struct ledger_entry *entry)
+{
+	const struct service *service = following->acceptor->services[entry->service];
+	return entry->state == LEDGER_HELD ||
+	       (entry->state == LEDGER_WAITING && losses_n_inside(service));
+}
+
 static bool is_doubtful(const struct following *following, const struct ledger_entry *entry)
 {
 	return entry->is_used && entry->is_followed && !entry->is_gone &&
-	       entry->state != LEDGER_HELD && entry->seen != following->generation &&
-	       entry->accepted_ns < following->begun_ns;
+	       entry->seen != following->generation && entry->accepted_ns < following->begun_ns &&
+	       !may_be_with_us(following, entry);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "acceptor/diag.h"
 #include "acceptor/following.h"
 #include "acceptor/inventory.h"
+#include "acceptor/losses.h"
 #include "acceptor/service.h"
 #include "base/clock.h"
 
@@ -69,6 +70,8 @@ struct round {
 	struct due_item items[DIAG_LOOK_UPS_MAX];
 	uint8_t lists[DIAG_LOOK_UPS_MAX];
 	unsigned n;
+	const struct service *service; /* the last one of which this is known: */
+	uint32_t n_out;                /* so many of its waiting list have left the queue */
 };
 
 static void gather(struct following *following, struct round *round, int number, uint64_t now_ns)
@@ -91,18 +94,50 @@ static void gather(struct following *following, struct round *round, int number,
 	}
 }
 
+static bool is_one_of_first(
+	const struct service *service, struct ledger *ledger, uint32_t place, uint32_t n)
+{
+	uint32_t first = service->traffic->account.first_waiting;
+	for (; first && n; n--, first = ledger_at(ledger, first)->behind)
+		if (first == place)
+			return true;
+	return false;
+}
+
+/*
+ * What its client has reset is not found either, also while it is ours or in the queue, and a worker is
+ * still to get it.
+ */
+static bool has_left_us(struct following *following, struct round *round, uint32_t place)
+{
+	struct ledger *ledger = &following->acceptor->ledger;
+	const struct ledger_entry *entry = ledger_at(ledger, place);
+	const struct service *service = following->acceptor->services[entry->service];
+	if (entry->state != LEDGER_WAITING)
+		return entry->state != LEDGER_HELD;
+	if (round->service != service) {
+		round->service = service;
+		round->n_out = losses_n_out_of_queue(service);
+	}
+	if (!is_one_of_first(service, ledger, place, round->n_out))
+		return false;
+	round->n_out--; /* for it leaves the list */
+	return true;
+}
+
 /* Whatever is wrong, it is asked for again. */
-static void settle_round(struct following *following, const struct round *round, int error, uint64_t now_ns)
+static void settle_round(struct following *following, struct round *round, int error, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < round->n; i++) {
 		const struct due_item *item = &round->items[i];
 		int next = round->lists[i] < LAST_LIST ? round->lists[i] + 1 : LAST_LIST;
 		if (!is_open(following, item))
 			continue; /* the end of another was its end, too */
-		if (error == 0 && !round->look_ups[i].lives)
+		bool lives = round->look_ups[i].lives;
+		if (error == 0 && !lives && has_left_us(following, round, item->place))
 			following_note_gone(following, item->place, NULL, now_ns);
 		else if (lookout_of(following)->attention.is_asking || error < 0)
-			push(following, next, item->place, now_ns);
+			push(following, lives ? next : round->lists[i], item->place, now_ns);
 	}
 }
 
@@ -111,6 +146,7 @@ static bool ask_some(struct following *following, uint64_t now_ns)
 {
 	struct round round;
 	round.n = 0;
+	round.service = NULL;
 	for (int number = 0; number < LOOKOUT_LISTS; number++)
 		gather(following, &round, number, now_ns);
 	int r = diag_look_up_some(following->query_fd, round.look_ups, round.n);
@@ -132,10 +168,10 @@ static bool set_membership(const struct following *following, bool is_told)
 	return is_set;
 }
 
-/* Who reports tells of its end by itself, as a rule before we would ask. */
-static int first_list_for(const struct service *service)
+/* Who reports tells of its end by itself, and knows better: its client may have reset it before. */
+static bool must_ask_for(const struct service *service)
 {
-	return service->may_be_silent && !service->has_reports ? 0 : LAST_LIST;
+	return service->may_be_silent && !service->has_reports;
 }
 
 /* Those that were there before; false: there are more. */
@@ -146,9 +182,9 @@ static bool enter_some(struct following *following, uint64_t now_ns)
 	uint32_t end = lookout->place + STEP_PLACES;
 	for (; lookout->place < end && lookout->place < acceptor->ledger.capacity; lookout->place++) {
 		const struct ledger_entry *entry = ledger_at(&acceptor->ledger, lookout->place);
-		if (entry->is_used && entry->is_followed && !entry->is_gone)
-			push(following, first_list_for(acceptor->services[entry->service]), lookout->place,
-				now_ns);
+		if (entry->is_used && entry->is_followed && !entry->is_gone &&
+			must_ask_for(acceptor->services[entry->service]))
+			push(following, 0, lookout->place, now_ns);
 	}
 	return lookout->place >= acceptor->ledger.capacity;
 }
@@ -182,15 +218,25 @@ static void go_on_entering(struct following *following, uint64_t now_ns)
 	publish(following);
 }
 
-static void be_told(struct following *following)
+/* It has been possible before; if it should not be now, we go on asking. */
+static void begin_being_told(struct following *following)
+{
+	struct lookout *lookout = lookout_of(following);
+	lookout->is_told = set_membership(following, true);
+	lookout->attention.is_asking = !lookout->is_told;
+	publish(following);
+}
+
+static void be_told_again(struct following *following)
 {
 	struct lookout *lookout = lookout_of(following);
 	lookout->place = 0;
-	if (!lookout->is_told)
-		lookout->is_told = set_membership(following, true);
-	/* It has been possible before; if it should not be now, we go on asking. */
-	lookout->attention.is_asking = !lookout->is_told;
-	publish(following);
+	if (lookout->is_told)
+		publish(following);
+	else
+		begin_being_told(following);
+	/* Should somebody who reports have failed to. */
+	inventory_want(following);
 }
 
 /* Who is still to get his END line waits for a notice at most a second. */
@@ -221,7 +267,7 @@ static void judge(struct following *following, uint64_t now_ns)
 	if (lookout->attention.is_asking)
 		begin_asking(following);
 	else
-		be_told(following);
+		be_told_again(following);
 	set_timer(following, 0);
 }
 
@@ -268,10 +314,10 @@ void lookout_add(struct following *following, const struct service *service, uin
 		attention_note(&lookout->attention, is_near_limit);
 		judge(following, now_ns);
 	}
-	if (lookout->attention.is_asking) {
-		push(following, first_list_for(service), place, now_ns);
-	} else if (!lookout->is_told) {
-		be_told(following);
+	if (lookout->attention.is_asking && must_ask_for(service)) {
+		push(following, 0, place, now_ns);
+	} else if (!lookout->attention.is_asking && !lookout->is_told) {
+		begin_being_told(following);
 		set_timer(following, LOOK_ROUND_S);
 	}
 }

@@ -2,10 +2,10 @@
  * Followed connections while the kernel is asked for them and does not tell of their ends: there are so
  * many that its notices would cost more (policy/attention.h).
  *
- * Each is asked for a few milliseconds after its hand-off, and while it lives again after twice the time,
- * at most a second: a connection that is served at once costs one question, and one that lasts an hour
- * no more than one a second. As soon as the kernel tells again, each is asked for once more and then left
- * to its notice.
+ * Each whose worker says nothing is asked for a few milliseconds after its hand-off, and while it lives
+ * again after twice the time, at most a second: a connection that is served at once costs one question,
+ * and one that lasts an hour no more than one a second. As soon as the kernel tells again, each is asked
+ * for once more and then left to its notice.
  *
  * Nor does it tell while there is nothing to tell of: a host that is busy with connections of others, or of
  * services that accept by themselves, does not pay for notices that nobody wants.
@@ -24,7 +24,7 @@
 struct following;
 struct service;
 
-/* Periods from 4 ms to 1024 ms. */
+/* Periods from 4 ms to 1024 ms. Those of workers that report are in none. */
 enum { LOOKOUT_LISTS = 9 };
 
 struct lookout {

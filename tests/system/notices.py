@@ -2,6 +2,8 @@
 Whether the kernel tells of ends or is asked: in a network namespace of this test alone, for what others
 connect to counts as well.
 """
+import os
+import signal
 import socket
 import threading
 import unittest
@@ -91,6 +93,34 @@ class Notices(Test):
         late.sendall(b"s")
         held[0].close()
         self.assertEqual(late.recv(100), b"bye")
+
+    def test_who_resets_in_the_queue_waits_in_it_all_the_same(self):
+        fdsup, port = self.silent("workers = { min = 1; max = 1; };", "max_notices = 1;")
+        wait_until("it is asked", lambda: self.talk(port, b"s") and self.is_asked(fdsup))
+        fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0, "none")
+        before = fdsup.status("w")["accepted"]
+        worker, = fdsup.worker_pids("w")
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            waiting = [self.connect(port) for _ in range(10)]
+            fdsup.wait_status("w", lambda s: s["queue"]["used"] == 10, "ten in the queue")
+            for s in waiting[1::2]:
+                ledger.reset(s)
+
+            def tells():
+                asked = self.is_asked(fdsup)
+                service = fdsup.status("w")
+                self.assertEqual((service["queue"]["used"], service["connections"]["used"]), (10, 10))
+                return not asked
+            wait_until("it tells", tells)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        for s in waiting[::2]:
+            s.sendall(b"s")
+            self.assertEqual(s.recv(100), b"bye")
+        service = fdsup.wait_status("w", lambda s: s["connections"]["used"] == 0, "their ends")
+        self.assertEqual((service["accepted"], service["served"], service["lost"]),
+                         (before + 10, service["accepted"], 0))
 
     def test_others_count_where_they_are_many(self):
         fdsup, port = self.silent(top="max_notices = 20;")
