@@ -46,14 +46,21 @@ static void push(struct following *following, int number, uint32_t place, uint64
 		inventory_want(following);
 }
 
-/* The same entry as then, and nobody knows of its end. */
+/* Who reports tells of its end by itself, and knows better: its client may have reset it before. */
+static bool must_ask_for(const struct service *service)
+{
+	return service->may_be_silent && !service->has_reports;
+}
+
+/* The same entry as then, and nobody knows of its end or will tell. */
 static bool is_open(struct following *following, const struct due_item *item)
 {
 	struct ledger *ledger = &following->acceptor->ledger;
 	if (item->place >= ledger->capacity)
 		return false;
 	const struct ledger_entry *entry = ledger_at(ledger, item->place);
-	return entry->is_used && entry->id == item->id && !entry->is_gone;
+	return entry->is_used && entry->id == item->id && !entry->is_gone &&
+	       must_ask_for(following->acceptor->services[entry->service]);
 }
 
 /* NULL: none is due. Once the kernel tells again, all are. */
@@ -133,11 +140,11 @@ static void settle_round(struct following *following, struct round *round, int e
 		int next = round->lists[i] < LAST_LIST ? round->lists[i] + 1 : LAST_LIST;
 		if (!is_open(following, item))
 			continue; /* the end of another was its end, too */
-		bool lives = round->look_ups[i].lives;
-		if (error == 0 && !lives && has_left_us(following, round, item->place))
+		bool is_over = error == 0 && !round->look_ups[i].lives;
+		if (is_over && has_left_us(following, round, item->place))
 			following_note_gone(following, item->place, NULL, now_ns);
 		else if (lookout_of(following)->attention.is_asking || error < 0)
-			push(following, lives ? next : round->lists[i], item->place, now_ns);
+			push(following, next, item->place, now_ns);
 	}
 }
 
@@ -166,12 +173,6 @@ static bool set_membership(const struct following *following, bool is_told)
 		is_set &= setsockopt(following->notices.fd, SOL_NETLINK, option, &groups[i],
 				  sizeof groups[i]) == 0;
 	return is_set;
-}
-
-/* Who reports tells of its end by itself, and knows better: its client may have reset it before. */
-static bool must_ask_for(const struct service *service)
-{
-	return service->may_be_silent && !service->has_reports;
 }
 
 /* Those that were there before; false: there are more. */
