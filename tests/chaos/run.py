@@ -299,6 +299,13 @@ def settle(site):
         site.fdsup.wait_status(service, lambda s: s["workers"]["used"] == 2, "all workers")
 
 
+def kinds_of(pid):
+    """How many descriptors of each kind."""
+    links = ("/proc/%d/fd/%s" % (pid, fd) for fd in os.listdir("/proc/%d/fd" % pid))
+    return dict(collections.Counter(re.sub(r"\d+", "N", os.readlink(link)) for link in links
+                                    if os.path.lexists(link)))
+
+
 def expect_belongings(site, kind, before):
     last = {}
 
@@ -310,7 +317,9 @@ def expect_belongings(site, kind, before):
         return []
     except AssertionError:
         return ["%s: %r before, %r after" % (key, before[key], last[key])
-                for key in before if before[key] != last[key]]
+                for key in before if before[key] != last[key]] + [
+                    "now fdsup has %r, the acceptor %r" % (
+                        kinds_of(site.fdsup.pid), kinds_of(site.fdsup.acceptor_pid()))]
 
 
 # ---- one kind

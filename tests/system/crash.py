@@ -157,7 +157,7 @@ class Crash(EveryType, Test):
             fdsup.wait()
         fdsup.start()
         self.assertEqual(self.talk(ports[0], b"x"), b"x")
-        keeper = self.keeper(fdsup)
+        keeper = wait_until("a keeper", lambda: self.keeper(fdsup))
         fdsup.write("".join(self.cat(port, name="s%03d" % i) for i, port in enumerate(ports) if i >= 10))
         os.kill(keeper, signal.SIGKILL)  # the next one has nothing yet
         fdsup.order("reload")
