@@ -157,12 +157,17 @@ class Crash(EveryType, Test):
             fdsup.wait()
         fdsup.start()
         self.assertEqual(self.talk(ports[0], b"x"), b"x")
-        keeper = wait_until("a keeper", lambda: self.keeper(fdsup))
+
+        def keepers():
+            # one that was taken over is no child of this fdsup
+            found = {**children(), **children(fdsup.pid)}
+            return [pid for pid, name in found.items() if name == "fdsup-keeper"]
+        keeper, = wait_until("one keeper", lambda: len(keepers()) == 1 and keepers())
         fdsup.write("".join(self.cat(port, name="s%03d" % i) for i, port in enumerate(ports) if i >= 10))
         os.kill(keeper, signal.SIGKILL)  # the next one has nothing yet
         fdsup.order("reload")
         fdsup.order("restart", "s042")
-        wait_until("another keeper", lambda: self.keeper(fdsup) not in (None, keeper))
+        wait_until("another keeper", lambda: [pid for pid in keepers() if pid != keeper])
         for _ in range(20):
             fdsup.status()
         self.kill(fdsup)
